@@ -1,0 +1,89 @@
+"""Where Linacre keeps its files on a host, one folder a facility."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class FacilityPaths:
+    """The folder of one facility under the state folder."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """The lock held by the one changing command, with the holder's name in it."""
+        return self.root / "lock"
+
+    @property
+    def catalogue(self) -> Path:
+        """The SQLite catalogue."""
+        return self.root / "catalogue.sqlite"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of tasks and of the embedded daemon."""
+        return self.root / "log"
+
+    @property
+    def machines(self) -> Path:
+        """Machines of the process engine, one folder each."""
+        return self.root / "machines"
+
+    @property
+    def sources(self) -> Path:
+        """Check-outs of git sources, one folder a repository."""
+        return self.root / "sources"
+
+    @property
+    def incus(self) -> Path:
+        """The embedded daemon's own directory and what belongs to it."""
+        return self.root / "incus"
+
+    @property
+    def cables(self) -> Path:
+        """The network that each machine's cable is plugged into, one file a machine."""
+        return self.root / "cables"
+
+
+@dataclass(frozen=True)
+class StatePaths:
+    """The state folder of this host: `$LINACRE_STATE`, or the usual place for the user."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StatePaths:
+        """Return `$LINACRE_STATE`, else `/var/lib/linacre` for root, else the user's state folder.
+
+        The user's folder is `$XDG_STATE_HOME/linacre` or `~/.local/state/linacre`.
+        """
+        if given := environment.get("LINACRE_STATE"):
+            return cls(Path(given).absolute())
+        if os.geteuid() == 0:
+            return cls(Path("/var/lib/linacre"))
+        base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+        return cls(Path(base) / "linacre")
+
+    @property
+    def facilities(self) -> Path:
+        """The folder that holds one folder a facility."""
+        return self.root / "facilities"
+
+    @property
+    def images(self) -> Path:
+        """Built images by digest, shared by all facilities of this host."""
+        return self.root / "images"
+
+    @property
+    def downloads(self) -> Path:
+        """Packages and wheels fetched for images, kept for the next build."""
+        return self.root / "downloads"
+
+    def facility(self, name: str) -> FacilityPaths:
+        """Return the folder of one facility."""
+        return FacilityPaths(self.facilities / name)

@@ -1,0 +1,1 @@
+"""The database of record: tasks, their steps, and history."""

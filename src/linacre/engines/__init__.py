@@ -1,0 +1,1 @@
+"""What runs machines on hosts, behind one protocol."""

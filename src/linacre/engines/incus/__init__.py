@@ -1,0 +1,1 @@
+"""System containers through the REST interface of Incus."""

@@ -1,0 +1,1 @@
+"""IOCs as plain processes on loopback addresses: no root, no containers."""

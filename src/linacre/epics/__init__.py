@@ -1,0 +1,1 @@
+"""What the programs inside machines share: IOC programs, launching, clients."""

@@ -1,0 +1,1 @@
+"""Root file systems that machines start from, built from recipes."""
