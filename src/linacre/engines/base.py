@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from linacre.base.errors import UnsupportedError
+from linacre.epics.layout import Layout
 
 
 class Capability(StrEnum):
@@ -54,30 +55,6 @@ class Owner(StrEnum):
 
     ROOT = "root"
     IOC = "ioc"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where things stand in one machine, as seen by the programs inside it."""
-
-    tree: PurePosixPath
-    """The IOC's own files, read-only for it."""
-    persist: PurePosixPath
-    """The persistent folder, which survives a rebuild."""
-    run: PurePosixPath
-    """Run-time state: console socket, start times, PV list; gone at a restart of the machine."""
-    log: PurePosixPath
-    """The rotated log."""
-    etc: PurePosixPath
-    """Start scripts made by Linacre."""
-    bind: IPv4Address | None
-    """The address that servers must bind to; None where the machine's network is its own."""
-    user: str | None
-    """The user that the IOC runs as; None where it is whoever runs the engine."""
-    softioc: str
-    """The softIoc program."""
-    python: str
-    """The Python that has softioc, p4p and Linacre's runner."""
 
 
 @dataclass(frozen=True)
