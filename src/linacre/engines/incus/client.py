@@ -1,0 +1,224 @@
+"""The only place that talks to an Incus daemon: its REST interface, over a socket or HTTPS."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import aiohttp
+
+from linacre.base.errors import EngineError, UserError
+
+Json = dict[str, Any]
+
+
+class IncusError(EngineError):
+    """The daemon's own refusal, with its HTTP status."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A daemon elsewhere, and the client certificate that it trusts."""
+
+    url: str
+    certificate: Path
+    key: Path
+    server_certificate: Path | None = None
+    """The daemon's own certificate, where no public authority signed it."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A long operation of the daemon."""
+
+    id: str
+    metadata: Json
+
+
+def _ssl_context(remote: Remote) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(
+            cafile=str(remote.server_certificate) if remote.server_certificate else None
+        )
+        if remote.server_certificate:
+            # Incus signs its own certificate and names no address in it that we could check:
+            # what counts is that it is exactly the one in the file.
+            context.check_hostname = False
+        context.load_cert_chain(remote.certificate, remote.key)
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            f"the client certificate {remote.certificate} (key {remote.key}) for {remote.url} "
+            f"cannot be used: {error}; write paths of PEM files that the daemon trusts"
+        ) from error
+    return context
+
+
+class IncusClient:
+    """One daemon, seen through one project."""
+
+    def __init__(self, where: Path | Remote, *, project: str) -> None:
+        self._where = where
+        self._project = project
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the daemon runs on this host, so that its files and links can be reached."""
+        return isinstance(self._where, Path)
+
+    @property
+    def _base(self) -> str:
+        return "http://incus" if isinstance(self._where, Path) else self._where.url.rstrip("/")
+
+    def __str__(self) -> str:
+        """Return where the daemon is, for messages."""
+        return str(self._where if isinstance(self._where, Path) else self._where.url)
+
+    async def __aenter__(self) -> IncusClient:
+        """Open the connection pool; nothing is sent yet."""
+        connector: aiohttp.BaseConnector
+        if isinstance(self._where, Path):
+            connector = aiohttp.UnixConnector(str(self._where), limit=64)
+        else:
+            connector = aiohttp.TCPConnector(ssl=_ssl_context(self._where), limit=64)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connection pool."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _url(self, path: str, query: Mapping[str, str] | None, *, project: bool) -> str:
+        pairs = dict(query or {})
+        if project:
+            pairs["project"] = self._project
+        tail = "&".join(f"{key}={quote(value, safe='')}" for key, value in pairs.items())
+        return f"{self._base}{path}{'?' if tail else ''}{tail}"
+
+    def _live(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise EngineError(f"the connection to Incus at {self} is not open")
+        return self._session
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        project: bool = True,
+    ) -> Any:
+        """Send one request and return its metadata; a long operation is waited for.
+
+        Raises `IncusError` with the daemon's own words.
+        """
+        answer = await self._send(method, path, body, query, data, headers, project=project)
+        if answer.get("type") == "async":
+            return (await self.wait(self._operation(answer))).metadata
+        return answer.get("metadata")
+
+    async def begin(self, method: str, path: str, *, body: Any = None) -> Operation:
+        """Send a request that starts a long operation, and return it at once."""
+        answer = await self._send(method, path, body, None, None, None, project=True)
+        return self._operation(answer)
+
+    @staticmethod
+    def _operation(answer: Json) -> Operation:
+        metadata = cast(Json, answer.get("metadata") or {})
+        return Operation(str(metadata["id"]), cast(Json, metadata.get("metadata") or {}))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        query: Mapping[str, str] | None,
+        data: Any,
+        headers: Mapping[str, str] | None,
+        *,
+        project: bool,
+    ) -> Json:
+        try:
+            async with self._live().request(
+                method,
+                self._url(path, query, project=project),
+                json=body,
+                data=data,
+                headers=headers,
+            ) as response:
+                answer = cast(Json, await response.json(content_type=None))
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineError(f"Incus at {self} does not answer: {error}") from error
+        if answer.get("type") == "error":
+            status = int(answer.get("error_code") or 0)
+            raise IncusError(f"Incus: {answer.get('error')}", status=status)
+        return answer
+
+    async def wait(self, operation: Operation) -> Operation:
+        """Wait for a long operation; raise `IncusError` if it failed."""
+        answer = await self._send(
+            "GET", f"/1.0/operations/{operation.id}/wait", None, None, None, None, project=True
+        )
+        metadata = cast(Json, answer["metadata"])
+        if int(metadata.get("status_code") or 0) != 200:
+            raise IncusError(f"Incus: {metadata.get('err') or 'operation failed'}", status=400)
+        return Operation(operation.id, cast(Json, metadata.get("metadata") or {}))
+
+    async def get_or_none(
+        self, path: str, *, query: Mapping[str, str] | None = None, project: bool = True
+    ) -> Any:
+        """Return the metadata of a GET, or None where the thing is not there."""
+        try:
+            return await self.request("GET", path, query=query, project=project)
+        except IncusError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def exists(self, path: str, *, project: bool = True) -> bool:
+        """Tell whether the thing at this path is there."""
+        return await self.get_or_none(path, project=project) is not None
+
+    async def fetch(self, path: str, *, query: Mapping[str, str]) -> bytes | None:
+        """Return the raw body of a GET, or None where it is not a file or not there."""
+        async with self._live().get(self._url(path, query, project=True)) as response:
+            if response.status != 200 or response.headers.get("X-Incus-type") == "directory":
+                return None
+            return await response.read()
+
+    async def websocket(
+        self, operation: Operation, secret: str
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Join one of the websockets of an operation."""
+        url = self._url(
+            f"/1.0/operations/{operation.id}/websocket", {"secret": secret}, project=False
+        )
+        try:
+            return await self._live().ws_connect(url, max_msg_size=0, heartbeat=None)
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineError(f"Incus at {self} closed a stream: {error}") from error
+
+    async def answers(self) -> bool:
+        """Tell whether the daemon answers now."""
+        try:
+            async with asyncio.timeout(10):
+                await self.request("GET", "/1.0", project=False)
+        except (EngineError, TimeoutError):
+            return False
+        return True

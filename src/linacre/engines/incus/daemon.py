@@ -1,0 +1,189 @@
+"""The embedded daemon: a private `incusd` of one facility, with its own directory."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from linacre.base.errors import EngineError, UnsupportedError
+from linacre.base.processes import ProcessId, spawn_detached
+from linacre.engines.incus import leftovers
+from linacre.engines.incus.client import IncusClient
+
+SYSTEM_SOCKET = Path("/var/lib/incus/unix.socket")
+_PROGRAMS = (Path("/usr/libexec/incus/incusd"), Path("/usr/bin/incusd"), Path("/usr/sbin/incusd"))
+_START_LIMIT_S = 60.0
+_STOP_LIMIT_S = 60.0
+# sockaddr_un(7) allows 107 bytes.
+_SOCKET_LIMIT = 107
+
+
+def program() -> Path | None:
+    """Return the `incusd` of this host, or None where Incus is not installed."""
+    if found := shutil.which("incusd"):
+        return Path(found)
+    return next((path for path in _PROGRAMS if path.exists()), None)
+
+
+def why_not_here() -> str | None:
+    """Say why this host cannot run an embedded daemon, or None where it can try."""
+    if os.geteuid() != 0:
+        return "containers need root"
+    if program() is None:
+        return "Incus is not installed"
+    if not os.access("/sys/fs/cgroup", os.W_OK) or not Path("/proc/sys/net/ipv4").exists():
+        return "this environment has no control groups of its own"
+    if not _may("CAP_SYS_ADMIN", 21) or not _may("CAP_NET_ADMIN", 12):
+        return "this environment gives root no right to make containers"
+    return None
+
+
+def _may(_name: str, number: int) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            in_first_namespace = Path("/proc/self/uid_map").read_text().split()[2] == "4294967295"
+            return bool(int(line.split()[1], 16) >> number & 1) and in_first_namespace
+    return False
+
+
+class EmbeddedDaemon:
+    """A private `incusd`, started when it is needed and left running."""
+
+    def __init__(self, folder: Path, *, log: Path) -> None:
+        self._folder = folder
+        self._log = log
+
+    @property
+    def directory(self) -> Path:
+        """The daemon's own directory (`INCUS_DIR`)."""
+        return self._folder / "daemon"
+
+    @property
+    def socket(self) -> Path:
+        """The socket on which the daemon serves its REST interface."""
+        return self.directory / "unix.socket"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._folder / "daemon.pid"
+
+    def process(self) -> ProcessId | None:
+        """Return the daemon's process, or None where it does not run."""
+        try:
+            found = ProcessId.parse(self._pid_file.read_text())
+        except OSError:
+            return None
+        return found if found is not None and found.is_alive else None
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "daemon.lock").open("w") as file:
+            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+            yield
+
+    async def start(self) -> None:
+        """Start the daemon unless it runs, and wait until it answers.
+
+        Raises `EngineError` with the daemon's last word where it does not come up.
+        """
+        if self.process() is not None and await self._answers():
+            return
+        if len(os.fsencode(self.socket)) > _SOCKET_LIMIT:
+            raise EngineError(
+                f"the path {self.socket} is too long for a socket: "
+                "set LINACRE_STATE to a shorter folder"
+            )
+        if (reason := why_not_here()) is not None:
+            raise UnsupportedError(
+                engine="incus", what=f"a daemon here ({reason})", instead="use engine: process"
+            )
+        async with self._alone():
+            running = self.process()
+            if running is None:
+                await self._clear_after_a_crash()
+                running = self._spawn()
+            await self._wait_until_ready(running)
+
+    async def _clear_after_a_crash(self) -> None:
+        # Containers that outlived their daemon are taken over by the next one: only when
+        # none is left are mounts and loop devices nobody's.
+        if not any(leftovers.processes_of(self.directory)):
+            await leftovers.clear(self.directory)
+        self.socket.unlink(missing_ok=True)
+
+    def _spawn(self) -> ProcessId:
+        incusd = program()
+        assert incusd is not None
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o711)
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        if self._log.exists() and self._log.stat().st_size > 10_000_000:
+            self._log.replace(self._log.with_suffix(".log.1"))
+        environment = os.environ | {
+            "INCUS_DIR": str(self.directory),
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        }
+        pid = spawn_detached([str(incusd)], log=self._log, environment=environment, folder=Path("/"))
+        identity = ProcessId.of(pid)
+        if identity is None:
+            raise EngineError(f"incusd ended at once: {self._last_word()}")
+        temporary = self._pid_file.with_suffix(".new")
+        temporary.write_text(str(identity))
+        temporary.replace(self._pid_file)
+        return identity
+
+    async def _answers(self) -> bool:
+        if not self.socket.exists():
+            return False
+        async with IncusClient(self.socket, project="default") as client:
+            return await client.answers()
+
+    async def _wait_until_ready(self, process: ProcessId) -> None:
+        try:
+            async with asyncio.timeout(_START_LIMIT_S):
+                while not await self._answers():
+                    if not process.is_alive:
+                        raise EngineError(f"incusd ended: {self._last_word()}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise EngineError(
+                f"incusd did not answer within {_START_LIMIT_S:.0f} s; see {self._log}"
+            ) from None
+
+    def _last_word(self) -> str:
+        try:
+            lines = self._log.read_text(errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return f"{lines[-1] if lines else 'it said nothing'}; see {self._log}"
+
+    async def stop(self) -> None:
+        """Stop the daemon and its machines, and let go of its mounts and loop devices."""
+        async with self._alone():
+            process = self.process()
+            if process is not None:
+                # SIGPWR is Incus' own signal for a shutdown that stops machines and unmounts.
+                process.kill(signal.SIGPWR)
+                try:
+                    async with asyncio.timeout(_STOP_LIMIT_S):
+                        while process.is_alive:
+                            await asyncio.sleep(0.02)
+                except TimeoutError:
+                    process.kill(signal.SIGKILL)
+            await leftovers.end_containers(self.directory)
+            await leftovers.clear(self.directory)
+            self._pid_file.unlink(missing_ok=True)
+
+    async def remove(self) -> None:
+        """Stop the daemon and remove its directory."""
+        await self.stop()
+        if mounts := leftovers.mounts_below(self.directory):
+            raise EngineError(f"{mounts[0]} is still mounted: not removed")
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=False)
