@@ -1,0 +1,103 @@
+"""The text of the scripts beside an IOC; `launch.py` fills them in."""
+
+START = """\
+#!/bin/sh
+# Made by Linacre for the IOC {name}; changes are lost.
+# Becomes procServ, so that its pid, signals and exit are those of this script.
+umask 022
+{places}
+user={user}
+
+drop() {{
+    if [ -n "$user" ]; then
+        exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups "$@"
+    fi
+    exec "$@"
+}}
+
+# A folder of the tree that outlives the tree: what it holds at first is the beginning.
+keep() {{
+    if [ ! -d "$persist/$1" ]; then
+        mkdir -p "$persist/$1"
+        [ -d "$tree/$1" ] && [ ! -L "$tree/$1" ] && cp -R "$tree/$1/." "$persist/$1"
+        [ -n "$user" ] && chown -R "$user:" "$persist/$1"
+    fi
+    [ -L "$tree/$1" ] && [ "$(readlink "$tree/$1")" = "$persist/$1" ] && return
+    mkdir -p "$(dirname "$tree/$1")" && rm -rf "${{tree:?}}/$1" && ln -s "$persist/$1" "$tree/$1"
+}}
+
+mkdir -p "$run" "$log" "$persist"
+[ -n "$user" ] && chown "$user:" "$run" "$log" "$persist"
+{keep}
+
+# Relative names from here: a Unix socket's path must be short.
+cd "$run" || exit 1
+rm -f starts ioc.pid pvs booted console.sock
+[ -p log.fifo ] || {{ rm -rf log.fifo; mkfifo -m 600 log.fifo || exit 1; }}
+# Forked twice: the logger must not be a child that procServ would wait for. It ends when
+# the last writer of the pipe does.
+( ( drop "$etc/log" ) < log.fifo > /dev/null 2>&1 & )
+
+read -r stat < /proc/$$/stat
+set -- ${{stat##*) }}
+echo "$$ ${{20}}" > procserv.pid
+drop procServ --foreground --quiet --allow -P {endpoint} -P unix:::0600:console.sock \\
+    --name {title} --holdoff {hold_off_s} -i ^D^C \\
+    --logfile - --timefmt %Y-%m-%dT%H:%M:%S%z --logstamp='%Y-%m-%dT%H:%M:%S%z ' \\
+    "$etc/run" < /dev/null > log.fifo 2>&1
+"""
+
+LOG = """\
+#!/bin/sh
+# Made by Linacre for the IOC {name}; changes are lost.
+# Copies its input to a log of limited size. A full disk loses lines; it never holds up the IOC.
+export LC_ALL=C
+cd {log} || exit 1
+size() {{ wc -c < {file} 2> /dev/null || echo 0; }}
+rotate() {{
+    i={older}
+    while [ "$i" -gt 1 ]; do
+        [ -e "{file}.$((i - 1))" ] && mv -f "{file}.$((i - 1))" "{file}.$i"
+        i=$((i - 1))
+    done
+    mv -f {file} {file}.1
+}}
+while :; do
+    [ "$(size)" -lt {limit} ] || rotate || rm -f {file}
+    if ! true >> {file}; then
+        read -r _ || exit 0
+    elif stdbuf -o0 head -c "$(({limit} - $(size)))" >> {file}; then
+        [ "$(size)" -ge {limit} ] || exit 0
+    fi
+done 2> /dev/null
+"""
+
+RUN = """\
+#!/bin/sh
+# Made by Linacre for the IOC {name}; changes are lost.
+# Nothing before the last line may stop the IOC from starting, a full disk neither.
+{places}
+cd "$run"
+{{ tail -n 49 starts; date +%s; }} > starts.new 2> /dev/null && mv -f starts.new starts
+rm -f pvs booted
+read -r stat < /proc/$$/stat
+set -- ${{stat##*) }}
+echo "$$ ${{20}}" > ioc.pid.new && mv -f ioc.pid.new ioc.pid
+{booted}
+
+{exports}
+cd {folder} || exit 1
+# The IOC must not outlive its procServ: it would keep the ports.
+exec setpriv --pdeathsig KILL {command}
+"""
+
+WRAPPER = """\
+# Made by Linacre for the IOC {name}; changes are lost.
+# Access security:
+{access}
+cd "{folder}"
+epicsEnvSet("IOCSH_STARTUP_SCRIPT", "{start}")
+< "{file}"
+dbl > "{run}/pvs"
+echo booted > "{run}/booted"
+"""
