@@ -1,1 +1,8 @@
-"""The database of record: tasks, their steps, and history."""
+"""The catalogue: the database of record, for history and search.
+
+Importing this package imports SQLAlchemy (0.2 s): commands do so only when they need it.
+"""
+
+from linacre.catalogue.catalogue import Catalogue, TaskHandle
+
+__all__ = ["Catalogue", "TaskHandle"]

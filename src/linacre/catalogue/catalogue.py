@@ -1,0 +1,154 @@
+"""The catalogue as the rest of Linacre sees it: tasks begun, followed and found again."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from linacre.base.clock import Clock, SystemClock
+from linacre.base.errors import UserError
+from linacre.base.log import redact_text
+from linacre.base.tasks import (
+    Step,
+    Task,
+    TaskListener,
+    TaskState,
+    process_alive,
+    process_started,
+    user_name,
+)
+from linacre.catalogue import logs, queries
+from linacre.catalogue.database import AfterWrite, Database
+from linacre.catalogue.journal import TaskHandle
+
+FOLLOW_PERIOD_S = 0.2
+
+
+class Catalogue:
+    """The database of record of one facility."""
+
+    def __init__(self, database: Database, *, logs: Path, clock: Clock) -> None:
+        self._database = database
+        self._logs = logs
+        self._clock = clock
+        self._host = socket.gethostname()
+
+    @classmethod
+    async def open(
+        cls,
+        where: Path | str,
+        *,
+        logs: Path,
+        clock: Clock | None = None,
+        after_write: AfterWrite | None = None,
+    ) -> Catalogue:
+        """Open a catalogue, a SQLite file or a database's URL; one that is not there is made.
+
+        `logs` is the folder of task logs. `after_write` is called after each committed write
+        with the number of writes so far. Raises `LinacreError` for a file that is damaged, another
+        program's or a newer Linacre's.
+        """
+        database = await Database.open(where, after_write=after_write)
+        return cls(database, logs=logs, clock=clock or SystemClock())
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._database.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the catalogue."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the database."""
+        await self.close()
+
+    async def begin_task(
+        self,
+        *,
+        facility: str,
+        verb: str,
+        detail: str = "",
+        steps: Sequence[tuple[str, str]] = (),
+        listener: TaskListener | None = None,
+    ) -> TaskHandle:
+        """Journal a task of this process with its steps (key, title); keys are unique in it.
+
+        Logs of tasks older than the newest 200 are removed, those of running tasks excepted.
+        """
+        pid = os.getpid()
+        new = queries.NewTask(
+            facility=facility,
+            verb=verb,
+            detail=redact_text(detail),
+            user=user_name(),
+            host=self._host,
+            pid=pid,
+            process_started=process_started(pid) or "",
+            started_at=self._clock.now(),
+        )
+        number, running = await self._database.write(
+            lambda connection: queries.insert_task(connection, new, steps)
+        )
+        logs.remove_old(self._logs, keep=running)
+        return TaskHandle(
+            self._database,
+            number,
+            log_path=self._logs / logs.log_name(number),
+            clock=self._clock,
+            listener=listener,
+        )
+
+    async def mark_interrupted(
+        self, alive: Callable[[int, str], bool] = process_alive
+    ) -> list[Task]:
+        """Mark running tasks of this host whose process is gone as interrupted and return them.
+
+        `alive` gets a pid and the text that `process_started` gave for it.
+        """
+        found = await self._database.read(
+            lambda connection: queries.running_tasks(connection, host=self._host)
+        )
+        if all(alive(pid, started) for _, pid, started in found):
+            return []
+        marked = await self._database.write(
+            partial(queries.interrupt_tasks, host=self._host, alive=alive, at=self._clock.now())
+        )
+        return [await self.task(number) for number in marked]
+
+    async def tasks(self, limit: int = 50, *, facility: str | None = None) -> list[Task]:
+        """Return the newest tasks, newest first."""
+        return await self._database.read(
+            partial(queries.select_tasks, logs=self._logs, limit=limit, facility=facility)
+        )
+
+    async def task(self, task_id: int) -> Task:
+        """Return one task; raises `UserError` where there is none of this id."""
+        found = await self._database.read(
+            lambda connection: queries.select_task(connection, task_id, logs=self._logs)
+        )
+        if found is None:
+            raise UserError(f"there is no task {task_id}: see linacre task list")
+        return found
+
+    async def steps(self, task_id: int) -> list[Step]:
+        """Return the steps of a task in their order."""
+        return await self._database.read(
+            lambda connection: queries.select_steps(connection, task_id)
+        )
+
+    async def follow_log(self, task_id: int) -> AsyncGenerator[str]:
+        """Yield the lines of a task's log, and those to come until the task ends."""
+        tail = logs.Tail((await self.task(task_id)).log_path)
+        while True:
+            await self.mark_interrupted()
+            ended = (await self.task(task_id)).state is not TaskState.RUNNING
+            for line in tail.lines():
+                yield line
+            if ended:
+                return
+            await self._clock.sleep(FOLLOW_PERIOD_S)
