@@ -1,0 +1,62 @@
+"""What may stand in a facility file, as models whose words a user sees."""
+
+from linacre.facility.models.access import (
+    Access,
+    AutoEngine,
+    Engine,
+    IncusEngine,
+    ProcessEngine,
+    TelnetAccess,
+)
+from linacre.facility.models.facility import (
+    DeclaredHost,
+    Defaults,
+    Facility,
+    Network,
+    desk_name,
+)
+from linacre.facility.models.iocs import (
+    BinaryIoc,
+    Ioc,
+    IocCommon,
+    IocDefaults,
+    PythonIoc,
+    SoftIoc,
+)
+from linacre.facility.models.settings import (
+    DeviceSettings,
+    LimitSettings,
+    LogSettings,
+    MountSettings,
+)
+from linacre.facility.models.sources import FolderSource, GitSource, Source
+from linacre.facility.models.values import Bytes, Seconds
+
+__all__ = [
+    "Access",
+    "AutoEngine",
+    "BinaryIoc",
+    "Bytes",
+    "DeclaredHost",
+    "Defaults",
+    "DeviceSettings",
+    "Engine",
+    "Facility",
+    "FolderSource",
+    "GitSource",
+    "IncusEngine",
+    "Ioc",
+    "IocCommon",
+    "IocDefaults",
+    "LimitSettings",
+    "LogSettings",
+    "MountSettings",
+    "Network",
+    "ProcessEngine",
+    "PythonIoc",
+    "Seconds",
+    "SoftIoc",
+    "Source",
+    "TelnetAccess",
+    "desk_name",
+]

@@ -1,0 +1,133 @@
+"""The facility file as a whole: what is on its top level."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from linacre.facility.models.access import Access, AutoEngine, Engine
+from linacre.facility.models.iocs import Ioc, IocDefaults, with_defaults
+from linacre.facility.models.part import Part, empty_as_mapping
+from linacre.facility.models.values import Address, Line, Name, NetworkName, Subnet
+
+
+def _next_address(data: dict[str, Any]) -> IPv4Address:
+    """Return the first address of the subnet that is not the host's; any, where none is read."""
+    subnet = data.get("subnet")
+    if subnet is None:
+        return IPv4Address(0)
+    return next(subnet[n] for n in (1, 2) if subnet[n] != data.get("host_address"))
+
+
+class Network(Part):
+    """A virtual bridge that machines are on; the host stands on it too."""
+
+    subnet: Subnet = Field(
+        description="The subnet, with its prefix length.", examples=["10.61.2.0/24"]
+    )
+    host_address: Address = Field(
+        default_factory=_next_address,
+        description="The address of the host itself on the network; without it, the first.",
+        examples=["10.61.2.1"],
+    )
+    desk_address: Address = Field(
+        default_factory=_next_address,
+        description="The address of the network's desk; without it, the next free one.",
+        examples=["10.61.2.2"],
+    )
+    description: Line = Field(
+        default="", description="What the network is for, in a line.", examples=["Operations"]
+    )
+
+
+class DeclaredHost(Part):
+    """A computer on which machines run."""
+
+    address: Line | None = Field(
+        default=None, description="Its address or name.", examples=["srv1.example.org"]
+    )
+    url: Line | None = Field(
+        default=None, description="Its Incus server.", examples=["https://srv1.example.org:8443"]
+    )
+    description: Line = Field(
+        default="", description="Where it stands, in a line.", examples=["Rack 12"]
+    )
+
+
+class Defaults(Part):
+    """What holds for all items of a sort unless one says otherwise."""
+
+    ioc: IocDefaults = Field(
+        default_factory=IocDefaults,
+        description="What holds for every IOC that does not say otherwise.",
+        examples=[{"hold_off": "15s"}],
+    )
+
+
+class Facility(Part):
+    """Everything that comes up and goes down together."""
+
+    facility: Name = Field(description="The facility's name.", examples=["clara"])
+    description: Line = Field(
+        default="", description="What the facility is, in a line.", examples=["CLARA, S02"]
+    )
+    engine: Engine = Field(
+        default=AutoEngine(kind="auto"),
+        description="What runs the machines: auto, incus or process, or one with its settings.",
+        examples=["auto"],
+    )
+    hosts: dict[Name, Annotated[DeclaredHost, BeforeValidator(empty_as_mapping)]] = Field(
+        default_factory=dict,
+        description="The hosts that IOCs may be put on, by name. Not needed for one host.",
+        examples=[{"srv1": {"description": "Rack 12"}}],
+    )
+    networks: dict[NetworkName, Annotated[Network, BeforeValidator(empty_as_mapping)]] = Field(
+        description="The networks, by name; at least one.",
+        examples=[{"controls": {"subnet": "10.61.2.0/24"}}],
+        min_length=1,
+    )
+    access: Access = Field(
+        default_factory=Access,
+        description="Who may log in to the machines.",
+        examples=[{"ssh_keys": ["ssh-ed25519 AAAAC3... name"]}],
+    )
+    defaults: Defaults = Field(
+        default_factory=Defaults,
+        description="What holds for all IOCs unless one says otherwise.",
+        examples=[{"ioc": {"hold_off": "15s"}}],
+    )
+    iocs: dict[Name, Ioc] = Field(
+        default_factory=dict,
+        description="The IOCs, by name; the name is also the name of the machine.",
+        examples=[
+            {"s02-mag": {"kind": "softioc", "source": "iocs/s02-mag", "address": "10.61.2.11"}}
+        ],
+    )
+
+    def settled(self) -> Facility:
+        """Return the facility with the defaults in every IOC, and a network for each.
+
+        The network of an IOC that names none is the facility's only one, if there is only one.
+        """
+        only = next(iter(self.networks)) if len(self.networks) == 1 else None
+        settled: dict[str, Any] = {}
+        for name, ioc in self.iocs.items():
+            merged = with_defaults(ioc, self.defaults.ioc)
+            if merged.network is None:
+                merged = merged.model_copy(update={"network": only})
+            settled[name] = merged
+        return self.model_copy(update={"iocs": settled})
+
+    def network_of(self, ioc: str) -> str:
+        """Return the name of an IOC's network in a facility that was loaded."""
+        network = self.iocs[ioc].network
+        if network is None:
+            raise ValueError(f"{ioc} has no network; load() settles it")
+        return network
+
+
+def desk_name(network: str) -> str:
+    """Return the name of a network's desk machine."""
+    return f"desk-{network}"
