@@ -177,7 +177,7 @@ def _run(program: Program, layout: Layout, command: tuple[str, ...], *, marks_bo
     return templates.RUN.format(
         name=program.name,
         places=_places(layout),
-        booted=": # told by the IOC" if marks_boot or python else ': > "$run/booted"',
+        booted=": # told by the IOC" if marks_boot or python else 'echo booted > "$run/booted"',
         exports=exports,
         folder=shlex.quote(str(_folder(program, layout))),
         command=shlex.join(command),
@@ -189,6 +189,7 @@ def _environment(program: Program, layout: Layout) -> list[tuple[str, str]]:
     variables = {
         "IOC": program.name,
         "PERSIST_DIR": str(layout.persist),
+        "IOCSH_PS1": "epics> ",
         "PATH": f"{PurePosixPath(layout.softioc).parent}:/usr/local/bin:/usr/bin:/bin",
     }
     if layout.bind:
@@ -210,10 +211,15 @@ def _environment(program: Program, layout: Layout) -> list[tuple[str, str]]:
 
 def _wrapper(program: Program, layout: Layout) -> str:
     start = layout.tree / program.start
-    access = program.access_security
+    access = again = "# no access security declared"
+    if program.access_security is not None:
+        access = f'asSetFilename("{layout.tree / program.access_security}")'
+        # What was declared wins over a file that st.cmd names.
+        again = f"{access}\nasInit"
     return templates.WRAPPER.format(
         name=program.name,
-        access=f'asSetFilename("{layout.tree / access}")' if access else "# none declared",
+        access=access,
+        access_again=again,
         folder=start.parent,
         start=start,
         file=start.name,

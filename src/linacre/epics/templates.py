@@ -1,4 +1,7 @@
-"""The text of the scripts beside an IOC; `launch.py` fills them in."""
+"""The text of the scripts beside an IOC; `launch.py` fills them in.
+
+They need POSIX sh, coreutils, setpriv of util-linux, and procServ 2.7 or later.
+"""
 
 START = """\
 #!/bin/sh
@@ -93,11 +96,12 @@ exec setpriv --pdeathsig KILL {command}
 
 WRAPPER = """\
 # Made by Linacre for the IOC {name}; changes are lost.
-# Access security:
 {access}
 cd "{folder}"
 epicsEnvSet("IOCSH_STARTUP_SCRIPT", "{start}")
 < "{file}"
+{access_again}
 dbl > "{run}/pvs"
-echo booted > "{run}/booted"
+# Says something only where iocInit has succeeded:
+casr 0 > "{run}/booted"
 """

@@ -1,0 +1,114 @@
+"""What the runner changes in softioc, caproto and p4p when an IOC imports them.
+
+Their names are looked up at run time: each is there only if the IOC uses it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PVS = "pvs"
+BOOTED = "booted"
+
+
+@dataclass(frozen=True)
+class IocState:
+    """What the runner knows of the IOC, and where it tells the world about it."""
+
+    run: Path | None
+    """The folder for the list of PVs; None where nobody reads it."""
+    access_security: str | None
+
+    def tell_pvs(self, names: Iterable[str]) -> None:
+        """Write the names of the PVs served; a full disk must not stop the IOC."""
+        if self.run is None:
+            return
+        with suppress(OSError):
+            new = self.run / f"{PVS}.new"
+            new.write_text("".join(f"{name}\n" for name in names))
+            new.replace(self.run / PVS)
+
+    def tell_booted(self) -> None:
+        """Say that the IOC serves."""
+        if self.run is not None:
+            with suppress(OSError):
+                (self.run / BOOTED).write_text("booted\n")
+
+
+def patches(ioc: IocState) -> Mapping[str, Callable[[ModuleType], None]]:
+    """Return what to do with which module."""
+    return {
+        "softioc.softioc": functools.partial(_patch_softioc, ioc),
+        "caproto.server.common": functools.partial(_patch_caproto, ioc),
+        "p4p.server": functools.partial(_patch_p4p, ioc),
+    }
+
+
+def _patch_softioc(ioc: IocState, softioc: ModuleType) -> None:
+    imports: Any = softioc.imports
+    ioc_init = softioc.iocInit
+
+    @functools.wraps(ioc_init)
+    def init(*args: Any, **kwargs: Any) -> None:
+        if ioc.access_security is not None:
+            imports.dbCore.asSetFilename(ioc.access_security.encode())
+        ioc_init(*args, **kwargs)
+        if ioc.run is not None:
+            listing = ioc.run / f"{PVS}.new"
+            imports.Com.iocshCmd(f'dbl > "{listing}"'.encode())
+            with suppress(OSError):
+                listing.replace(ioc.run / PVS)
+        ioc.tell_booted()
+
+    def shell(context: object = None, call_exit: bool = True) -> None:
+        """Run the IOC shell on standard input; what procServ's user expects there."""
+        iocsh(imports.Com)
+        if call_exit:
+            softioc.safeEpicsExit(0)
+
+    vars(softioc).update(iocInit=init, interactive_ioc=shell, non_interactive_ioc=shell)
+
+
+def iocsh(com: Any) -> None:
+    """Run the IOC shell until `exit` is typed; at the end of input, wait for ever."""
+    sys.stdout.flush()
+    com.iocsh(None)
+    libc = ctypes.CDLL(None)
+    stdin = ctypes.c_void_p.in_dll(libc, "stdin")
+    if libc.feof(stdin) or libc.ferror(stdin):
+        threading.Event().wait()
+
+
+def _patch_caproto(ioc: IocState, common: ModuleType) -> None:
+    context: Any = common.Context
+    context_init = context.__init__
+
+    @functools.wraps(context_init)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        context_init(self, *args, **kwargs)
+        ioc.tell_pvs(self.pvdb)
+        ioc.tell_booted()
+
+    context.__init__ = init
+
+
+def _patch_p4p(ioc: IocState, server: ModuleType) -> None:
+    # Its providers may make PVs as they are asked for: their number is unknown.
+    context: Any = vars(server)["Server"]
+    context_init = context.__init__
+
+    @functools.wraps(context_init)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        context_init(self, *args, **kwargs)
+        ioc.tell_booted()
+
+    context.__init__ = init

@@ -1,0 +1,104 @@
+"""How an IOC does, from the files that its scripts leave in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from linacre.epics.layout import Layout
+
+Reader = Callable[[PurePosixPath], bytes | None]
+"""Returns a file of the machine, `/proc` included; None where it is not there."""
+
+LOOP_STARTS = 3
+"""So many starts within the window are a restart loop."""
+
+_START_TIME = 22 - 3
+"""The start time's place in /proc/PID/stat, counted from the field after the command."""
+
+
+@dataclass(frozen=True)
+class IocReport:
+    """How one IOC does."""
+
+    procserv_up: bool
+    ioc_up: bool
+    started_at: float | None
+    """Seconds since the Unix epoch; None where the IOC is not up."""
+    starts: int
+    """How often the IOC was started since its procServ was, counted up to 50."""
+    restart_loop: bool
+    pv_count: int | None
+    """None where it is unknown: not booted yet, or a program that does not tell."""
+    booted: bool
+    """The start-up file, or script, has run to the point where PVs are served."""
+
+
+DOWN = IocReport(
+    procserv_up=False,
+    ioc_up=False,
+    started_at=None,
+    starts=0,
+    restart_loop=False,
+    pv_count=None,
+    booted=False,
+)
+"""The report of a machine that does not run."""
+
+
+def report(
+    reader: Reader, layout: Layout, *, now: Callable[[], float], hold_off_s: float = 15
+) -> IocReport:
+    """Return how the IOC does; `hold_off_s` is procServ's."""
+    procserv_up = _alive(reader, layout.run / "procserv.pid")
+    ioc_up = procserv_up and _alive(reader, layout.run / "ioc.pid")
+    starts = _starts(reader, layout)
+    booted = ioc_up and bool((reader(layout.run / "booted") or b"").strip())
+    names = pv_names(reader, layout) if booted else None
+    return IocReport(
+        procserv_up=procserv_up,
+        ioc_up=ioc_up,
+        started_at=starts[-1] if ioc_up and starts else None,
+        starts=len(starts),
+        restart_loop=procserv_up and is_restart_loop(starts, now=now(), hold_off_s=hold_off_s),
+        pv_count=None if names is None else len(names),
+        booted=booted,
+    )
+
+
+def is_restart_loop(starts: list[float], *, now: float, hold_off_s: float) -> bool:
+    """Say whether these start times, in seconds, are those of a restart loop.
+
+    The window is a minute, or four hold-offs where that is longer: an IOC that dies at once is
+    started every hold-off, so a window always holds more than `LOOP_STARTS` of its starts. An
+    IOC that then stays up leaves the state by itself when the window has passed. Starts from
+    before the last start of procServ are not counted: a person restarting an IOC is no loop.
+    """
+    window = max(60.0, 4 * hold_off_s)
+    return sum(now - start < window for start in starts) >= LOOP_STARTS
+
+
+def pv_names(reader: Reader, layout: Layout) -> tuple[str, ...] | None:
+    """Return the names of the PVs served; None where the IOC does not tell."""
+    listing = reader(layout.run / "pvs")
+    if listing is None:
+        return None
+    # The IOC may be writing it now: what has no end of line yet is no name yet.
+    whole = listing[: listing.rfind(b"\n") + 1].decode(errors="replace")
+    return tuple(line.strip() for line in whole.splitlines() if line.strip())
+
+
+def _starts(reader: Reader, layout: Layout) -> list[float]:
+    words = (reader(layout.run / "starts") or b"").decode(errors="replace").split()
+    return [float(word) for word in words if word.isdecimal()]
+
+
+def _alive(reader: Reader, pid_file: PurePosixPath) -> bool:
+    """Compare the process's start time with the one noted: a pid may be another's by now."""
+    noted = (reader(pid_file) or b"").decode(errors="replace").split()
+    if len(noted) != 2 or not noted[0].isdecimal():
+        return False
+    stat = reader(PurePosixPath("/proc", noted[0], "stat"))
+    fields = (stat or b"").rpartition(b")")[2].decode(errors="replace").split()
+    return len(fields) > _START_TIME and fields[0] not in "ZX" and fields[_START_TIME] == noted[1]
