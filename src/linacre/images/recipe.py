@@ -1,0 +1,102 @@
+"""What an image is made from, and the digest that tells one image from another."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import linacre
+
+BUILD_VERSION = 1
+"""Raised when the way of building changes what comes out."""
+
+_RECIPES = Path(__file__).parent / "recipes"
+
+
+def package_files() -> list[Path]:
+    """Return the files of Linacre that run inside machines, in a fixed order."""
+    root = Path(linacre.__file__).parent
+    return [root / "__init__.py", *_files(root / "base"), *_files(root / "epics")]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and not path.name.startswith(".")
+        and not path.name.endswith(("~", ".pyc", ".swp"))
+    ]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A folder with recipe.toml, requirements.txt, a customize script and a tree of files."""
+
+    name: str
+    folder: Path
+    suite: str
+    packages: tuple[str, ...]
+    stand_ins: tuple[str, ...]
+    exclude: tuple[str, ...]
+    include_again: tuple[str, ...]
+    python: str
+    """The version of the image's Python, such as 3.13."""
+
+    @classmethod
+    def load(cls, name: str = "ioc", *, folder: Path | None = None) -> Recipe:
+        """Read a recipe: one of Linacre's own by its name, or any folder."""
+        folder = folder or _RECIPES / name
+        with (folder / "recipe.toml").open("rb") as file:
+            values = tomllib.load(file)
+        return cls(
+            name=name,
+            folder=folder,
+            suite=values["suite"],
+            packages=tuple(values["packages"]),
+            stand_ins=tuple(values.get("stand_ins", ())),
+            exclude=tuple(values.get("exclude", ())),
+            include_again=tuple(values.get("include_again", ())),
+            python=values["python"],
+        )
+
+    @property
+    def requirements(self) -> Path:
+        """The pinned Python packages."""
+        return self.folder / "requirements.txt"
+
+    @property
+    def files(self) -> Path:
+        """The tree laid over the root file system."""
+        return self.folder / "files"
+
+    @property
+    def customize(self) -> Path:
+        """The script that finishes the tree."""
+        return self.folder / "customize"
+
+    def digest(self) -> str:
+        """Return 16 hexadecimal digits that change when the image would.
+
+        It covers the recipe's files and Linacre's own that run inside machines; the compiled
+        programs are covered by their sources, so that two compilers give one digest.
+        """
+        package = Path(linacre.__file__).parent
+        programs = package / "epics" / "bin"
+        own = [path for path in package_files() if not path.is_relative_to(programs)]
+        parts = hashlib.sha256(f"build {BUILD_VERSION}\n".encode())
+        parts.update(_digest(_files(self.folder), self.folder))
+        parts.update(_digest(own, package))
+        return parts.hexdigest()[:16]
+
+
+def _digest(paths: Iterable[Path], base: Path) -> bytes:
+    total = hashlib.sha256()
+    for path in paths:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(base).as_posix()} {content}\n".encode())
+    return total.digest()

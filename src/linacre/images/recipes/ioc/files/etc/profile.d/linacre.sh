@@ -1,0 +1,2 @@
+PATH=/opt/linacre/bin:$PATH
+export PATH
