@@ -20,6 +20,13 @@ from linacre.facility.models.telling import told
 from linacre.facility.models.values import Address, Line, Name, NetworkName, Seconds, TreePath
 
 
+def _whole_seconds(value: Seconds) -> Seconds:
+    # The unit of procServ's --holdoff.
+    if value < 1 or value != int(value):
+        raise ValueError(f"{value} is not a whole number of seconds from 1s up; write one like 15s")
+    return value
+
+
 class IocDefaults(Part):
     """What an IOC may say itself, and `defaults.ioc` may say for all of them."""
 
@@ -54,7 +61,7 @@ class IocDefaults(Part):
         "defaults'.",
         examples=[{"memory": "256MiB"}],
     )
-    hold_off: Seconds = Field(
+    hold_off: Annotated[Seconds, AfterValidator(_whole_seconds)] = Field(
         default=Seconds(15),
         description="Shortest time from one start of the IOC to the next when it keeps ending.",
         examples=["15s"],

@@ -1,0 +1,197 @@
+"""The text of a facility file: plain data, and the line that each piece of it stands on."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+Key = str | int
+"""A key of a mapping, or a place in a list."""
+
+_Node = Any
+"""A node of ruamel's tree, which carries no types: `id`, `tag`, `value`, `start_mark`."""
+
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in the file, at a path of keys; `line` where the path cannot say it."""
+
+    path: tuple[Key, ...]
+    message: str
+    line: int | None = None
+
+
+@dataclass
+class Lines:
+    """The lines of a piece of the file and of what is in it, counted from 1."""
+
+    line: int
+    inside: dict[Key, Lines] = field(default_factory=dict["Key", "Lines"])
+
+    def at(self, path: tuple[Key, ...]) -> int:
+        """Return the line of the piece at a path, or of the nearest piece around it."""
+        here = self
+        for key in path:
+            if key not in here.inside:
+                break
+            here = here.inside[key]
+        return here.line
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file: `data` is what the text says, as far as it could be read."""
+
+    data: Any
+    lines: Lines
+    problems: tuple[Problem, ...]
+
+
+def parse(text: str) -> Document:
+    """Read YAML 1.2 text; what is wrong is in the document's problems, nothing is raised."""
+    try:
+        node: _Node = YAML(typ="safe", pure=True).compose(text)  # pyright: ignore
+    except YAMLError as error:
+        return Document(None, Lines(1), (_syntax_problem(error, text),))
+    except RecursionError:
+        return Document(None, Lines(1), (Problem((), "nested too deeply to read", 1),))
+    if node is None:
+        return Document(None, Lines(1), ())
+    reader = _Reader()
+    data, lines = reader.read(node, ())
+    return Document(data, lines, tuple(reader.problems))
+
+
+class _Reader:
+    """Turns YAML nodes into plain data, noting lines and problems on the way."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self._open: list[_Node] = []
+
+    def read(self, node: _Node, path: tuple[Key, ...]) -> tuple[Any, Lines]:
+        lines = Lines(_line(node))
+        if any(node is outer for outer in self._open):
+            self._note(path, "this alias holds itself; write the value out", node)
+            return None, lines
+        self._open.append(node)
+        try:
+            if node.id == "mapping":
+                return self._mapping(node, path, lines), lines
+            if node.id == "sequence":
+                return self._list(node, path, lines), lines
+            return self._scalar(node, path), lines
+        finally:
+            self._open.pop()
+
+    def _mapping(self, node: _Node, path: tuple[Key, ...], lines: Lines) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        written: dict[str, int] = {}
+        for key_node, value_node in _pairs(node):
+            if key_node.tag == _TAG + "merge":
+                self._merge(value_node, path, data, lines)
+                continue
+            if key_node.id != "scalar":
+                self._note(path, "a key must be plain text; write key: value", key_node)
+                continue
+            key = str(key_node.value)
+            if key in written:
+                message = f"given twice, first on line {written[key]}; rename or remove one"
+                self._note((*path, key), message, key_node)
+                continue
+            written[key] = _line(key_node)
+            data[key], inner = self.read(value_node, (*path, key))
+            inner.line = _line(key_node)
+            lines.inside[key] = inner
+        return data
+
+    def _merge(
+        self, node: _Node, path: tuple[Key, ...], data: dict[str, Any], lines: Lines
+    ) -> None:
+        """Add what `<<: *anchor` brings; keys written here stay, whichever comes first."""
+        brought, inner = self.read(node, path)
+        if not isinstance(brought, dict):
+            self._note(path, "<< brings no mapping; write the alias of one", node)
+            return
+        data.update(cast("dict[str, Any]", brought))
+        lines.inside.update(inner.inside)
+
+    def _list(self, node: _Node, path: tuple[Key, ...], lines: Lines) -> list[Any]:
+        data: list[Any] = []
+        for place, item in enumerate(node.value):
+            value, inner = self.read(item, (*path, place))
+            lines.inside[place] = inner
+            data.append(value)
+        return data
+
+    def _scalar(self, node: _Node, path: tuple[Key, ...]) -> str | int | float | bool | None:
+        text, tag = str(node.value), str(node.tag)
+        if not tag.startswith(_TAG):
+            self._note(path, f"the YAML tag {tag} has no meaning here; remove it", node)
+        match tag.removeprefix(_TAG):
+            case "null":
+                return None
+            case "bool":
+                return text.lower() in ("true", "yes", "on")
+            # What YAML would rewrite (007, 0x10, 1_000) stays the text that was written.
+            case "int" if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text):
+                return int(text)
+            case "float" if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?", text):
+                return float(text) if math.isfinite(float(text)) else text
+            case _:
+                return text
+
+    def _note(self, path: tuple[Key, ...], message: str, node: _Node) -> None:
+        self.problems.append(Problem(path, message, _line(node)))
+
+
+def _pairs(node: _Node) -> Iterator[tuple[_Node, _Node]]:
+    """Yield keys and values, merges first, so that what is written here wins."""
+    pairs: list[tuple[_Node, _Node]] = node.value
+    yield from (pair for pair in pairs if pair[0].tag == _TAG + "merge")
+    yield from (pair for pair in pairs if pair[0].tag != _TAG + "merge")
+
+
+def _line(node: _Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+_ADVICE = (
+    ("\\t", "a tab; indent with spaces"),
+    ("mapping values are not allowed", "a ':' where none can be; check the indentation, and put "
+     "a value that has ': ' in it in quotes"),
+    ("could not find expected ':'", "a key without ':'; write key: value"),
+    ("unexpected end of stream", "a quote that is opened here is never closed; close it"),
+    ("expected <block end>", "the indentation does not fit the lines above; align it with them"),
+    ("expected ',' or", "a bracket that is opened here is not closed; close it"),
+    ("cannot start any token", "a value that begins with a special character; put it in quotes"),
+    ("undefined alias", "an alias (*name) without its anchor (&name); write the value out"),
+    ("unknown escape", "a backslash in double quotes; use single quotes"),
+    ("another document", "a second document (after '---'); keep one"),
+)  # fmt: skip
+
+
+def _syntax_problem(error: YAMLError, text: str) -> Problem:
+    """Return what a YAML error means to one who wrote the file, with its line."""
+    seen: Any = error
+    if isinstance(error, ReaderError):
+        line = text.count("\n", 0, int(seen.position)) + 1
+        return Problem((), "a control character; remove it", line)
+    if not isinstance(error, MarkedYAMLError):
+        return Problem((), "not valid YAML", 1)
+    problem = str(seen.problem or "")
+    mark = seen.problem_mark or seen.context_mark
+    unclosed = "unexpected end" in problem or "expected ',' or" in problem
+    if unclosed and seen.context_mark is not None:
+        mark = seen.context_mark
+    advice = next((words for part, words in _ADVICE if part in problem), problem)
+    return Problem((), f"not valid YAML: {advice}", int(mark.line) + 1 if mark else 1)
