@@ -24,11 +24,13 @@ HIDDEN = "***"
 
 _SECRET = (
     r"(?:[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|credential)[a-z0-9_-]*"
-    r"|[a-z0-9_-]*(?:private|api|access|client|ssh)[_-]?key|key|authorization|cookie)"
+    r"|[a-z0-9_-]*(?:private|api|access|client|ssh)[_-]?key|authorization|cookie)"
 )
-_SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"{_SECRET}|key", re.IGNORECASE)
+# "key: x" is what many an ordinary message says; "key=x" and '"key": "x"' are not.
 _SECRET_IN_TEXT = re.compile(
-    rf"""(?<![\w-])({_SECRET}["']?\s*[=:]\s*)("[^"]*"|'[^']*'|(?:bearer\s+|basic\s+)?[^\s,;"']+)""",
+    rf"""(?<!\w)({_SECRET}["']?\s*[=:]\s*|key["']?\s*=\s*|["']key["']\s*:\s*)"""
+    r"""("[^"]*"|'[^']*'|(?:bearer\s+|basic\s+)?[^\s,;"']+)""",
     re.IGNORECASE,
 )
 _SECRET_BY_LOOK = (
