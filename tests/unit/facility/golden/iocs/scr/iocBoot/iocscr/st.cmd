@@ -1,0 +1,2 @@
+#!../../bin/linux-x86_64/scr
+iocInit
