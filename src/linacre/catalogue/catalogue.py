@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from linacre.base.clock import Clock, SystemClock
-from linacre.base.errors import UserError
+from linacre.base.errors import LinacreError, UserError
 from linacre.base.log import redact_text
 from linacre.base.tasks import (
     Step,
@@ -141,14 +141,19 @@ class Catalogue:
             lambda connection: queries.select_steps(connection, task_id)
         )
 
-    async def follow_log(self, task_id: int) -> AsyncGenerator[str]:
-        """Yield the lines of a task's log, and those to come until the task ends."""
+    async def read_log(self, task_id: int, *, follow: bool = False) -> AsyncGenerator[str]:
+        """Yield the lines of a task's log and, with `follow`, those to come until it ends.
+
+        Raises `LinacreError` where the log of a task that ended is no longer kept.
+        """
         tail = logs.Tail((await self.task(task_id)).log_path)
         while True:
             await self.mark_interrupted()
             ended = (await self.task(task_id)).state is not TaskState.RUNNING
+            if ended and not tail.exists():
+                raise LinacreError(f"the log of task {task_id} is no longer kept: {tail.path}")
             for line in tail.lines():
                 yield line
-            if ended:
+            if ended or not follow:
                 return
             await self._clock.sleep(FOLLOW_PERIOD_S)

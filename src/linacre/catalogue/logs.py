@@ -51,13 +51,17 @@ class Tail:
     """Reads a log that may still grow, whole lines at a time."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._offset = 0
+
+    def exists(self) -> bool:
+        """Say whether there is a log."""
+        return self.path.exists()
 
     def lines(self) -> Iterator[str]:
         """Yield the lines that are new since the last call; none where there is no file."""
         try:
-            file = self._path.open("rb")
+            file = self.path.open("rb")
         except FileNotFoundError:
             return
         with file:

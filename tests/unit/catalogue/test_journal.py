@@ -144,7 +144,7 @@ async def test_the_log_holds_what_the_block_logged(catalogue: Catalogue) -> None
 
     events = [json.loads(line)["event"] for line in handle.log_path.read_text().splitlines()]
     assert events == ["task started", "step started", "from the work", "task ended"]
-    shown = [logs.human(line) async for line in catalogue.follow_log(handle.id)]
+    shown = [logs.human(line) async for line in catalogue.read_log(handle.id)]
     assert "step started step=image" in shown[1]
 
 
@@ -153,7 +153,7 @@ async def test_a_log_is_followed_until_the_task_ends(catalogue: Catalogue) -> No
     got: list[str] = []
 
     async def follow(number: int) -> None:
-        async for line in catalogue.follow_log(number):
+        async for line in catalogue.read_log(number, follow=True):
             got.append(json.loads(line)["event"])
             if "first" in got:
                 seen.set()
@@ -165,6 +165,14 @@ async def test_a_log_is_followed_until_the_task_ends(catalogue: Catalogue) -> No
         log.info("second")
     await asyncio.wait_for(following, 10)
     assert got == ["task started", "first", "second", "task ended"]
+
+
+async def test_a_log_that_is_no_longer_kept(catalogue: Catalogue) -> None:
+    async with await catalogue.begin_task(facility="clara", verb="up") as handle:
+        pass
+    handle.log_path.unlink()
+    with pytest.raises(LinacreError, match="log of task 1 is no longer kept"):
+        _ = [line async for line in catalogue.read_log(handle.id)]
 
 
 def test_only_the_newest_logs_are_kept_and_those_of_running_tasks(tmp_path: Path) -> None:

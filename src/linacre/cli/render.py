@@ -1,0 +1,184 @@
+"""What commands show: tables, JSON, and the progress of work with many steps."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import UTC, datetime
+from typing import Self, TextIO, cast
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+RUNNING_SHOWN = 12
+REFRESHES_PER_S = 8
+
+STYLES: Mapping[str, str] = {
+    "running": "cyan",
+    "done": "green",
+    "failed": "bold red",
+    "interrupted": "yellow",
+    "pending": "dim",
+}
+"""Colours of the states of tasks and steps."""
+
+
+def print_json(data: object, *, stream: TextIO | None = None) -> None:
+    """Print data as JSON; dataclasses are objects, and what JSON does not know is text."""
+    out = stream or sys.stdout
+    out.write(json.dumps(data, indent=2, default=_plain, ensure_ascii=False) + "\n")
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    console: Console | None = None,
+) -> None:
+    """Print rows under column names; off a terminal nothing is cut to a width or coloured."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        # Text, not str: a name in brackets must not be taken for rich's markup.
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    out = console or Console()
+    if not out.is_terminal:
+        out = Console(file=out.file, width=10_000, color_system=None)
+    out.print(table)
+
+
+def state_text(state: str) -> Text:
+    """Return a state in its colour."""
+    return Text(state, style=STYLES.get(state, ""))
+
+
+def local_time(at: float | None) -> str:
+    """Return seconds since the Unix epoch as local date and time; nothing for None."""
+    return "" if at is None else f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}"
+
+
+def iso_time(at: float | None) -> str | None:
+    """Return seconds since the Unix epoch as UTC for JSON."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: 0.4 s, 12 s, 3 min 05 s, 2 h 10 min, 3 d 4 h."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+@dataclass(frozen=True)
+class _Running:
+    title: str
+    since: float
+
+
+class UpProgress:
+    """Shows the steps of a command as they go, on stderr.
+
+    On a terminal: the running steps with their time, below a line for each that ended. Elsewhere:
+    one plain line for each step that ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        total: int = 0,
+        console: Console | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console or Console(stderr=True)
+        self._monotonic = monotonic
+        self._total = total
+        self._ended = 0
+        self._running: dict[str, _Running] = {}
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to show progress."""
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._picture,
+                refresh_per_second=REFRESHES_PER_S,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove what is live; the lines stay."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def expect(self, total: int) -> None:
+        """Say how many steps there are to be."""
+        self._total = total
+
+    def started(self, key: str, title: str) -> None:
+        """Show a step as running."""
+        self._running[key] = _Running(title, self._monotonic())
+
+    def done(self, key: str) -> None:
+        """Show a step as done."""
+        self._end(key, "done", "green", None)
+
+    def failed(self, key: str, error: str) -> None:
+        """Show a step as failed, and why."""
+        self._end(key, "failed", "bold red", error)
+
+    def note(self, line: str) -> None:
+        """Show a line of its own."""
+        self._console.print(Text(line), soft_wrap=True)
+
+    def _end(self, key: str, state: str, style: str, error: str | None) -> None:
+        step = self._running.pop(key, _Running(key, self._monotonic()))
+        self._ended += 1
+        took = duration(self._monotonic() - step.since)
+        line = Text.assemble((f"{state:<6} ", style), step.title, (f"  {took}", "dim"))
+        if error:
+            line.append(f": {error}")
+        self._console.print(line, soft_wrap=True)
+
+    def _picture(self) -> RenderableType:
+        now = self._monotonic()
+        lines = [
+            Text.assemble(
+                ("  ... ", "cyan"), step.title, (f"  {duration(now - step.since)}", "dim")
+            )
+            for step in list(self._running.values())[:RUNNING_SHOWN]
+        ]
+        if (more := len(self._running) - RUNNING_SHOWN) > 0:
+            lines.append(Text(f"  ... and {more} more", style="dim"))
+        count = f"{self._ended} of {self._total}" if self._total else str(self._ended)
+        lines.append(Text(f"{count} steps", style="bold"))
+        return Text("\n").join(lines)
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, cast("set[object]", value)))
+    return str(value)

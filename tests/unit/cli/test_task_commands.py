@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from linacre.base.errors import LinacreError
+from linacre.catalogue import Catalogue
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    @asynccontextmanager
+    async def open_catalogue(file: Path | None) -> AsyncIterator[Catalogue]:
+        path = tmp_path / "catalogue.sqlite"
+        async with await Catalogue.open(path, logs=tmp_path / "log") as catalogue:
+            yield catalogue
+
+    async def fill() -> None:
+        steps = [("image", "build [the] image"), ("S02-MAG", "make S02-MAG")]
+        async with open_catalogue(None) as catalogue:
+            task = await catalogue.begin_task(facility="clara", verb="up", steps=steps)
+            with pytest.raises(LinacreError):
+                async with task:
+                    await task.step_started("image")
+                    await task.step_failed("image", "no space")
+                    raise LinacreError("no space")
+
+    asyncio.run(fill())
+    context = ModuleType("linacre.cli.context")
+    context.open_catalogue = open_catalogue
+    monkeypatch.setitem(sys.modules, "linacre.cli.context", context)
+    monkeypatch.delitem(sys.modules, "linacre.cli.task", raising=False)
+    module = importlib.import_module("linacre.cli.task")
+    monkeypatch.delitem(sys.modules, "linacre.cli.task")
+    return module.app
+
+
+def run(app: typer.Typer, *args: str) -> str:
+    result = CliRunner().invoke(app, args, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_list(app: typer.Typer) -> None:
+    head, line = run(app, "list").splitlines()
+    assert head.split() == ["ID", "STARTED", "BY", "WHAT", "STATE", "STEPS", "TIME", "ERROR"]
+    assert line.split()[0] == "1" and "failed" in line and "0/2" in line and "no space" in line
+
+
+def test_list_as_json(app: typer.Typer) -> None:
+    (task,) = json.loads(run(app, "list", "--json"))
+    assert (task["id"], task["verb"], task["state"]) == (1, "up", "failed")
+    assert task["started_at"].endswith("+00:00")
+
+
+def test_show(app: typer.Typer) -> None:
+    shown = run(app, "show", "1")
+    assert "task 1: up, failed, by " in shown and "error: no space" in shown
+    assert "build [the] image" in shown and "pending" in shown
+
+
+def test_show_as_json(app: typer.Typer) -> None:
+    task = json.loads(run(app, "show", "1", "--json"))
+    assert [(s["key"], s["state"]) for s in task["steps"]] == [
+        ("image", "failed"),
+        ("S02-MAG", "pending"),
+    ]
+
+
+def test_log(app: typer.Typer) -> None:
+    lines = run(app, "log", "1", "--follow").splitlines()
+    assert "task started" in lines[0] and "task ended" in lines[-1]
+    stored = run(app, "log", "1", "--json").splitlines()
+    assert [json.loads(line)["event"] for line in stored][1] == "step started"
