@@ -1,0 +1,56 @@
+"""Clients on this host: how they find the IOCs, and the tools of a desk."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from linacre.engines.process.program import MARK
+
+_TOOLS = ("caget", "caput", "camonitor", "pvget", "pvput", "pvmonitor")
+_PVA_PORT = 5075
+
+
+def client_environment(addresses: Iterable[IPv4Address]) -> dict[str, str]:
+    """Return the EPICS variables with which a client searches exactly these loopback addresses.
+
+    pvAccess uses name servers, for its search by UDP does not work between loopback addresses.
+    """
+    found = [str(address) for address in sorted(addresses)]
+    return {
+        "EPICS_CA_ADDR_LIST": " ".join(found),
+        "EPICS_CA_AUTO_ADDR_LIST": "NO",
+        "EPICS_PVA_ADDR_LIST": "",
+        "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+        "EPICS_PVA_NAME_SERVERS": " ".join(f"{address}:{_PVA_PORT}" for address in found),
+    }
+
+
+def user_environment(
+    given: Mapping[str, str], *, clients: Mapping[str, str], tools: Path | None
+) -> dict[str, str]:
+    """Return the environment of a command that a person runs at a desk, or beside an IOC.
+
+    The Python programs of Linacre's own environment come first on PATH, stand-ins in `tools`
+    last, so that the real EPICS tools win wherever they are installed.
+    """
+    environment = {name: value for name, value in given.items() if name != MARK}
+    path = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
+    if tools is not None:
+        path.append(str(tools))
+    return environment | dict(clients) | {"PATH": os.pathsep.join(path)}
+
+
+def lay_tools(folder: Path) -> None:
+    """Write the stand-ins for the EPICS command-line tools into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for tool in _TOOLS:
+        script = folder / tool
+        script.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m linacre.epics.tools {tool} "$@"\n'
+        )
+        script.chmod(0o755)

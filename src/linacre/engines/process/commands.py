@@ -1,0 +1,99 @@
+"""Commands of this host, run at a desk or beside an IOC."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from linacre.base.errors import EngineError
+from linacre.engines.base import Completed
+from linacre.engines.process.streams import ProgramStream, open_pipes, open_terminal
+
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+"""Exit statuses of a shell for a command that is not there, or that cannot be run."""
+
+_NEEDED = {"procServ": "procserv", "setsid": "util-linux", "setpriv": "util-linux"}
+"""Programs and the Debian packages that have them."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command runs, and with what environment."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+
+def check_installed() -> None:
+    """Raise `EngineError` where a program that the engine needs is not installed."""
+    missing = [program for program in _NEEDED if shutil.which(program) is None]
+    if missing:
+        packages = " ".join(sorted({_NEEDED[program] for program in missing}))
+        raise EngineError(
+            f"the process engine needs {', '.join(missing)}, which this host has not; "
+            f"as root: apt-get install {packages}"
+        )
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    place: Place,
+    stdin: bytes,
+    environment: Mapping[str, str] | None,
+) -> Completed:
+    """Run a command to its end; one that cannot be run ends with 127 or 126, as in a shell."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=place.folder,
+            env={**place.environment, **(environment or {})},
+            start_new_session=True,
+        )
+    except OSError as error:
+        status = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
+        return Completed(status, b"", f"{argv[0]}: {error.strerror}\n".encode())
+    try:
+        stdout, stderr = await process.communicate(stdin)
+    except asyncio.CancelledError:
+        await _kill(process)
+        raise
+    status = process.returncode or 0
+    return Completed(128 - status if status < 0 else status, stdout, stderr)
+
+
+async def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+async def open_shell(
+    argv: Sequence[str],
+    *,
+    place: Place,
+    size: tuple[int, int] | None,
+    environment: Mapping[str, str] | None,
+) -> ProgramStream:
+    """Run a command, or the user's shell, on a terminal or on pipes.
+
+    `EngineError` where it cannot be run.
+    """
+    wanted = {**place.environment, **(environment or {})}
+    command = list(argv) or [wanted.get("SHELL") or "/bin/sh"]
+    try:
+        if size is None:
+            return await open_pipes(command, folder=place.folder, environment=wanted)
+        return await open_terminal(command, folder=place.folder, environment=wanted, size=size)
+    except OSError as error:
+        raise EngineError(f"{command[0]} cannot be run: {error.strerror}") from error

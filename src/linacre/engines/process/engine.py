@@ -1,0 +1,271 @@
+"""The process engine: IOCs as processes of this host, each on its own loopback address."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+import linacre.epics
+from linacre.base.clock import Clock, SystemClock
+from linacre.base.errors import EngineError, UnsupportedError, UserError
+from linacre.base.paths import FacilityPaths
+from linacre.engines.base import (
+    Capability,
+    Completed,
+    Host,
+    Machine,
+    MachineKind,
+    MachineSpec,
+    NetworkSpec,
+    Stream,
+)
+from linacre.engines.console import ConsoleStream
+from linacre.engines.process import commands, processes
+from linacre.engines.process.addresses import check_distinct, loopback_address
+from linacre.engines.process.clients import lay_tools
+from linacre.engines.process.files import change_json, read_json, read_tail, remove_tree
+from linacre.engines.process.folder import drop_short_links
+from linacre.engines.process.machines import Machines, host_name
+from linacre.engines.process.program import MARK, ioc_environment
+from linacre.engines.process.streams import SocketStream
+from linacre.epics.layout import Layout
+
+_SOFTIOC = Path(linacre.epics.__file__).parent / "bin" / "softIoc"
+_INSTEAD = "the incus engine does: declare engine: incus"
+
+
+class ProcessEngine:
+    """Runs the IOCs of one facility without root and without containers."""
+
+    def __init__(self, facility: str, paths: FacilityPaths, *, clock: Clock | None = None) -> None:
+        self._root = paths.machines.absolute()
+        self._clock = clock or SystemClock()
+        self._machines = Machines(facility, self._root, clock=self._clock)
+
+    @property
+    def name(self) -> str:
+        """The engine's name, as written in the facility file."""
+        return "process"
+
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what this engine can do."""
+        return frozenset(
+            {
+                Capability.STANDARD_PORTS,
+                Capability.CONSOLE,
+                Capability.DESK,
+                Capability.NO_ROOT,
+            }
+        )
+
+    def layout(self, machine: str, address: IPv4Address) -> Layout:
+        """Return where things stand in a machine; `UserError` for an address that has no place."""
+        folder = self._machines.folder(machine)
+        return Layout(
+            tree=PurePosixPath(folder.tree),
+            persist=PurePosixPath(folder.persist),
+            run=PurePosixPath(folder.run),
+            log=PurePosixPath(folder.log),
+            etc=PurePosixPath(folder.etc),
+            bind=loopback_address(address),
+            user=None,
+            softioc=str(_SOFTIOC),
+            python=sys.executable,
+        )
+
+    async def open(self) -> None:
+        """Do nothing: there is no daemon."""
+
+    async def close(self) -> None:
+        """Do nothing; machines go on."""
+
+    async def prepare(self) -> None:
+        """Make the folder of the machines; `EngineError` where a needed program is missing."""
+        commands.check_installed()
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    async def record(self) -> dict[str, str]:
+        """Return the facility's record, or {} where there is none."""
+        return {k: str(v) for k, v in (read_json(self._record) or {}).items()}
+
+    async def set_record(self, values: Mapping[str, str | None]) -> None:
+        """Change entries of the facility's record; None removes one."""
+        change_json(self._record, values)
+
+    async def hosts(self) -> list[Host]:
+        """Return this host."""
+        return [Host(host_name(), online=True, description=f"this host, {os.cpu_count()} cores")]
+
+    async def machines(self) -> list[Machine]:
+        """Return the machines of the facility; after the host's restart all are stopped."""
+        return self._machines.found()
+
+    async def networks(self) -> list[str]:
+        """Return the networks that were declared; all stand on the loopback."""
+        return sorted(read_json(self._networks) or {})
+
+    async def ensure_network(self, network: NetworkSpec) -> None:
+        """Note a network."""
+        change_json(self._networks, {network.name: str(network.subnet)})
+
+    async def remove_network(self, name: str) -> None:
+        """Forget a network; none there is no error."""
+        if name in (read_json(self._networks) or {}):
+            change_json(self._networks, {name: None})
+
+    async def ensure_image(self, digest: str, path: Path) -> None:
+        """Raise `UnsupportedError`: processes run from the host's own file system."""
+        self._refuse(Capability.FILE_SYSTEM)
+
+    async def create(self, spec: MachineSpec) -> None:
+        """Make a machine, not started; one half made is made anew, its persistent folder kept.
+
+        `UnsupportedError` for mounts and devices; limits are not held. `UserError` where another
+        machine has the same loopback address.
+        """
+        await self._make(spec)
+
+    async def update(self, spec: MachineSpec) -> None:
+        """Bring payload and labels of a machine to the spec, running or not."""
+        self._machines.manifest(spec.name)
+        await self._make(spec)
+
+    async def rebuild(self, spec: MachineSpec) -> None:
+        """Raise `UnsupportedError`: there is no image."""
+        self._refuse(Capability.REBUILD)
+
+    async def delete(self, name: str, *, keep_persistent: bool = False) -> None:
+        """Remove a machine, running or not; none there is no error."""
+        folder = self._machines.folder(name)
+        await self._machines.program(folder).stop(timeout_s=10.0)
+        await asyncio.to_thread(folder.clear, keep_persistent=keep_persistent)
+
+    async def start(self, name: str) -> None:
+        """Start the IOC's procServ; one that runs is left alone, and so is a desk.
+
+        `EngineError` where a standard port of its address is taken: the line says by whom.
+        """
+        manifest = self._machines.manifest(name)
+        if manifest.kind is MachineKind.IOC:
+            environment = ioc_environment() | self._machines.clients(manifest.network)
+            await self._machines.program(self._machines.folder(name)).start(
+                address=loopback_address(manifest.address), environment=environment
+            )
+
+    async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
+        """Stop procServ and all below it, at the latest by SIGKILL."""
+        if self._machines.manifest(name).kind is MachineKind.IOC:
+            await self._machines.program(self._machines.folder(name)).stop(timeout_s=timeout_s)
+
+    async def restart_program(self, name: str) -> None:
+        """Stop and start the IOC with its procServ."""
+        await self.stop(name)
+        await self.start(name)
+
+    async def set_labels(self, name: str, labels: Mapping[str, str]) -> None:
+        """Change labels of a machine, leaving the others."""
+        self._machines.folder(name).set_labels(labels)
+
+    async def read(self, name: str, path: PurePosixPath, *, limit: int = 1 << 20) -> bytes | None:
+        """Return at most the last `limit` bytes of a file, as this user may read it.
+
+        None where there is no such file or machine, and for run-time state of one that is stopped.
+        """
+        folder = self._machines.folder(name)
+        if folder.manifest() is None:
+            return None
+        if folder.run in Path(path).parents and self._machines.program(folder).leader() is None:
+            return None
+        return await asyncio.to_thread(read_tail, Path(path), limit)
+
+    async def exec(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a command: at a desk as here and now, for an IOC in its tree."""
+        place = self._machines.place(name)
+        return await commands.run(argv, place=place, stdin=stdin, environment=environment)
+
+    async def shell(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        size: tuple[int, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Stream:
+        """Run a command as `exec` does; with `size` (columns, rows), on a terminal.
+
+        No argv is the user's shell.
+        """
+        place = self._machines.place(name)
+        return await commands.open_shell(argv, place=place, size=size, environment=environment)
+
+    async def console(self, name: str) -> Stream:
+        """Open procServ's console through its unix socket; `EngineError` where none listens."""
+        if self._machines.manifest(name).kind is not MachineKind.IOC:
+            raise UserError(f"{name} is no IOC: it has no console; use linacre shell")
+        folder = self._machines.folder(name)
+        folder.ensure_run()
+        try:
+            return ConsoleStream(await SocketStream.open(folder.console))
+        except OSError as error:
+            raise EngineError(
+                f"{name}: nothing answers at its console ({error.strerror}): "
+                f"linacre ioc start {name}"
+            ) from error
+
+    async def client_environment(self, network: str) -> dict[str, str]:
+        """Return the EPICS variables with which a client on this host reaches a network."""
+        return self._machines.clients(network)
+
+    async def shut_down(self) -> None:
+        """Do nothing: there is no daemon."""
+
+    async def purge(self) -> None:
+        """End every process of the facility and remove all folders of its machines."""
+        root = f"{self._root}{os.sep}"
+        left = await processes.in_thread(MARK, lambda value: value.startswith(root))
+        for folder in self._machines.folders():
+            await self._machines.program(folder).stop(timeout_s=10.0)
+            await asyncio.to_thread(folder.clear, keep_persistent=False)
+        # Of machines whose folder somebody removed by hand.
+        await processes.end(left, clock=self._clock, timeout_s=1.0)
+        if self._root.exists():
+            await asyncio.to_thread(remove_tree, self._root)
+        drop_short_links(self._root)
+
+    @property
+    def _record(self) -> Path:
+        return self._root / "record.json"
+
+    @property
+    def _networks(self) -> Path:
+        return self._root / "networks.json"
+
+    async def _make(self, spec: MachineSpec) -> None:
+        if spec.mounts:
+            self._refuse(Capability.MOUNTS)
+        if spec.devices:
+            self._refuse(Capability.DEVICES)
+        folder = self._machines.folder(spec.name)
+        if spec.kind is MachineKind.IOC:
+            made = [m for _, m in self._machines.made() if m.kind is MachineKind.IOC]
+            check_distinct(spec.name, spec.address.ip, {m.name: m.address for m in made})
+        if folder.manifest() is None:
+            await self._machines.program(folder).stop(timeout_s=10.0)
+        await asyncio.to_thread(folder.make, spec)
+        if spec.kind is MachineKind.DESK:
+            await asyncio.to_thread(lay_tools, folder.bin)
+
+    def _refuse(self, capability: Capability) -> NoReturn:
+        raise UnsupportedError(engine=self.name, what=capability.value, instead=_INSTEAD)
