@@ -230,6 +230,10 @@ class Engine(Protocol):
         """Let go of the engine; machines go on."""
         ...
 
+    async def exists(self) -> bool:
+        """Tell whether the engine holds anything of the facility, starting nothing to find out."""
+        ...
+
     async def prepare(self) -> None:
         """Make what machines need before the first of them: a project, a storage pool."""
         ...

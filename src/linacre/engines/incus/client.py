@@ -195,6 +195,14 @@ class IncusClient:
         """Tell whether the thing at this path is there."""
         return await self.get_or_none(path, project=project) is not None
 
+    async def remove(self, path: str, *, project: bool = True) -> None:
+        """Delete the thing at this path; none there is no error."""
+        try:
+            await self.request("DELETE", path, project=project)
+        except IncusError as error:
+            if error.status != 404:
+                raise
+
     async def fetch(self, path: str, *, query: Mapping[str, str]) -> bytes | None:
         """Return the raw body of a GET, or None where it is not a file or not there."""
         async with self._live().get(self._url(path, query, project=True)) as response:
@@ -202,9 +210,7 @@ class IncusClient:
                 return None
             return await response.read()
 
-    async def websocket(
-        self, operation: Operation, secret: str
-    ) -> aiohttp.ClientWebSocketResponse:
+    async def websocket(self, operation: Operation, secret: str) -> aiohttp.ClientWebSocketResponse:
         """Join one of the websockets of an operation."""
         url = self._url(
             f"/1.0/operations/{operation.id}/websocket", {"secret": secret}, project=False

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -82,7 +82,7 @@ class EmbeddedDaemon:
         return found if found is not None and found.is_alive else None
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
+    async def _alone(self) -> AsyncGenerator[None]:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "daemon.lock").open("w") as file:
             await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
@@ -130,7 +130,9 @@ class EmbeddedDaemon:
             "INCUS_DIR": str(self.directory),
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         }
-        pid = spawn_detached([str(incusd)], log=self._log, environment=environment, folder=Path("/"))
+        pid = spawn_detached(
+            [str(incusd)], log=self._log, environment=environment, folder=Path("/")
+        )
         identity = ProcessId.of(pid)
         if identity is None:
             raise EngineError(f"incusd ended at once: {self._last_word()}")

@@ -33,9 +33,9 @@ def loops_below(folder: Path) -> list[Path]:
 def processes_of(folder: Path) -> Iterator[ProcessId]:
     """Yield the monitors and helpers of containers that belong to a daemon's folder."""
     for identity, line in all_processes():
-        if line.startswith("[lxc monitor]") and str(folder) in line:
-            yield identity
-        elif "incusd fork" in line and str(folder) in line:
+        if (line.startswith("[lxc monitor]") and str(folder) in line) or (
+            "incusd fork" in line and str(folder) in line
+        ):
             yield identity
 
 

@@ -1,0 +1,132 @@
+"""Which daemon serves a facility, and the way to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linacre.base.errors import EngineError
+from linacre.base.paths import FacilityPaths
+from linacre.base.processes import ProcessId
+from linacre.engines.incus import names
+from linacre.engines.incus.client import IncusClient, Remote
+from linacre.engines.incus.daemon import SYSTEM_SOCKET, EmbeddedDaemon, why_not_here
+
+DEFAULT_POOL_BYTES = 10 << 30
+_NEEDED = ("projects", "storage_volumes", "container_exec_recording", "instances", "metrics")
+
+
+@dataclass(frozen=True)
+class IncusSettings:
+    """What the facility file says of the daemon."""
+
+    remote: Remote | None = None
+    """A daemon elsewhere; None is the system's own, else an embedded one."""
+    pool_bytes: int = DEFAULT_POOL_BYTES
+
+
+async def _answers(socket: Path) -> bool:
+    if not socket.exists():
+        return False
+    async with IncusClient(socket, project="default") as client:
+        return await client.answers()
+
+
+async def why_unavailable() -> str | None:
+    """Say why this host has no way to run Incus machines, or None where it has."""
+    if await _answers(SYSTEM_SOCKET):
+        return None
+    return why_not_here()
+
+
+class Connection:
+    """The client of the daemon that serves a facility, and the daemon where it is ours."""
+
+    def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
+        self._project = names.project(facility)
+        self._remote = settings.remote
+        self._embedded = EmbeddedDaemon(paths.incus, log=paths.logs / "incusd.log")
+        self._is_embedded = False
+        self._client: IncusClient | None = None
+        self._disks: Path | None = None
+        self._inits: dict[str, ProcessId] = {}
+
+    @property
+    def client(self) -> IncusClient:
+        """The open client; `EngineError` before `open`."""
+        if self._client is None:
+            raise EngineError("the connection to Incus is not open")
+        return self._client
+
+    @property
+    def disks(self) -> Path | None:
+        """The daemon's folder of loop files, where it is on this host."""
+        return self._disks
+
+    async def open(self) -> None:
+        """Reach the remote daemon, the one that has the facility, or the one that may take it.
+
+        A facility that an embedded daemon holds stays there, whatever the system starts later.
+        """
+        where: Path | Remote
+        if self._remote is not None:
+            where = self._remote
+        elif not self._embedded.directory.exists() and await _answers(SYSTEM_SOCKET):
+            where, self._disks = SYSTEM_SOCKET, SYSTEM_SOCKET.parent / "disks"
+        else:
+            await self._embedded.start()
+            self._is_embedded = True
+            where, self._disks = self._embedded.socket, self._embedded.directory / "disks"
+        self._client = await IncusClient(where, project=self._project).__aenter__()
+        await self._check_extensions()
+
+    async def exists(self) -> bool:
+        """Tell whether there is an embedded daemon, or the facility's project in another one."""
+        if self._embedded.directory.exists():
+            return True
+        if self._client is not None:
+            return await self._client.exists(f"/1.0/projects/{self._project}", project=False)
+        where = self._remote or SYSTEM_SOCKET
+        if isinstance(where, Path) and not await _answers(where):
+            return False
+        async with IncusClient(where, project=self._project) as client:
+            return await client.exists(f"/1.0/projects/{self._project}", project=False)
+
+    async def _check_extensions(self) -> None:
+        server: Any = await self.client.request("GET", "/1.0", project=False)
+        if server.get("auth") != "trusted":
+            raise EngineError(f"Incus at {self.client} does not trust our client certificate")
+        missing = [name for name in _NEEDED if name not in server["api_extensions"]]
+        if missing:
+            raise EngineError(
+                f"Incus at {self.client} is too old: it lacks {', '.join(missing)}; 6.0 serves"
+            )
+
+    async def close(self) -> None:
+        """Close the client."""
+        if self._client is not None:
+            await self._client.__aexit__()
+            self._client = None
+
+    async def pid_of(self, machine: str) -> int | None:
+        """Return the process id on this host of a machine's init, remembered while it lives."""
+        if (known := self._inits.get(machine)) is not None and known.is_alive:
+            return known.pid
+        state: Any = await self.client.get_or_none(f"/1.0/instances/{machine}/state")
+        found = ProcessId.of(int(state["pid"])) if state and state["pid"] > 0 else None
+        if found is not None:
+            self._inits[machine] = found
+        return found.pid if found else None
+
+    async def shut_down(self) -> None:
+        """Stop the daemon, if it is our own."""
+        if self._is_embedded:
+            await self.close()
+            await self._embedded.stop()
+
+    async def remove(self) -> None:
+        """Stop the daemon, if it is our own, and remove its directory."""
+        if self._is_embedded:
+            await self.close()
+            await self._embedded.remove()

@@ -1,0 +1,288 @@
+"""The Incus engine: machines are system containers of one project."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from linacre.base.paths import FacilityPaths
+from linacre.engines.base import (
+    Capability,
+    Completed,
+    Host,
+    Machine,
+    MachineSpec,
+    NetworkSpec,
+    Stream,
+)
+from linacre.engines.console import ConsoleStream
+from linacre.engines.incus import machines, names, storage, streams
+from linacre.engines.incus.cable import Cables, bridge_name
+from linacre.engines.incus.client import IncusClient
+from linacre.engines.incus.connection import Connection, IncusSettings
+from linacre.engines.incus.inside import read_inside
+from linacre.engines.incus.instances import Instances
+from linacre.epics.layout import Layout
+
+LAYOUT = Layout(
+    tree=PurePosixPath("/srv/ioc"),
+    persist=PurePosixPath(machines.PERSIST_PATH),
+    run=PurePosixPath("/run/ioc"),
+    log=PurePosixPath("/var/log/ioc"),
+    etc=PurePosixPath("/etc/linacre"),
+    bind=None,
+    user="ioc",
+    softioc="/usr/local/bin/softIoc",
+    python="/opt/linacre/bin/python",
+)
+CAPABILITIES = frozenset(Capability) - {Capability.NO_ROOT}
+
+
+class IncusEngine:
+    """System containers through Incus: the system's daemon, a remote one, or an embedded one."""
+
+    name = "incus"
+
+    def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
+        self._facility = facility
+        self._project = names.project(facility)
+        self._settings = settings
+        self._connection = Connection(facility, paths, settings)
+        self._cables = Cables(facility, paths.cables)
+        self._recording = asyncio.Lock()
+
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what this engine can do."""
+        return CAPABILITIES
+
+    def layout(self, machine: str, address: IPv4Address) -> Layout:
+        """Return where things stand: the same in every machine of our image."""
+        return LAYOUT
+
+    @property
+    def _client(self) -> IncusClient:
+        return self._connection.client
+
+    @property
+    def _instances(self) -> Instances:
+        return Instances(self._client, self._facility, pool=self._project, cables=self._cables)
+
+    # -- the daemon and the facility's place in it
+
+    async def open(self) -> None:
+        """Reach the daemon; start the embedded one where there is no other."""
+        await self._connection.open()
+
+    async def close(self) -> None:
+        """Let go of the daemon; machines go on."""
+        await self._connection.close()
+
+    async def exists(self) -> bool:
+        """Tell whether there is an embedded daemon, or a project of ours in another one."""
+        return await self._connection.exists()
+
+    async def prepare(self) -> None:
+        """Make the project, the pool and the cables' hook."""
+        if not await self._client.exists(f"/1.0/projects/{self._project}", project=False):
+            config = {"features.images": "true", "features.profiles": "true"}
+            body = {"name": self._project, "description": "made by Linacre", "config": config}
+            await self._client.request("POST", "/1.0/projects", body=body, project=False)
+        await storage.ensure_pool(
+            self._client,
+            name=self._project,
+            size_bytes=self._settings.pool_bytes,
+            disks=self._connection.disks,
+        )
+        if self._client.is_local:
+            self._cables.prepare()
+
+    async def record(self) -> dict[str, str]:
+        """Return the facility's record: the project's own keys of ours."""
+        found = await self._client.get_or_none(f"/1.0/projects/{self._project}", project=False)
+        config = cast(Mapping[str, str], found["config"] if found else {})
+        return {
+            key.removeprefix(names.LABEL): value
+            for key, value in config.items()
+            if key.startswith(names.LABEL)
+        }
+
+    async def set_record(self, values: Mapping[str, str | None]) -> None:
+        """Change entries of the facility's record; None removes one."""
+        async with self._recording:
+            path = f"/1.0/projects/{self._project}"
+            found = await self._client.request("GET", path, project=False)
+            config = dict(cast(Mapping[str, str], found["config"]))
+            for key, value in values.items():
+                config.pop(names.LABEL + key, None)
+                if value is not None:
+                    config[names.LABEL + key] = value
+            body = {"config": config, "description": found["description"]}
+            await self._client.request("PUT", path, body=body, project=False)
+
+    async def hosts(self) -> list[Host]:
+        """Return the members of the cluster, or the one server."""
+        server = await self._client.request("GET", "/1.0", project=False)
+        environment = cast(Mapping[str, Any], server["environment"])
+        version = f"Incus {environment['server_version']}"
+        if not environment.get("server_clustered"):
+            return [Host(str(environment["server_name"]), True, version)]
+        members = await self._client.request(
+            "GET", "/1.0/cluster/members", query={"recursion": "1"}, project=False
+        )
+        return [
+            Host(str(each["server_name"]), each["status"] == "Online", version) for each in members
+        ]
+
+    # -- networks and images
+
+    async def networks(self) -> list[str]:
+        """Return the declared names of the facility's bridges."""
+        found = await self._client.request(
+            "GET", "/1.0/networks", query={"recursion": "1"}, project=False
+        )
+        labels = [cast(Mapping[str, str], each.get("config") or {}) for each in found]
+        return [
+            config[names.LABEL + "network"]
+            for config in labels
+            if config.get(names.LABEL + "facility") == self._facility
+        ]
+
+    async def ensure_network(self, network: NetworkSpec) -> None:
+        """Make the bridge of a network, or bring it to this state."""
+        name = bridge_name(self._facility, network.name)
+        config = machines.network_config(network) | {
+            names.LABEL + "facility": self._facility,
+            names.LABEL + "network": network.name,
+        }
+        body: dict[str, Any] = {"config": config, "description": "made by Linacre"}
+        found = await self._client.get_or_none(f"/1.0/networks/{name}", project=False)
+        if found is None:
+            body |= {"name": name, "type": "bridge"}
+            await self._client.request("POST", "/1.0/networks", body=body, project=False)
+        elif any(found["config"].get(key) != value for key, value in config.items()):
+            await self._client.request("PUT", f"/1.0/networks/{name}", body=body, project=False)
+
+    async def remove_network(self, name: str) -> None:
+        """Remove the bridge of a network; none there is no error."""
+        await self._client.remove(
+            f"/1.0/networks/{bridge_name(self._facility, name)}", project=False
+        )
+
+    async def ensure_image(self, digest: str, path: Path) -> None:
+        """Import an image: the folder holds `metadata.tar` and `rootfs.squashfs`."""
+        await storage.ensure_image(
+            self._client,
+            digest=digest,
+            metadata=path / "metadata.tar",
+            root=path / "rootfs.squashfs",
+        )
+
+    # -- machines
+
+    async def machines(self) -> list[Machine]:
+        """Return the instances of the project with their states."""
+        found = await self._instances.all()
+        return sorted((machines.found_machine(each) for each in found), key=lambda m: m.name)
+
+    async def create(self, spec: MachineSpec) -> None:
+        """Make an instance with its payload, not started; one half made is made anew."""
+        await self._instances.create(spec)
+
+    async def update(self, spec: MachineSpec) -> None:
+        """Bring configuration, devices, payload and labels of an instance to the spec."""
+        await self._instances.update(spec)
+
+    async def rebuild(self, spec: MachineSpec) -> None:
+        """Replace an instance by a new one of the spec's image; the persistent volume stays."""
+        await self._instances.create(spec)
+
+    async def delete(self, name: str, *, keep_persistent: bool = False) -> None:
+        """Remove an instance, running or not; none there is no error."""
+        await self._instances.delete(name, keep_persistent=keep_persistent)
+
+    async def start(self, name: str) -> None:
+        """Start an instance; one that runs is left alone."""
+        await self._instances.start(name)
+
+    async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
+        """Stop an instance, at the latest by force; one that is stopped is left alone."""
+        await self._instances.stop(name, timeout_s=timeout_s)
+
+    async def restart_program(self, name: str) -> None:
+        """Restart the IOC and its procServ inside a running machine."""
+        await self._instances.restart_program(name)
+
+    async def set_labels(self, name: str, labels: Mapping[str, str]) -> None:
+        """Change labels of an instance, leaving the others."""
+        await self._instances.set_labels(name, labels)
+
+    # -- reaching into machines
+
+    async def read(self, name: str, path: PurePosixPath, *, limit: int = 1 << 20) -> bytes | None:
+        """Return the last bytes of a file inside a running machine, or None."""
+        if self._client.is_local:
+            pid = await self._connection.pid_of(name)
+            return read_inside(pid, path, limit=limit) if pid else None
+        body = await self._client.fetch(f"/1.0/instances/{name}/files", query={"path": str(path)})
+        return None if body is None else body[-limit:]
+
+    async def exec(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a command inside a machine, as root, to its end."""
+        return await self._instances.exec(name, argv, stdin=stdin, environment=environment)
+
+    async def shell(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        size: tuple[int, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Stream:
+        """Run a command inside a machine; with `size` (columns, rows), on a terminal."""
+        return await streams.ExecStream.open(
+            self._client, name, argv, size=size, environment=environment
+        )
+
+    async def console(self, name: str) -> Stream:
+        """Open the IOC's procServ through the socket inside its machine."""
+        argv = ["nc", "-U", str(LAYOUT.run / "console.sock")]
+        return ConsoleStream(await self.shell(name, argv))
+
+    async def client_environment(self, network: str) -> dict[str, str]:
+        """Return the EPICS variables for a client on this host: the bridge's broadcast address."""
+        path = f"/1.0/networks/{bridge_name(self._facility, network)}"
+        found = await self._client.get_or_none(path, project=False)
+        if found is None:
+            return {}
+        subnet = IPv4Interface(found["config"]["ipv4.address"]).network
+        broadcast = str(subnet.broadcast_address)
+        return {"EPICS_CA_ADDR_LIST": broadcast, "EPICS_PVA_ADDR_LIST": broadcast}
+
+    # -- the end
+
+    async def shut_down(self) -> None:
+        """Stop the embedded daemon; a daemon of the system's or elsewhere is left alone."""
+        await self._connection.shut_down()
+
+    async def purge(self) -> None:
+        """Remove the project with all in it, the bridges, the pool and the embedded daemon."""
+        found = [machine.name for machine in await self.machines()]
+        await asyncio.gather(*(self.delete(name) for name in found))
+        for network in await self.networks():
+            await self.remove_network(network)
+        await storage.remove_all(self._client, pool=self._project)
+        await self._client.remove(f"/1.0/projects/{self._project}", project=False)
+        with contextlib.suppress(FileNotFoundError):
+            self._cables.remove()
+        await self._connection.remove()

@@ -1,0 +1,172 @@
+"""Making, changing and removing the instances that are a facility's machines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from linacre.base.errors import EngineError
+from linacre.engines.base import Completed, MachineKind, MachineSpec
+from linacre.engines.incus import machines, names, payload, storage, streams
+from linacre.engines.incus.cable import Cables
+from linacre.engines.incus.client import IncusClient, IncusError
+
+_RESTART_IOC = "/usr/lib/linacre/restart-ioc"
+
+
+def _path(name: str, tail: str = "") -> str:
+    return f"/1.0/instances/{name}{tail}"
+
+
+class Instances:
+    """The instances of one facility, in one project and one pool."""
+
+    def __init__(self, client: IncusClient, facility: str, *, pool: str, cables: Cables) -> None:
+        self._client = client
+        self._facility = facility
+        self._pool = pool
+        self._cables = cables
+
+    async def all(self) -> list[dict[str, Any]]:
+        """Return what the daemon says of each instance, its state included."""
+        query = {"recursion": "2"}
+        return await self._client.get_or_none("/1.0/instances", query=query) or []
+
+    async def create(self, spec: MachineSpec) -> None:
+        """Make an instance with its payload, not started; one half made is made anew.
+
+        The labels are set last: an instance without them is known to be half made.
+        """
+        await self.delete(spec.name, keep_persistent=True)
+        if spec.kind is MachineKind.IOC:
+            await storage.ensure_volume(self._client, pool=self._pool, machine=spec.name)
+        config = {
+            key: value
+            for key, value in self._config(spec).items()
+            if not key.startswith(names.LABEL)
+        }
+        body: dict[str, Any] = {
+            "name": spec.name,
+            "type": "container",
+            "profiles": [],
+            "config": config | {names.LABEL + "kind": str(spec.kind)},
+            "devices": self._devices(spec),
+            "source": {"type": "image", "alias": spec.image},
+        }
+        query = {"target": spec.host} if spec.host else None
+        await self._client.request("POST", "/1.0/instances", body=body, query=query)
+        await self._lay(spec)
+        await self.set_labels(spec.name, spec.labels)
+
+    def _config(self, spec: MachineSpec) -> dict[str, str]:
+        hook = self._cables.hook if self._client.is_local else None
+        return machines.instance_config(spec, hook=hook)
+
+    def _devices(self, spec: MachineSpec) -> dict[str, Any]:
+        return machines.instance_devices(
+            spec, facility=self._facility, pool=self._pool, local=self._client.is_local
+        )
+
+    async def _lay(self, spec: MachineSpec) -> None:
+        if self._client.is_local:
+            self._cables.record(spec.name, spec.network)
+        headers = {
+            "X-Incus-uid": "0",
+            "X-Incus-gid": "0",
+            "X-Incus-mode": "0600",
+            "X-Incus-type": "file",
+            "X-Incus-write": "overwrite",
+            "Content-Type": "application/octet-stream",
+        }
+        await self._client.request(
+            "POST",
+            _path(spec.name, "/files"),
+            query={"path": str(payload.INBOX)},
+            data=await asyncio.to_thread(payload.to_tar, spec.payload),
+            headers=headers,
+        )
+
+    async def update(self, spec: MachineSpec) -> None:
+        """Bring configuration, devices, payload and labels of an instance to the spec."""
+        found = await self._client.request("GET", _path(spec.name))
+        ours = self._config(spec)
+        kept = {
+            key: value
+            for key, value in cast(Mapping[str, str], found["config"]).items()
+            # Labels stay as they are until all is done: a crash before then is seen by them.
+            if key.startswith(("volatile.", "image.", names.LABEL))
+        }
+        unlabelled = {k: v for k, v in ours.items() if not k.startswith(names.LABEL)}
+        body = found | {
+            "config": kept | unlabelled,
+            "devices": self._devices(spec),
+        }
+        await self._client.request("PUT", _path(spec.name), body=body)
+        await self._lay(spec)
+        if found["status"] == "Running":
+            await self._check(spec.name, [str(payload.UNPACK)], "lay the files of")
+            if self._client.is_local:
+                await self._cables.replug(spec.name)
+        await self.set_labels(spec.name, spec.labels)
+
+    async def _check(self, name: str, argv: Sequence[str], what: str) -> None:
+        done = await self.exec(name, argv)
+        if done.status != 0:
+            said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-1:]
+            raise EngineError(f"could not {what} {name}: {said[0] if said else done.status}")
+
+    async def delete(self, name: str, *, keep_persistent: bool = False) -> None:
+        """Remove an instance, running or not; none there is no error."""
+        try:
+            await self._client.request("GET", _path(name))
+            await self.stop(name, timeout_s=5)
+            await self._client.remove(_path(name))
+        except IncusError as error:
+            if error.status != 404:
+                raise
+        if not keep_persistent:
+            self._cables.forget(name)
+            await storage.remove_volume(self._client, pool=self._pool, machine=name)
+
+    async def start(self, name: str) -> None:
+        """Start an instance; one that runs is left alone."""
+        await self._change_state(name, {"action": "start", "timeout": 60}, already="running")
+
+    async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
+        """Stop an instance, at the latest by force; one that is stopped is left alone."""
+        try:
+            order = {"action": "stop", "timeout": int(timeout_s)}
+            await self._change_state(name, order, already="stopped")
+        except IncusError as error:
+            if error.status == 404:
+                raise
+            order = {"action": "stop", "timeout": 30, "force": True}
+            await self._change_state(name, order, already="stopped")
+
+    async def _change_state(self, name: str, order: Mapping[str, Any], *, already: str) -> None:
+        try:
+            await self._client.request("PUT", _path(name, "/state"), body=dict(order))
+        except IncusError as error:
+            if f"already {already}" not in str(error):
+                raise
+
+    async def restart_program(self, name: str) -> None:
+        """Restart the IOC and its procServ inside a running machine."""
+        await self._check(name, [_RESTART_IOC], "restart the IOC in")
+
+    async def set_labels(self, name: str, labels: Mapping[str, str]) -> None:
+        """Change labels of an instance, leaving the others."""
+        config = {names.LABEL + key: value for key, value in labels.items()}
+        await self._client.request("PATCH", _path(name), body={"config": config})
+
+    async def exec(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a command inside a machine, as root, to its end."""
+        return await streams.run(self._client, name, argv, stdin=stdin, environment=environment)

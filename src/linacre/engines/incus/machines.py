@@ -1,0 +1,130 @@
+"""What a machine is in Incus' own terms: configuration and devices of an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from linacre.engines.base import (
+    Device,
+    Limits,
+    Machine,
+    MachineKind,
+    MachineSpec,
+    MachineState,
+    NetworkSpec,
+)
+from linacre.engines.incus.cable import bridge_name, veth_name
+from linacre.engines.incus.names import LABEL, volume
+
+PERSIST_PATH = "/srv/persist"
+_PERIOD_MS = 100
+_STATES = {"Running": MachineState.RUNNING, "Stopped": MachineState.STOPPED}
+
+
+def _limit_config(limits: Limits) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if limits.cpu is not None:
+        # A hard share of time, not a set of cores: 0.5 is half a core whatever else runs.
+        budget = max(1, round(limits.cpu * _PERIOD_MS))
+        found["limits.cpu.allowance"] = f"{budget}ms/{_PERIOD_MS}ms"
+    if limits.memory_bytes is not None:
+        found["limits.memory"] = str(limits.memory_bytes)
+    if limits.processes is not None:
+        found["limits.processes"] = str(limits.processes)
+    return found
+
+
+def _device(device: Device) -> dict[str, str]:
+    if device.path is not None:
+        # Not required: a device that is unplugged must not keep the IOC from starting.
+        return {
+            "type": "unix-char",
+            "source": str(device.path),
+            "path": str(device.path),
+            "mode": "0660",
+            "gid": "20",
+            "required": "false",
+        }
+    found = {"type": "usb", "mode": "0660", "gid": "20", "required": "false"}
+    if device.usb_vendor:
+        found["vendorid"] = device.usb_vendor
+    if device.usb_product:
+        found["productid"] = device.usb_product
+    return found
+
+
+def instance_config(spec: MachineSpec, *, hook: Path | None) -> dict[str, str]:
+    """Return the configuration of the instance for a machine."""
+    # runit halts on SIGCONT, and Incus' own signal for a halt means nothing to it.
+    raw = ["lxc.signal.halt = SIGCONT"]
+    if hook is not None:
+        raw.append(f"lxc.hook.start-host = {hook}")
+    config = {
+        # Linacre starts machines in its own order; the daemon must not race it.
+        "boot.autostart": "false",
+        "security.privileged": "false",
+        "raw.lxc": "\n".join(raw),
+        **_limit_config(spec.limits),
+    }
+    return config | {LABEL + key: value for key, value in spec.labels.items()}
+
+
+def instance_devices(spec: MachineSpec, *, facility: str, pool: str, local: bool) -> dict[str, Any]:
+    """Return the devices of the instance: root, NIC, persistent volume, and what is given to it."""
+    nic = {"type": "nic", "name": "eth0", "hwaddr": spec.mac}
+    if local:
+        nic |= {"nictype": "p2p", "host_name": veth_name(facility, spec.name)}
+    else:
+        nic |= {"nictype": "bridged", "parent": bridge_name(facility, spec.network)}
+    devices: dict[str, Any] = {
+        "root": {"type": "disk", "path": "/", "pool": pool},
+        "eth0": nic,
+    }
+    if spec.kind is MachineKind.IOC:
+        devices["persist"] = {
+            "type": "disk",
+            "pool": pool,
+            "source": volume(spec.name),
+            "path": PERSIST_PATH,
+        }
+    for number, mount in enumerate(spec.mounts):
+        devices[f"mount{number}"] = {
+            "type": "disk",
+            "source": str(mount.host),
+            "path": str(mount.path),
+            "readonly": "true",
+        }
+    for number, device in enumerate(spec.devices):
+        devices[f"device{number}"] = _device(device)
+    return devices
+
+
+def network_config(network: NetworkSpec) -> dict[str, str]:
+    """Return the configuration of the managed bridge: the host's address, and nothing served."""
+    return {
+        "ipv4.address": f"{network.host_address}/{network.subnet.prefixlen}",
+        "ipv4.nat": "false",
+        "ipv4.dhcp": "false",
+        "ipv6.address": "none",
+        "dns.mode": "none",
+    }
+
+
+def found_machine(instance: Mapping[str, Any]) -> Machine:
+    """Return a machine from what the daemon says of its instance (with its state)."""
+    config = cast(Mapping[str, str], instance.get("config") or {})
+    labels = {
+        key.removeprefix(LABEL): value for key, value in config.items() if key.startswith(LABEL)
+    }
+    state = cast(Mapping[str, Any], instance.get("state") or {})
+    pid = int(state.get("pid") or 0)
+    return Machine(
+        name=str(instance["name"]),
+        kind=MachineKind(labels.get("kind", MachineKind.IOC)),
+        state=_STATES.get(str(instance.get("status")), MachineState.ERROR),
+        host=str(instance.get("location") or "none"),
+        labels=labels,
+        pid=pid if pid > 0 else None,
+    )

@@ -1,0 +1,169 @@
+"""Following a plan: its steps in parallel, each journalled before it starts and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from linacre.base.clock import Clock
+from linacre.base.errors import LinacreError
+from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec
+from linacre.facility.plan import RUNNING_DIGEST, Action, Plan, Step, network_record
+from linacre.facility.reports import wait_until_booted
+from linacre.facility.specs import IMAGE, PROGRAM_DIGEST, Declared
+
+_AT_ONCE = 4
+
+
+class Journal(Protocol):
+    """Where the steps are written before they start and when they end."""
+
+    async def step_started(self, key: str) -> None:
+        """Write that a step starts."""
+        ...
+
+    async def step_done(self, key: str) -> None:
+        """Write that a step is done."""
+        ...
+
+    async def step_failed(self, key: str, error: str) -> None:
+        """Write that a step failed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that steps need."""
+
+    engine: Engine
+    declared: Declared
+    found: Mapping[str, Machine]
+    build_image: Callable[[], Awaitable[Path]]
+    record: Mapping[str, str]
+    """The entries written to the facility's record at the end."""
+    clock: Clock
+    boot_limit_s: float = 60.0
+
+
+class StepsFailedError(LinacreError):
+    """Some steps failed; the others were carried on as far as they could be."""
+
+
+async def apply(plan: Plan, work: Work, journal: Journal) -> None:
+    """Do every step of a plan, those that do not wait for one another in parallel.
+
+    A step that fails holds back those after it and no others. Raises `StepsFailedError` with
+    what failed first.
+    """
+    runner = _Runner(plan, work, journal)
+    await runner.run()
+
+
+class _Runner:
+    """The steps of one plan on their way."""
+
+    def __init__(self, plan: Plan, work: Work, journal: Journal) -> None:
+        self._plan = plan
+        self._work = work
+        self._journal = journal
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: dict[str, asyncio.Task[bool]] = {}
+        self._failures: list[str] = []
+        self._held_back = 0
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for step in self._plan.steps:
+                self._tasks[step.key] = group.create_task(self._follow(step))
+        if self._failures:
+            held = f"; {self._held_back} more not tried" if self._held_back else ""
+            raise StepsFailedError(
+                f"{len(self._failures)} of {len(self._plan.steps)} steps failed{held}: "
+                + "; ".join(self._failures[:3])
+            )
+
+    async def _follow(self, step: Step) -> bool:
+        before = [await self._tasks[key] for key in step.after]
+        if not all(before):
+            self._held_back += 1
+            return False
+        await self._at_once.acquire()
+        try:
+            await self._journal.step_started(step.key)
+            await self._do(step)
+        except (LinacreError, OSError) as error:
+            self._failures.append(f"{step.title}: {error}")
+            await self._journal.step_failed(step.key, str(error))
+            return False
+        finally:
+            self._at_once.release()
+        try:
+            await self._confirm(step)
+        except LinacreError as error:
+            self._failures.append(str(error))
+            await self._journal.step_failed(step.key, str(error))
+            return False
+        await self._journal.step_done(step.key)
+        return True
+
+    async def _do(self, step: Step) -> None:
+        engine = self._work.engine
+        match step.action:
+            case Action.PREPARE:
+                await engine.prepare()
+                await engine.set_record({"prepared": "yes"})
+            case Action.NETWORK:
+                network = next(n for n in self._work.declared.networks if n.name == step.target)
+                await engine.ensure_network(network)
+                await engine.set_record(dict([network_record(network)]))
+            case Action.IMAGE:
+                await engine.ensure_image(step.target, await self._work.build_image())
+            case Action.REMOVE:
+                await engine.delete(step.target)
+            case Action.RECORD:
+                await engine.set_record(self._work.record)
+            case _:
+                await self._do_with_machine(step, self._work.declared.machine(step.target))
+
+    async def _do_with_machine(self, step: Step, spec: MachineSpec) -> None:
+        engine = self._work.engine
+        match step.action:
+            case Action.CREATE:
+                await engine.create(spec)
+            case Action.REBUILD:
+                await engine.rebuild(spec)
+            case Action.STOP:
+                await engine.stop(spec.name)
+            case Action.UPDATE:
+                # The machine keeps the image it was made from: only a rebuild changes that.
+                image = self._work.found[spec.name].labels.get(IMAGE, "")
+                await engine.update(replace(spec, labels={**spec.labels, IMAGE: image}))
+            case Action.START:
+                # Written while nothing runs: a crash in between leaves a truth.
+                await engine.set_labels(spec.name, {RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST]})
+                await engine.start(spec.name)
+            case Action.RESTART:
+                await engine.restart_program(spec.name)
+            case _:
+                raise AssertionError(step.action)
+
+    async def _confirm(self, step: Step) -> None:
+        """Wait until an IOC that was started has booted; others may start meanwhile."""
+        if step.action not in (Action.START, Action.RESTART):
+            return
+        spec = self._work.declared.machine(step.target)
+        if spec.kind is not MachineKind.IOC:
+            return
+        await wait_until_booted(
+            self._work.engine,
+            spec.name,
+            spec.address.ip,
+            clock=self._work.clock,
+            limit_s=self._work.boot_limit_s,
+        )
+        if step.action is Action.RESTART:
+            digest = spec.labels[PROGRAM_DIGEST]
+            await self._work.engine.set_labels(spec.name, {RUNNING_DIGEST: digest})

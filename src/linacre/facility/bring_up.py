@@ -1,0 +1,210 @@
+"""Bringing a facility up: from its declaration to machines, by way of a plan."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import linacre
+from linacre.base.errors import UserError
+from linacre.base.tasks import TaskListener
+from linacre.engines.base import Capability, Limits
+from linacre.facility.apply import Work, apply
+from linacre.facility.load import Declaration
+from linacre.facility.lock import FacilityLock
+from linacre.facility.models import Access
+from linacre.facility.plan import Found, Plan, make_plan
+from linacre.facility.session import Session
+from linacre.facility.specs import Declared, declared_facility
+from linacre.facility.state import Standing
+from linacre.images.build import build_image
+from linacre.images.recipe import Recipe
+
+ALL_OUTDATED = "all"
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """What `up` may do beside its ordinary work."""
+
+    prune: bool = False
+    """Remove machines that are no longer declared."""
+    rebuild: tuple[str, ...] = ()
+    """Machines to be made anew from the present image; `all` is every outdated one."""
+    boot_limit_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What is declared, what is found, and the plan between them."""
+
+    declared: Declared
+    found: Found
+    plan: Plan
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """How a command speaks with whoever called it."""
+
+    confirm: Callable[[str], bool]
+    """Asks for a yes; True where nobody is to be asked."""
+    say: Callable[[str], None]
+    """Shows one line."""
+    show_plan: Callable[[Plan], None]
+    """Shows what will be done, before it is."""
+    listener: TaskListener | None = None
+    """Is told of each step as it goes."""
+
+
+async def look_ahead(session: Session, options: UpOptions) -> Prospect:
+    """Return what `up` would do, changing nothing. The engine is open, or holds nothing yet."""
+    recipe = _recipe(session)
+    declared = await declared_facility(
+        session.declaration,
+        engine=session.engine,
+        paths=session.paths,
+        image=recipe.digest() if recipe else None,
+    )
+    found = Found()
+    if await session.engine.exists():
+        found = Found(await session.machines(), await session.engine.record())
+    plan = make_plan(
+        declared,
+        found,
+        digest=declaration_digest(session.declaration),
+        rebuild=_rebuilds(declared, found, options.rebuild),
+        prune=options.prune,
+    )
+    return Prospect(declared, found, plan, _notes(session, declared, plan))
+
+
+def _recipe(session: Session) -> Recipe | None:
+    has_images = Capability.FILE_SYSTEM in session.engine.capabilities()
+    return Recipe.load("ioc") if has_images else None
+
+
+def _rebuilds(declared: Declared, found: Found, asked: tuple[str, ...]) -> frozenset[str]:
+    names = {spec.name for spec in declared.machines}
+    for name in asked:
+        if name != ALL_OUTDATED and name not in names:
+            raise UserError(f"there is no machine {name} to rebuild; there are: {_listed(names)}")
+    outdated = {
+        spec.name
+        for spec in declared.machines
+        if (machine := found.machines.get(spec.name)) and machine.labels.get("image") != spec.image
+    }
+    chosen = set(asked) - {ALL_OUTDATED}
+    return frozenset(chosen | outdated if ALL_OUTDATED in asked else chosen)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
+    notes: list[str] = []
+    if plan.undeclared:
+        named = ", ".join(plan.undeclared)
+        notes.append(f"no longer declared, left running: {named} (up --prune removes them)")
+    if plan.outdated:
+        named = ", ".join(plan.outdated)
+        notes.append(f"made from an older image: {named} (up --rebuild makes them anew)")
+    limited = [spec.name for spec in declared.machines if spec.limits != Limits()]
+    if limited and Capability.LIMITS not in session.engine.capabilities():
+        notes.append(f"the {session.engine.name} engine applies no limits: {', '.join(limited)}")
+    if session.engine.name == "process" and session.declaration.facility.access != Access():
+        notes.append(f"the {session.engine.name} engine gives no log-in: access is not used")
+    return tuple(notes)
+
+
+def declaration_digest(declaration: Declaration) -> str:
+    """Return the digest of the file's text, by which a change of it is seen."""
+    return hashlib.sha256(declaration.text.encode()).hexdigest()[:16]
+
+
+def _recorded_text(declaration: Declaration) -> str:
+    """Return the file's text as the engine keeps it: without the hash of a password."""
+    telnet = declaration.facility.access.telnet
+    if telnet is None:
+        return declaration.text
+    return declaration.text.replace(telnet.password_hash, "(kept out)")
+
+
+def _record(session: Session) -> dict[str, str]:
+    return {
+        "digest": declaration_digest(session.declaration),
+        "declaration": _recorded_text(session.declaration),
+        "file": str(session.declaration.file.absolute()),
+        "applied": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(session.clock.now())),
+        "by": getpass.getuser(),
+        "version": linacre.__version__,
+    }
+
+
+async def bring_up(session: Session, options: UpOptions, talk: Talk) -> Prospect | None:
+    """Bring the facility to its declaration, as one task.
+
+    Returns what was done, or None where the person asked said no. Raises `BusyError` while
+    another command changes the facility, `StepsFailedError` where not all could be done.
+    """
+    if session.engine_line:
+        talk.say(session.engine_line)
+    async with (
+        FacilityLock(session.paths, command="up", clock=session.clock),
+        session.engine_open(),
+    ):
+        prospect = await look_ahead(session, options)
+        for note in prospect.notes:
+            talk.say(note)
+        if prospect.plan.is_empty:
+            session.take_note(Standing.UP)
+            return prospect
+        talk.show_plan(prospect.plan)
+        if prospect.plan.restarts and not talk.confirm(_question(prospect.plan)):
+            return None
+        session.take_note(Standing.UP)
+        await _carry_out(session, options, prospect, talk)
+    return prospect
+
+
+def _question(plan: Plan) -> str:
+    return f"This restarts {', '.join(plan.restarts)}. Go on?"
+
+
+async def _carry_out(session: Session, options: UpOptions, prospect: Prospect, talk: Talk) -> None:
+    async def image() -> Path:
+        recipe = Recipe.load("ioc")
+        built = await build_image(
+            recipe,
+            images=session.state.images,
+            downloads=session.state.downloads,
+            report=talk.say,
+        )
+        return built.path
+
+    work = Work(
+        engine=session.engine,
+        declared=prospect.declared,
+        found=prospect.found.machines,
+        build_image=image,
+        record=_record(session),
+        clock=session.clock,
+        boot_limit_s=options.boot_limit_s,
+    )
+    steps = [(step.key, step.title) for step in prospect.plan.steps]
+    async with session.catalogue_open() as catalogue:
+        task = await catalogue.begin_task(
+            facility=session.name,
+            verb="up",
+            detail=str(session.declaration.file),
+            steps=steps,
+            listener=talk.listener,
+        )
+        async with task:
+            await apply(prospect.plan, work, task)

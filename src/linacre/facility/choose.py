@@ -1,0 +1,53 @@
+"""Which engine runs a facility here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from linacre.base.errors import UserError
+from linacre.base.paths import FacilityPaths
+from linacre.engines.base import Engine
+from linacre.engines.incus.client import Remote
+from linacre.engines.incus.connection import DEFAULT_POOL_BYTES, IncusSettings, why_unavailable
+from linacre.engines.incus.engine import IncusEngine
+from linacre.engines.process.engine import ProcessEngine
+from linacre.facility import models
+
+
+async def choose_engine(
+    settings: models.Engine, *, facility: str, base: Path, paths: FacilityPaths, last: str | None
+) -> tuple[Engine, str | None]:
+    """Return the engine for a facility, and the line that says why, where there was a choice.
+
+    `base` is the folder of the facility file; `last` names the engine that has the facility
+    now, if any: `auto` stays with it. Raises `UserError` where the declared engine is another.
+    """
+    if not isinstance(settings, models.AutoEngine) and last not in (None, settings.kind):
+        raise UserError(
+            f"{facility} runs on the {last} engine and the file now says {settings.kind}: "
+            "run linacre down --purge first, or change engine back"
+        )
+    if isinstance(settings, models.ProcessEngine) or last == "process":
+        return ProcessEngine(facility, paths), None
+    if isinstance(settings, models.IncusEngine):
+        return IncusEngine(facility, paths, _incus_settings(settings, base)), None
+    if last is None and (reason := await why_unavailable()) is not None:
+        said = f"engine: process ({reason}): IOCs run as processes on 127.x addresses"
+        return ProcessEngine(facility, paths), said
+    return IncusEngine(facility, paths, IncusSettings()), None
+
+
+def _incus_settings(settings: models.IncusEngine, base: Path) -> IncusSettings:
+    pool_bytes = DEFAULT_POOL_BYTES if settings.pool_size is None else int(settings.pool_size)
+    if settings.url is None:
+        return IncusSettings(pool_bytes=pool_bytes)
+    assert settings.certificate is not None
+    assert settings.key is not None
+    server = settings.server_certificate
+    remote = Remote(
+        url=settings.url,
+        certificate=base / settings.certificate,
+        key=base / settings.key,
+        server_certificate=None if server is None else base / server,
+    )
+    return IncusSettings(remote=remote, pool_bytes=pool_bytes)

@@ -1,0 +1,250 @@
+"""What must be done to bring what is found to what is declared: a pure comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from linacre.engines.base import Machine, MachineKind, MachineSpec, MachineState, NetworkSpec
+from linacre.facility.specs import (
+    ACCESS_DIGEST,
+    IMAGE,
+    NIC_DIGEST,
+    PROGRAM_DIGEST,
+    SETTINGS_DIGEST,
+    Declared,
+)
+
+RUNNING_DIGEST = "digest.running"
+"""The label with the digest of the files that the IOC was last started with."""
+
+
+class Action(StrEnum):
+    """What a step does."""
+
+    PREPARE = "prepare"
+    NETWORK = "network"
+    IMAGE = "image"
+    CREATE = "create"
+    REBUILD = "rebuild"
+    STOP = "stop"
+    UPDATE = "update"
+    START = "start"
+    RESTART = "restart"
+    REMOVE = "remove"
+    RECORD = "record"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do, and the keys of the steps that come before it."""
+
+    action: Action
+    target: str
+    title: str
+    after: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The step's name in the plan, the same in every run of the same work."""
+        return f"{self.action} {self.target}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the engine has of the facility."""
+
+    machines: Mapping[str, Machine] = field(default_factory=dict[str, Machine])
+    record: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps in an order that can be followed, and what a person should know of them."""
+
+    steps: tuple[Step, ...]
+    restarts: tuple[str, ...] = ()
+    """IOCs that run now and will be restarted."""
+    outdated: tuple[str, ...] = ()
+    """Machines made from an older image, and left so."""
+    undeclared: tuple[str, ...] = ()
+    """Machines that are no longer declared, and left there."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps
+
+
+def network_record(network: NetworkSpec) -> tuple[str, str]:
+    """Return the entry of the facility's record that says what a network was made as."""
+    return f"network.{network.name}", f"{network.subnet} {network.host_address}"
+
+
+def make_plan(
+    declared: Declared,
+    found: Found,
+    *,
+    digest: str,
+    rebuild: Collection[str] = (),
+    prune: bool = False,
+) -> Plan:
+    """Compare what is declared with what is found.
+
+    `digest` is the declaration's, kept in the record; `rebuild` names the machines to be made
+    anew; `prune` removes what is no longer declared.
+    """
+    planner = _Planner(declared, found, frozenset(rebuild))
+    return planner.plan(digest=digest, prune=prune)
+
+
+class _Planner:
+    """The state of one comparison."""
+
+    def __init__(self, declared: Declared, found: Found, rebuild: frozenset[str]) -> None:
+        self._declared = declared
+        self._found = found
+        self._rebuild = rebuild
+        self._steps: list[Step] = []
+        self._restarts: list[str] = []
+
+    def plan(self, *, digest: str, prune: bool) -> Plan:
+        names = {spec.name for spec in self._declared.machines}
+        undeclared = tuple(sorted(set(self._found.machines) - names))
+        self._facility_steps()
+        for spec in self._in_order():
+            self._machine_steps(spec)
+        if prune:
+            for name in undeclared:
+                self._add(Action.REMOVE, name, f"remove {name} and its persistent folder")
+        if self._steps or self._found.record.get("digest") != digest:
+            everything = tuple(step.key for step in self._steps)
+            self._add(Action.RECORD, "declaration", "record the declaration", everything)
+        return Plan(
+            steps=tuple(self._steps),
+            restarts=tuple(self._restarts),
+            outdated=tuple(s.name for s in self._declared.machines if self._is_outdated(s)),
+            undeclared=() if prune else undeclared,
+        )
+
+    def _add(self, action: Action, target: str, title: str, after: Iterable[str] = ()) -> str:
+        known = {step.key for step in self._steps}
+        step = Step(action, target, title, tuple(key for key in after if key in known))
+        self._steps.append(step)
+        return step.key
+
+    def _in_order(self) -> list[MachineSpec]:
+        """Return machines so that each comes after those it waits for; desks come first."""
+        after = self._declared.after
+        ordered: list[MachineSpec] = []
+        waiting = sorted(self._declared.machines, key=lambda s: s.kind is not MachineKind.DESK)
+        while waiting:
+            done = {spec.name for spec in ordered}
+            ready = [spec for spec in waiting if set(after.get(spec.name, ())) <= done]
+            if not ready:
+                raise ValueError("a cycle in `after` came past the loader")
+            ordered += ready
+            waiting = [spec for spec in waiting if spec not in ready]
+        return ordered
+
+    def _facility_steps(self) -> None:
+        if "prepared" not in self._found.record:
+            self._add(Action.PREPARE, "facility", "prepare project and storage")
+        for network in self._declared.networks:
+            key, value = network_record(network)
+            if self._found.record.get(key) != value:
+                title = f"make the network {network.name} ({network.subnet})"
+                self._add(Action.NETWORK, network.name, title, ["prepare facility"])
+        makes = [spec for spec in self._declared.machines if self._is_made(spec)]
+        if makes and makes[0].image is not None:
+            self._add(Action.IMAGE, makes[0].image, "have the image ready", ["prepare facility"])
+
+    def _is_half_made(self, machine: Machine | None) -> bool:
+        return machine is None or PROGRAM_DIGEST not in machine.labels
+
+    def _is_made(self, spec: MachineSpec) -> bool:
+        found = self._found.machines.get(spec.name)
+        return self._is_half_made(found) or spec.name in self._rebuild
+
+    def _is_outdated(self, spec: MachineSpec) -> bool:
+        found = self._found.machines.get(spec.name)
+        if found is None or self._is_made(spec) or spec.image is None:
+            return False
+        return found.labels.get(IMAGE) != spec.image
+
+    def _machine_steps(self, spec: MachineSpec) -> None:
+        found = self._found.machines.get(spec.name)
+        if found is None or self._is_half_made(found):
+            self._create(spec)
+        elif spec.name in self._rebuild:
+            self._replace(spec, found)
+        else:
+            self._adjust(spec, found)
+
+    def _base(self, spec: MachineSpec) -> list[str]:
+        image = f"image {spec.image}"
+        return ["prepare facility", f"network {spec.network}", image]
+
+    def _start(self, spec: MachineSpec, after: Iterable[str]) -> None:
+        waits = [
+            key
+            for name in self._declared.after.get(spec.name, ())
+            for key in (f"start {name}", f"restart {name}")
+        ]
+        self._add(Action.START, spec.name, f"start {spec.name}", [*after, *waits])
+
+    def _create(self, spec: MachineSpec) -> None:
+        title = f"make {spec.name} ({spec.address.ip})"
+        made = self._add(Action.CREATE, spec.name, title, self._base(spec))
+        self._start(spec, [made])
+
+    def _replace(self, spec: MachineSpec, found: Machine) -> None:
+        # One at a time: each waits for the one before to run again.
+        rebuilt = [s.target for s in self._steps if s.action is Action.REBUILD]
+        before = [f"start {name}" for name in rebuilt[-1:]]
+        title = f"rebuild {spec.name} from the new image, its persistent folder kept"
+        made = self._add(Action.REBUILD, spec.name, title, [*self._base(spec), *before])
+        self._note_restart(found)
+        self._start(spec, [made])
+
+    def _note_restart(self, found: Machine) -> None:
+        if found.state is MachineState.RUNNING and found.kind is MachineKind.IOC:
+            self._restarts.append(found.name)
+
+    def _adjust(self, spec: MachineSpec, found: Machine) -> None:
+        differing = {
+            name
+            for name in (PROGRAM_DIGEST, ACCESS_DIGEST, SETTINGS_DIGEST, NIC_DIGEST)
+            if found.labels.get(name) != spec.labels[name]
+        }
+        after = self._base(spec)
+        running = found.state is MachineState.RUNNING
+        if NIC_DIGEST in differing and running:
+            self._note_restart(found)
+            title = f"stop {spec.name}: its address changes"
+            after = [*after, self._add(Action.STOP, spec.name, title, after)]
+            running = False
+        elif found.state is MachineState.ERROR:
+            after = [self._add(Action.STOP, spec.name, f"stop {spec.name}: it is in error")]
+        if differing:
+            what = ", ".join(sorted(_WORDS[name] for name in differing))
+            title = f"update {spec.name}: {what}"
+            after = [self._add(Action.UPDATE, spec.name, title, after)]
+        if not running:
+            self._start(spec, after)
+        elif spec.kind is MachineKind.IOC and self._runs_old_files(spec, found):
+            self._note_restart(found)
+            self._add(Action.RESTART, spec.name, f"restart the IOC {spec.name}", after)
+
+    @staticmethod
+    def _runs_old_files(spec: MachineSpec, found: Machine) -> bool:
+        return found.labels.get(RUNNING_DIGEST) != spec.labels[PROGRAM_DIGEST]
+
+
+_WORDS = {
+    PROGRAM_DIGEST: "files",
+    ACCESS_DIGEST: "log-in",
+    SETTINGS_DIGEST: "settings",
+    NIC_DIGEST: "address",
+}

@@ -1,0 +1,79 @@
+"""How the IOCs inside machines do, asked through the engine and never through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+from pathlib import PurePosixPath
+
+from linacre.base.clock import Clock
+from linacre.base.errors import EngineError
+from linacre.engines.base import Engine
+from linacre.epics.launch import LOG_NAME
+from linacre.epics.layout import Layout
+from linacre.epics.report import IocReport, report
+
+_FILES = ("procserv.pid", "ioc.pid", "starts", "booted", "pvs")
+_PERIOD_S = 0.05
+
+
+class IocNotBootedError(EngineError):
+    """An IOC was started and did not come to the point where it serves PVs."""
+
+
+async def ioc_report(
+    engine: Engine, name: str, address: IPv4Address, *, clock: Clock, hold_off_s: float = 15
+) -> IocReport:
+    """Return how the IOC of a running machine does."""
+    layout = engine.layout(name, address)
+    files = await _read(engine, name, (layout.run / file for file in _FILES))
+    pids = [
+        words[0].decode()
+        for file in ("procserv.pid", "ioc.pid")
+        if (words := (files.get(layout.run / file) or b"").split()) and words[0].isdigit()
+    ]
+    files |= await _read(engine, name, (PurePosixPath("/proc", pid, "stat") for pid in pids))
+    return report(files.get, layout, now=clock.now, hold_off_s=hold_off_s)
+
+
+async def _read(
+    engine: Engine, name: str, paths: Iterable[PurePosixPath]
+) -> dict[PurePosixPath, bytes | None]:
+    return {path: await engine.read(name, path, limit=4 << 20) for path in paths}
+
+
+async def wait_until_booted(
+    engine: Engine, name: str, address: IPv4Address, *, clock: Clock, limit_s: float
+) -> None:
+    """Wait until an IOC that was just started serves PVs.
+
+    Raises `IocNotBootedError` with the last line of its log where it ends instead, or has not
+    booted within the limit.
+    """
+    end = clock.monotonic() + limit_s
+    while clock.monotonic() < end:
+        found = await ioc_report(engine, name, address, clock=clock)
+        if found.booted:
+            return
+        if found.starts > 1 and not found.ioc_up:
+            raise IocNotBootedError(
+                f"the IOC {name} ends at its start{await _last_word(engine, name, address)}"
+            )
+        await clock.sleep(_PERIOD_S)
+    raise IocNotBootedError(
+        f"the IOC {name} has not booted within {limit_s:.0f} s"
+        f"{await _last_word(engine, name, address)}"
+    )
+
+
+async def _last_word(engine: Engine, name: str, address: IPv4Address) -> str:
+    text = await log_text(engine, name, engine.layout(name, address), limit=4000)
+    spoken = [line for line in text.splitlines() if line.strip() and "@@@" not in line]
+    said = f" (its last word: {spoken[-1].strip()})" if spoken else ""
+    return f"{said}; see linacre ioc log {name}"
+
+
+async def log_text(engine: Engine, name: str, layout: Layout, *, limit: int) -> str:
+    """Return the last part of an IOC's log, at most `limit` bytes."""
+    data = await engine.read(name, layout.log / LOG_NAME, limit=limit)
+    return (data or b"").decode(errors="replace")

@@ -1,0 +1,131 @@
+"""A facility in hand: its declaration, its engine, its catalogue, and the lock to change it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from linacre.base.clock import Clock, SystemClock
+from linacre.base.errors import UserError
+from linacre.base.paths import FacilityPaths, StatePaths
+from linacre.catalogue.catalogue import Catalogue
+from linacre.engines.base import Engine, Machine
+from linacre.facility.choose import choose_engine
+from linacre.facility.find import facility_file
+from linacre.facility.load import Declaration, load
+from linacre.facility.state import (
+    FacilityNote,
+    Standing,
+    known_facilities,
+    read_note,
+    write_note,
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command on a facility works with."""
+
+    declaration: Declaration
+    paths: FacilityPaths
+    state: StatePaths
+    engine: Engine
+    engine_line: str | None
+    """Why this engine, where nobody declared one; None where there is nothing to say."""
+    note: FacilityNote | None
+    clock: Clock
+    journal_hook: Callable[[int], None] | None = None
+    """Called after each write to the journal, with its number; for tests that crash there."""
+
+    @property
+    def name(self) -> str:
+        """The facility's name."""
+        return self.declaration.facility.facility
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the facility was last asked to be up."""
+        return self.note is not None and self.note.standing is Standing.UP
+
+    def take_note(self, standing: Standing) -> None:
+        """Remember how the facility stands, for the commands to come."""
+        note = FacilityNote(
+            facility=self.name,
+            file=self.declaration.file.absolute(),
+            engine=self.engine.name,
+            standing=standing,
+        )
+        if note != self.note:
+            write_note(self.paths, note)
+
+    @asynccontextmanager
+    async def engine_open(self) -> AsyncGenerator[Engine]:
+        """Reach the engine for the block; machines go on after it."""
+        await self.engine.open()
+        try:
+            yield self.engine
+        finally:
+            await self.engine.close()
+
+    @asynccontextmanager
+    async def catalogue_open(self) -> AsyncGenerator[Catalogue]:
+        """Open the catalogue for the block, tasks of dead processes marked as interrupted."""
+        self.paths.root.mkdir(parents=True, exist_ok=True)
+        async with await Catalogue.open(
+            self.paths.catalogue,
+            logs=self.paths.logs,
+            clock=self.clock,
+            after_write=self.journal_hook,
+        ) as catalogue:
+            await catalogue.mark_interrupted()
+            yield catalogue
+
+    async def machines(self) -> dict[str, Machine]:
+        """Return the facility's machines by name, from the open engine."""
+        return {machine.name: machine for machine in await self.engine.machines()}
+
+    def ioc_machine(self, name: str) -> str:
+        """Return the name of a declared IOC; raise `UserError` with the names there are."""
+        if name not in self.declaration.facility.iocs:
+            there = ", ".join(self.declaration.facility.iocs) or "none"
+            raise UserError(f"{self.name} has no IOC {name}; it has: {there}")
+        return name
+
+
+async def open_session(
+    given: Path | None,
+    *,
+    state: StatePaths,
+    folder: Path,
+    clock: Clock | None = None,
+    journal_hook: Callable[[int], None] | None = None,
+) -> Session:
+    """Return the session of the facility that a command means.
+
+    That is the given file or folder, else the facility file in `folder` or above it, else the
+    only facility that this host knows. Raises `UserError` where it is not clear which.
+    """
+    known = {note.facility: note.file for note in known_facilities(state)}
+    declaration = load(facility_file(given, folder=folder, known=known))
+    name = declaration.facility.facility
+    paths = state.facility(name)
+    note = read_note(paths)
+    engine, line = await choose_engine(
+        declaration.facility.engine,
+        facility=name,
+        base=declaration.folder,
+        paths=paths,
+        last=note.engine if note else None,
+    )
+    return Session(
+        declaration=declaration,
+        paths=paths,
+        state=state,
+        engine=engine,
+        engine_line=line,
+        note=note,
+        clock=clock or SystemClock(),
+        journal_hook=journal_hook,
+    )

@@ -1,0 +1,187 @@
+"""How a facility stands: a row for each IOC, from its file, its engine and its machines."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+
+from linacre.base.errors import LinacreError
+from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, MachineState
+from linacre.epics.report import DOWN, IocReport
+from linacre.facility.bring_up import UpOptions, look_ahead
+from linacre.facility.models import Ioc
+from linacre.facility.plan import Plan
+from linacre.facility.reports import ioc_report
+from linacre.facility.session import Session
+from linacre.facility.specs import PROGRAM_DIGEST
+
+_LARGEST_COMPARED = 1 << 20
+
+
+class Files(StrEnum):
+    """How the files that an IOC runs compare with those that are declared."""
+
+    CLEAN = "clean"
+    CHANGED = "changed"
+    """The declared files are newer than those in the machine; `up` brings them there."""
+    EDITED = "edited"
+    """Somebody changed files inside the machine."""
+    UNKNOWN = "-"
+
+
+@dataclass(frozen=True)
+class IocStatus:
+    """One IOC."""
+
+    name: str
+    kind: str
+    host: str
+    address: str
+    endpoint: str
+    """The address that clients on this host reach it at."""
+    machine: str
+    procserv: str
+    ioc: str
+    started_at: float | None
+    uptime_s: float | None
+    starts: int
+    pvs: int | None
+    files: str
+    green: bool
+    """Whether all is as it should be: running, booted, no restart loop."""
+    description: str
+    owner: str
+    area: str
+
+
+@dataclass(frozen=True)
+class FacilityStatus:
+    """A facility and its IOCs."""
+
+    facility: str
+    engine: str
+    standing: str
+    iocs: tuple[IocStatus, ...]
+    undeclared: tuple[str, ...]
+    outdated: tuple[str, ...]
+    """Machines made from an older image."""
+
+
+async def facility_status(session: Session) -> FacilityStatus:
+    """Return how the facility stands, changing nothing.
+
+    A facility that is down is told from its file alone: no daemon is started to look.
+    """
+    if not session.is_up or not await session.engine.exists():
+        return await _all_down(session)
+    async with session.engine_open() as engine:
+        prospect = await look_ahead(session, UpOptions())
+        machines = prospect.found.machines
+        rows = [
+            _row(session, engine, name, ioc, prospect.declared.machine(name), machines.get(name))
+            for name, ioc in session.declaration.facility.iocs.items()
+        ]
+        iocs = await asyncio.gather(*rows)
+    return _facility(session, tuple(iocs), prospect.plan)
+
+
+async def _all_down(session: Session) -> FacilityStatus:
+    rows = [
+        _status(name, ioc, session, machine=None, found=DOWN, files=Files.UNKNOWN)
+        for name, ioc in session.declaration.facility.iocs.items()
+    ]
+    return _facility(session, tuple(rows), Plan(()))
+
+
+def _facility(session: Session, iocs: tuple[IocStatus, ...], plan: Plan) -> FacilityStatus:
+    return FacilityStatus(
+        facility=session.name,
+        engine=session.engine.name,
+        standing=str(session.note.standing) if session.note else "down",
+        iocs=iocs,
+        undeclared=plan.undeclared,
+        outdated=plan.outdated,
+    )
+
+
+async def _row(
+    session: Session,
+    engine: Engine,
+    name: str,
+    ioc: Ioc,
+    spec: MachineSpec,
+    machine: Machine | None,
+) -> IocStatus:
+    if machine is None or machine.state is not MachineState.RUNNING:
+        return _status(name, ioc, session, machine=machine, found=DOWN, files=Files.UNKNOWN)
+    found = await ioc_report(
+        engine, name, ioc.address, clock=session.clock, hold_off_s=float(ioc.hold_off)
+    )
+    files = await compare_files(engine, spec, machine)
+    return _status(name, ioc, session, machine=machine, found=found, files=files)
+
+
+async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> Files:
+    """Compare the files in a running machine with those declared."""
+    if machine.labels.get(PROGRAM_DIGEST) != spec.labels[PROGRAM_DIGEST]:
+        return Files.CHANGED
+    for file in spec.payload.files:
+        if not file.restarts or (file.data is None and file.source is None):
+            continue
+        wanted = file.source.read_bytes() if file.source else file.data
+        if wanted is None or len(wanted) > _LARGEST_COMPARED:
+            continue
+        there = await engine.read(spec.name, file.path, limit=_LARGEST_COMPARED + 1)
+        if there is not None and there != wanted:
+            return Files.EDITED
+    return Files.CLEAN
+
+
+def _status(
+    name: str,
+    ioc: Ioc,
+    session: Session,
+    *,
+    machine: Machine | None,
+    found: IocReport,
+    files: Files,
+) -> IocStatus:
+    bind = session.engine.layout(name, ioc.address).bind
+    uptime = None if found.started_at is None else max(0.0, session.clock.now() - found.started_at)
+    return IocStatus(
+        name=name,
+        kind=ioc.kind,
+        host=machine.host if machine else "-",
+        address=str(ioc.address),
+        endpoint=str(bind or ioc.address),
+        machine=str(machine.state) if machine else "absent",
+        procserv="up" if found.procserv_up else "down",
+        ioc=_ioc_word(found),
+        started_at=found.started_at,
+        uptime_s=uptime,
+        starts=found.starts,
+        pvs=found.pv_count,
+        files=str(files),
+        green=found.booted and not found.restart_loop,
+        description=ioc.description,
+        owner=ioc.owner,
+        area=ioc.area,
+    )
+
+
+def _ioc_word(found: IocReport) -> str:
+    if found.restart_loop:
+        return "restart loop"
+    if found.booted:
+        return "up"
+    return "booting" if found.ioc_up else "down"
+
+
+async def running_ioc(session: Session, name: str) -> Machine:
+    """Return the running machine of an IOC; raise `LinacreError` where it does not run."""
+    machine = (await session.machines()).get(session.ioc_machine(name))
+    if machine is None or machine.state is not MachineState.RUNNING:
+        raise LinacreError(f"{name} does not run: start it with linacre ioc start {name}")
+    assert machine.kind is MachineKind.IOC
+    return machine

@@ -1,0 +1,115 @@
+"""Taking a facility down: its machines stopped and kept, or removed for good."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Awaitable, Callable
+
+from linacre.base.errors import LinacreError
+from linacre.base.paths import FacilityPaths
+from linacre.base.tasks import TaskListener
+from linacre.catalogue.journal import TaskHandle
+from linacre.engines.base import Machine, MachineKind, MachineState
+from linacre.facility.apply import StepsFailedError
+from linacre.facility.lock import FacilityLock
+from linacre.facility.order import dependency_order
+from linacre.facility.session import Session
+from linacre.facility.state import Standing
+
+_AT_ONCE = 8
+
+
+async def take_down(session: Session, *, listener: TaskListener | None) -> int:
+    """Stop the facility's machines, those that others wait for last; return how many ran.
+
+    Data, machines and networks are kept; an embedded daemon is stopped too.
+    """
+    async with FacilityLock(session.paths, command="down", clock=session.clock):
+        if not await session.engine.exists():
+            return 0
+        async with session.engine_open() as engine:
+            machines = await session.machines()
+            running = [m for m in machines.values() if m.state is not MachineState.STOPPED]
+            batches = _batches(session, running)
+            async with session.catalogue_open() as catalogue:
+                steps = [(f"stop {m.name}", f"stop {m.name}") for b in batches for m in b]
+                task = await catalogue.begin_task(
+                    facility=session.name, verb="down", steps=steps, listener=listener
+                )
+                async with task:
+                    await _stop(batches, task, engine.stop)
+            session.take_note(Standing.DOWN)
+            await engine.shut_down()
+    return len(running)
+
+
+def _batches(session: Session, running: list[Machine]) -> list[list[Machine]]:
+    """Return machines in the order in which they stop: the reverse of starting, desks last."""
+    by_name = {machine.name: machine for machine in running}
+    order = [
+        [by_name.pop(name) for name in batch if name in by_name]
+        for batch in reversed(dependency_order(session.declaration.facility))
+    ]
+    iocs = [m for m in by_name.values() if m.kind is MachineKind.IOC]
+    desks = [m for m in by_name.values() if m.kind is MachineKind.DESK]
+    return [batch for batch in [iocs, *order, desks] if batch]
+
+
+async def _stop(
+    batches: list[list[Machine]], task: TaskHandle, stop: Callable[[str], Awaitable[None]]
+) -> None:
+    at_once = asyncio.Semaphore(_AT_ONCE)
+    failures: list[str] = []
+
+    async def one(name: str) -> None:
+        async with at_once:
+            await task.step_started(f"stop {name}")
+            try:
+                await stop(name)
+            except LinacreError as error:
+                failures.append(f"{name}: {error}")
+                await task.step_failed(f"stop {name}", str(error))
+            else:
+                await task.step_done(f"stop {name}")
+
+    for batch in batches:
+        await asyncio.gather(*(one(machine.name) for machine in batch))
+    if failures:
+        raise StepsFailedError(f"not stopped: {'; '.join(failures)}")
+
+
+def what_is_lost(session: Session) -> list[str]:
+    """Return, line by line, what a purge removes for good."""
+    iocs = session.declaration.facility.iocs
+    return [
+        f"{len(iocs)} IOC machines with their persistent folders and logs: {', '.join(iocs)}",
+        "the networks and desks",
+        f"the catalogue with its history, and everything else in {session.paths.root}",
+    ]
+
+
+async def purge(session: Session) -> bool:
+    """Remove all that there is of the facility here; return whether there was anything."""
+    if not session.paths.root.exists() and not await session.engine.exists():
+        return False
+    async with FacilityLock(session.paths, command="down --purge", clock=session.clock) as lock:
+        if await session.engine.exists():
+            await session.engine.purge()
+        await asyncio.to_thread(_remove_folder, session.paths)
+        lock.discard()
+    # Another command may have made it anew as soon as the lock was free.
+    with contextlib.suppress(OSError):
+        session.paths.root.rmdir()
+    return True
+
+
+def _remove_folder(paths: FacilityPaths) -> None:
+    for entry in paths.root.iterdir():
+        if entry == paths.lock:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
