@@ -8,10 +8,13 @@ from sqlalchemy.exc import DBAPIError
 
 from linacre.base.errors import LinacreError
 
+_FULL = "cannot be written, the disk is full or at a quota: make room and run the command again"
+
 _BY_CODE = {
-    "SQLITE_FULL": "cannot be written, the disk is full: make room and run the command again",
-    "SQLITE_IOERR_WRITE": "cannot be written, the disk is full or at a quota: make room and run"
-    " the command again",
+    "SQLITE_FULL": _FULL,
+    "SQLITE_IOERR_WRITE": _FULL,
+    # Reading needs room too: readers and writers meet in a small file beside the database.
+    "SQLITE_IOERR_SHMSIZE": _FULL,
     "SQLITE_IOERR": "cannot be read or written: look at the disk",
     "SQLITE_CORRUPT": "is damaged: move it away and run the command again; the history in it is"
     " lost, machines are not touched",

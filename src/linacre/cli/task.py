@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linacre.base.errors import LinacreError
 from linacre.base.tasks import Step, Task
 from linacre.cli.context import open_catalogue
 from linacre.cli.render import (
@@ -19,6 +20,9 @@ from linacre.cli.render import (
     print_table,
     state_text,
 )
+
+if TYPE_CHECKING:
+    from linacre.catalogue import Catalogue
 
 app = typer.Typer(no_args_is_help=True, help="The long work that was done, and what came of it.")
 
@@ -39,7 +43,7 @@ def list_tasks(
 
     async def work() -> list[Task]:
         async with open_catalogue(file) as catalogue:
-            await catalogue.mark_interrupted()
+            await _judge(catalogue)
             return await catalogue.tasks(limit)
 
     tasks = asyncio.run(work())
@@ -71,7 +75,7 @@ def show_task(number: TaskArgument, file: FileOption = None, as_json: JsonOption
 
     async def work() -> tuple[Task, list[Step]]:
         async with open_catalogue(file) as catalogue:
-            await catalogue.mark_interrupted()
+            await _judge(catalogue)
             return await catalogue.task(number), await catalogue.steps(number)
 
     task, steps = asyncio.run(work())
@@ -150,6 +154,14 @@ def step_data(step: Step) -> dict[str, object]:
         "ended_at": iso_time(step.ended_at),
         "error": step.error,
     }
+
+
+async def _judge(catalogue: Catalogue) -> None:
+    """Mark tasks whose process is gone; where that cannot be written, say so and show the rest."""
+    try:
+        await catalogue.mark_interrupted()
+    except LinacreError as error:
+        typer.echo(f"tasks may be shown as running that are not: {error}", err=True)
 
 
 def _took(started_at: float, ended_at: float | None) -> str:

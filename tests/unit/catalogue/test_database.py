@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -282,6 +282,15 @@ async def test_a_full_disk_is_one_line_and_the_catalogue_stays_sound(small_disk:
         async with await catalogue.begin_task(facility="x", verb="up") as handle:
             pass
         assert handle.id == before + 1
+
+
+async def test_opening_on_a_full_disk_is_one_line(small_disk: Path) -> None:
+    path = small_disk / "catalogue.sqlite"
+    await made(path)
+    with (small_disk / "rest").open("wb", buffering=0) as rest, suppress(OSError):
+        while rest.write(b"x" * 4096):
+            pass
+    assert "the disk is full" in await refusal(path)
 
 
 async def test_a_quota_is_one_line_and_the_catalogue_stays_sound(path: Path) -> None:

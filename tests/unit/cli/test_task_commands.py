@@ -82,3 +82,15 @@ def test_log(app: typer.Typer) -> None:
     assert "task started" in lines[0] and "task ended" in lines[-1]
     stored = run(app, "log", "1", "--json").splitlines()
     assert [json.loads(line)["event"] for line in stored][1] == "step started"
+
+
+def test_what_cannot_be_judged_is_shown_all_the_same(
+    app: typer.Typer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(self: Catalogue) -> None:
+        raise LinacreError("the disk is full")
+
+    monkeypatch.setattr(Catalogue, "mark_interrupted", full)
+    result = CliRunner().invoke(app, ["list"], catch_exceptions=False)
+    assert "no space" in result.stdout
+    assert result.stderr == "tasks may be shown as running that are not: the disk is full\n"
