@@ -7,7 +7,7 @@ facility layer says *what* a machine is, and an engine knows *how* its kind of m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -186,6 +186,10 @@ class Completed:
     stderr: bytes
 
 
+Output = Callable[[int, bytes], None]
+"""Takes what a command prints: 1 (standard output) or 2 (standard error), and bytes."""
+
+
 class Stream(Protocol):
     """A byte stream to a terminal program or a console inside a machine."""
 
@@ -319,8 +323,13 @@ class Engine(Protocol):
         *,
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
+        output: Output | None = None,
     ) -> Completed:
-        """Run a command inside a machine, without a terminal, to its end."""
+        """Run a command inside a machine, without a terminal, to its end.
+
+        With `output`, what it prints goes there as it comes and is not in the result. A command
+        whose caller is cancelled is ended.
+        """
         ...
 
     async def shell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -140,13 +139,14 @@ class _Reader:
         match tag.removeprefix(_TAG):
             case "null":
                 return None
-            case "bool":
-                return text.lower() in ("true", "yes", "on")
-            # What YAML would rewrite (007, 0x10, 1_000) stays the text that was written.
+            # What YAML would rewrite (007, 0x10, 1.10) stays the text that was written, so that
+            # a number or truth value can always be turned back into what its writer meant.
+            case "bool" if text in ("true", "false"):
+                return text == "true"
             case "int" if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text):
                 return int(text)
-            case "float" if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?", text):
-                return float(text) if math.isfinite(float(text)) else text
+            case "float" if re.fullmatch(r"-?[0-9]+\.[0-9]+", text) and repr(float(text)) == text:
+                return float(text)
             case _:
                 return text
 
@@ -174,6 +174,7 @@ _ADVICE = (
     ("expected <block end>", "the indentation does not fit the lines above; align it with them"),
     ("expected ',' or", "a bracket that is opened here is not closed; close it"),
     ("cannot start any token", "a value that begins with a special character; put it in quotes"),
+    ("expected the node content", "a bracket or comma too many, or one missing before; mend it"),
     ("undefined alias", "an alias (*name) without its anchor (&name); write the value out"),
     ("unknown escape", "a backslash in double quotes; use single quotes"),
     ("another document", "a second document (after '---'); keep one"),

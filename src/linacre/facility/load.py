@@ -129,13 +129,15 @@ def _without(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
 
 
 def _with_advice(problem: Problem, facility: Facility | None, data: Mapping[str, Any]) -> Problem:
-    """Return the problem of a mistyped address with an address that would be right."""
-    if not problem.path or not problem.message.endswith("is not an IPv4 address"):
+    """Return the problem of a mistyped or missing address with one that would be right."""
+    missing = problem.path[-1:] == ("address",) and problem.message.startswith("missing")
+    if not missing and not problem.message.endswith("is not an IPv4 address"):
         return problem
+    message = "missing" if missing else problem.message
     network = _network_at(problem.path, facility, data)
     if facility is None or network is None:
-        return Problem(problem.path, f"{problem.message}; write one like 10.61.2.11")
-    return Problem(problem.path, f"{problem.message}; {address_advice(facility, network)}")
+        return Problem(problem.path, f"{message}; write one like 10.61.2.11")
+    return Problem(problem.path, f"{message}; {address_advice(facility, network)}")
 
 
 def _network_at(
@@ -170,5 +172,6 @@ def _error(file: Path, lines: Lines, problems: list[Problem] | tuple[Problem, ..
 def _dotted(path: tuple[Key, ...]) -> str:
     text = ""
     for key in path:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}"
+        shown = key if isinstance(key, int) or key.isprintable() else repr(key)
+        text += f"[{key}]" if isinstance(key, int) else f".{shown}"
     return text.removeprefix(".")

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from linacre.facility.document import Key, Problem
 from linacre.facility.models import BinaryIoc, Facility, GitSource, PythonIoc, SoftIoc
-from linacre.facility.models.telling import nearest, one_of, told
+from linacre.facility.models.telling import as_written, nearest, one_of, told
 
 _KINDS: Mapping[str, type[BaseModel]] = {
     "softioc": SoftIoc,
@@ -88,14 +88,16 @@ def _kind_missing(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str
 
 def _kind_unknown(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
     choices = _choices(detail)
-    given = detail.get("ctx", {}).get("tag", "")
+    given = detail["input"].get("kind")
     what = "an engine" if path == ("engine",) else "a kind of IOC"
-    meant = nearest(str(given), choices)
+    meant = nearest(given, choices) if isinstance(given, str) else None
     return f"{told(given)} is not {what}; write {meant or one_of(choices)}"
 
 
 def _own_words(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
-    return str(detail.get("ctx", {}).get("error", detail["msg"]))
+    message = str(detail.get("ctx", {}).get("error", detail["msg"]))
+    # A parser that serves many keys leaves the example to the key.
+    return message if "; " in message else f"{message}; write one like {_line_for(path, data)}"
 
 
 def _message(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
@@ -109,8 +111,8 @@ def _empty(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any])
 def _wrong_type(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
     given = detail["input"]
     wanted = _WANTED.get(detail["type"], "what goes here")
-    if wanted == "text" and isinstance(given, bool | int | float):
-        return f"{told(given)} is not text; write it in quotes: '{told(given)}'"
+    if wanted == "text" and (text := as_written(given)) is not None:
+        return f"{text} is not text; write it in quotes: '{text}'"
     return f"{told(given)} is not {wanted}; write {_line_for(path, data)}"
 
 
@@ -134,16 +136,23 @@ def _choices(detail: ErrorDetails) -> list[str]:
 
 def _line_for(path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
     """Return an example of what may stand at a path: `address: 10.61.2.11`."""
-    named = [key for key in path if isinstance(key, str)]
-    model = _model_at(path[: len(path) - 1], data)
-    while named and (model is None or named[-1] not in model.model_fields):
-        path = path[:-1]
-        named = [key for key in path if isinstance(key, str)]
-        model = _model_at(path[:-1], data)
-        if not path:
-            return "one as the reference of the facility file shows"
-    examples = model.model_fields[named[-1]].examples if model else None
-    return f"{named[-1]}: {_flow(examples[0])}" if examples else named[-1]
+    *outer, key = path
+    example = _example((*outer,), key, data)
+    if example is None:
+        return "what the reference of the facility file says"
+    return f"{key}: {_flow(example)}" if isinstance(key, str) else _flow(example)
+
+
+def _example(outer: tuple[Key, ...], key: Key, data: Mapping[str, Any]) -> Any:
+    """Return an example for a key, or for an entry of the mapping or list around it."""
+    model = _model_at(outer, data)
+    if model is not None:
+        found = model.model_fields.get(str(key))
+        return found.examples[0] if found and found.examples else None
+    around = _example(outer[:-1], outer[-1], data) if outer else None
+    if isinstance(around, dict):
+        return next(iter(cast("dict[str, Any]", around).values()))
+    return cast("list[Any]", around)[0] if isinstance(around, list) else None
 
 
 def _flow(value: object) -> str:

@@ -13,7 +13,7 @@ from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.catalogue.catalogue import Catalogue
 from linacre.engines.base import Engine, Machine
 from linacre.facility.choose import choose_engine
-from linacre.facility.find import facility_file
+from linacre.facility.find import find_facility
 from linacre.facility.load import Declaration, load
 from linacre.facility.state import (
     FacilityNote,
@@ -107,8 +107,9 @@ async def open_session(
     That is the given file or folder, else the facility file in `folder` or above it, else the
     only facility that this host knows. Raises `UserError` where it is not clear which.
     """
-    known = {note.facility: note.file for note in known_facilities(state)}
-    declaration = load(facility_file(given, folder=folder, known=known))
+    files = {note.facility: note.file for note in known_facilities(state)}
+    choice = find_facility(given, here=folder, up=lambda: files)
+    declaration = load(choice.file or files[choice.name or ""])
     name = declaration.facility.facility
     paths = state.facility(name)
     note = read_note(paths)

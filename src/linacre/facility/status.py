@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
-from linacre.base.errors import LinacreError
-from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, MachineState
+from linacre.engines.base import Engine, Machine, MachineSpec, MachineState
 from linacre.epics.report import DOWN, IocReport
 from linacre.facility.bring_up import UpOptions, look_ahead
 from linacre.facility.models import Ioc
@@ -176,12 +175,3 @@ def _ioc_word(found: IocReport) -> str:
     if found.booted:
         return "up"
     return "booting" if found.ioc_up else "down"
-
-
-async def running_ioc(session: Session, name: str) -> Machine:
-    """Return the running machine of an IOC; raise `LinacreError` where it does not run."""
-    machine = (await session.machines()).get(session.ioc_machine(name))
-    if machine is None or machine.state is not MachineState.RUNNING:
-        raise LinacreError(f"{name} does not run: start it with linacre ioc start {name}")
-    assert machine.kind is MachineKind.IOC
-    return machine

@@ -17,6 +17,7 @@ from linacre.engines.base import (
     Machine,
     MachineSpec,
     NetworkSpec,
+    Output,
     Stream,
 )
 from linacre.engines.console import ConsoleStream
@@ -237,9 +238,12 @@ class IncusEngine:
         *,
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
+        output: Output | None = None,
     ) -> Completed:
         """Run a command inside a machine, as root, to its end."""
-        return await self._instances.exec(name, argv, stdin=stdin, environment=environment)
+        return await self._instances.exec(
+            name, argv, stdin=stdin, environment=environment, output=output
+        )
 
     async def shell(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from linacre.base.errors import EngineError
-from linacre.engines.base import Completed, MachineKind, MachineSpec
+from linacre.engines.base import Completed, MachineKind, MachineSpec, Output
 from linacre.engines.incus import machines, names, payload, storage, streams
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
@@ -167,6 +167,9 @@ class Instances:
         *,
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
+        output: Output | None = None,
     ) -> Completed:
         """Run a command inside a machine, as root, to its end."""
-        return await streams.run(self._client, name, argv, stdin=stdin, environment=environment)
+        return await streams.run(
+            self._client, name, argv, stdin=stdin, environment=environment, output=output
+        )

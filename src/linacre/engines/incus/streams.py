@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import aiohttp
 
-from linacre.engines.base import Completed
+from linacre.engines.base import Completed, Output
 from linacre.engines.incus.client import IncusClient, Operation
 
 PATH = "/opt/linacre/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,15 +37,25 @@ async def _begin(
     return operation, cast(dict[str, str], operation.metadata["fds"])
 
 
-async def _drain(socket: aiohttp.ClientWebSocketResponse) -> bytes:
+async def _drain(
+    socket: aiohttp.ClientWebSocketResponse, descriptor: int, output: Output | None
+) -> bytes:
     parts: list[bytes] = []
     async for message in socket:
         if message.type is aiohttp.WSMsgType.BINARY:
-            parts.append(cast(bytes, message.data))
+            if output is not None:
+                output(descriptor, cast(bytes, message.data))
+            else:
+                parts.append(cast(bytes, message.data))
         elif message.type is aiohttp.WSMsgType.TEXT:
             break
     await socket.close()
     return b"".join(parts)
+
+
+async def _signal(control: aiohttp.ClientWebSocketResponse, number: signal.Signals) -> None:
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        await control.send_str(json.dumps({"command": "signal", "signal": int(number)}))
 
 
 async def _feed(socket: aiohttp.ClientWebSocketResponse, data: bytes) -> None:
@@ -63,16 +74,25 @@ async def run(
     *,
     stdin: bytes,
     environment: Mapping[str, str] | None,
+    output: Output | None = None,
 ) -> Completed:
-    """Run a command without a terminal, to its end."""
+    """Run a command without a terminal, to its end; end it if we are cancelled."""
     operation, fds = await _begin(client, instance, argv, environment, {"interactive": False})
     control, zero, one, two = [
         await client.websocket(operation, fds[fd]) for fd in ("control", "0", "1", "2")
     ]
-    _, out, err, done = await asyncio.gather(
-        _feed(zero, stdin), _drain(one), _drain(two), client.wait(operation)
-    )
-    await control.close()
+    try:
+        _, out, err, done = await asyncio.gather(
+            _feed(zero, stdin),
+            _drain(one, 1, output),
+            _drain(two, 2, output),
+            client.wait(operation),
+        )
+    except asyncio.CancelledError:
+        await _signal(control, signal.SIGTERM)
+        raise
+    finally:
+        await control.close()
     return Completed(int(done.metadata.get("return", -1)), out, err)
 
 
@@ -150,8 +170,7 @@ class ExecStream:
             async with asyncio.timeout(2):
                 done = await self._client.wait(self._operation)
         except TimeoutError:
-            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-                await self._control.send_str(json.dumps({"command": "signal", "signal": 1}))
+            await _signal(self._control, signal.SIGHUP)
             return 0
         finally:
             await self._control.close()

@@ -99,6 +99,12 @@ def _url(value: str) -> str:
     return value
 
 
+def _pool_size(value: Bytes) -> Bytes:
+    if value < 1 << 30:
+        raise ValueError(f"{value} is too little for machines; write 1GiB or more")
+    return value
+
+
 class IncusEngine(Part):
     """Containers on this host's Incus, an embedded one, or a remote server or cluster."""
 
@@ -124,7 +130,7 @@ class IncusEngine(Part):
         description="File of the server's certificate, where no authority signed it.",
         examples=["secrets/server.crt"],
     )
-    pool_size: Bytes | None = Field(
+    pool_size: Annotated[Bytes, AfterValidator(_pool_size)] | None = Field(
         default=None,
         description="Size of the storage pool made for the facility; without it, Linacre chooses.",
         examples=["20GiB"],
@@ -142,7 +148,11 @@ class IncusEngine(Part):
 
 
 def _from_text(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"kind": value}
+    if isinstance(value, int | float | list):
+        raise ValueError(f"{told(value)} is not an engine; write auto, incus or process")  # pyright: ignore[reportUnknownArgumentType]
+    return value
 
 
 Engine = Annotated[

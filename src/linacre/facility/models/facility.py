@@ -6,11 +6,19 @@ from ipaddress import IPv4Address
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
+from pydantic.config import JsonDict
 
 from linacre.facility.models.access import Access, AutoEngine, Engine
 from linacre.facility.models.iocs import Ioc, IocDefaults, with_defaults
 from linacre.facility.models.part import Part, empty_as_mapping
-from linacre.facility.models.values import Address, Line, Name, NetworkName, Subnet
+from linacre.facility.models.values import (
+    NAME_PATTERN,
+    Address,
+    Line,
+    Name,
+    NetworkName,
+    Subnet,
+)
 
 
 def _next_address(data: dict[str, Any]) -> IPv4Address:
@@ -56,6 +64,9 @@ class DeclaredHost(Part):
     )
 
 
+_NAMED: JsonDict = {"propertyNames": {"pattern": NAME_PATTERN}}
+
+
 class Defaults(Part):
     """What holds for all items of a sort unless one says otherwise."""
 
@@ -82,10 +93,12 @@ class Facility(Part):
         default_factory=dict,
         description="The hosts that IOCs may be put on, by name. Not needed for one host.",
         examples=[{"srv1": {"description": "Rack 12"}}],
+        json_schema_extra=_NAMED,
     )
     networks: dict[NetworkName, Annotated[Network, BeforeValidator(empty_as_mapping)]] = Field(
         description="The networks, by name; at least one.",
         examples=[{"controls": {"subnet": "10.61.2.0/24"}}],
+        json_schema_extra=_NAMED,
         min_length=1,
     )
     access: Access = Field(
@@ -104,6 +117,7 @@ class Facility(Part):
         examples=[
             {"s02-mag": {"kind": "softioc", "source": "iocs/s02-mag", "address": "10.61.2.11"}}
         ],
+        json_schema_extra=_NAMED,
     )
 
     def settled(self) -> Facility:

@@ -164,7 +164,7 @@ class PythonIoc(IocCommon):
     args: tuple[Line, ...] = Field(
         default=(),
         description="Arguments of the script or module.",
-        examples=[["--prefix", "CLA-S02:"]],
+        examples=[["--prefix", "CLA-S02"]],
     )
 
     @model_validator(mode="after")

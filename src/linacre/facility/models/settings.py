@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.facility.models.part import Part
-from linacre.facility.models.telling import told
-from linacre.facility.models.values import Bytes, MachinePath
+from linacre.facility.models.telling import as_written, told
+from linacre.facility.models.values import Bytes, Line, MachinePath
 
 _SMALLEST_MEMORY = 32 << 20
 # Machines have these from their image or their kernel: covering one would break the machine.
@@ -18,11 +18,12 @@ _SYSTEM_FOLDERS = ("/dev", "/proc", "/sys", "/run", "/etc", "/usr", "/bin", "/sb
 
 
 def _cores(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.05 <= value <= 1024:
+    text = as_written(value) or ""
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", text) or not 0.05 <= float(text) <= 1024:
         raise ValueError(
             f"{told(value)} is not a number of cores; write one from 0.05 up, such as 0.5 or 2"
         )
-    return float(value)
+    return float(text)
 
 
 def _memory(value: Bytes) -> Bytes:
@@ -52,20 +53,9 @@ def _variable(value: str) -> str:
     return value
 
 
-def _variable_value(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    # YAML may have rewritten these (1.10 is 1.1 to it), and the IOC must get what was meant.
-    if value is None or isinstance(value, bool | float):
-        raise ValueError(f"{told(value)} is not text; write the value in quotes")
-    if not isinstance(value, str) or any(c in value for c in "\n\r\0"):
-        raise ValueError(f"{told(value)} is not one line of text; write one, such as 'CLA-S02:'")
-    return value
-
-
 Environment = dict[
     Annotated[str, AfterValidator(_variable)],
-    Annotated[str, BeforeValidator(_variable_value, json_schema_input_type=str | int)],
+    Line,
 ]
 """Environment variables by name."""
 
@@ -101,9 +91,7 @@ class LogSettings(Part):
 
 def _mount_path(value: PurePosixPath) -> PurePosixPath:
     if any(value.is_relative_to(folder) for folder in _SYSTEM_FOLDERS):
-        raise ValueError(
-            f"{value} belongs to the machine's own system; write another, such as /data/waveforms"
-        )
+        raise ValueError(f"{value} belongs to the machine's own system")
     return value
 
 
@@ -120,7 +108,7 @@ class MountSettings(Part):
 
 def _device_path(value: PurePosixPath) -> PurePosixPath:
     if not value.is_relative_to("/dev") or value == PurePosixPath("/dev"):
-        raise ValueError(f"{value} is not under /dev; write one like /dev/ttyUSB0")
+        raise ValueError(f"{value} is not under /dev")
     return value
 
 

@@ -31,7 +31,7 @@ def _git_url(value: str) -> str:
 
 def _revision(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*", value) or ".." in value:
-        raise ValueError(f"{told(value)} is not a git revision; write a tag, branch or commit")
+        raise ValueError(f"{told(value)} is not a tag, branch or commit")
     return value
 
 
@@ -52,7 +52,7 @@ class GitSource(Part):
         description="The URL of the repository, without a password.",
         examples=["https://gitlab.example.org/iocs/s02-mag.git"],
     )
-    revision: Annotated[str, AfterValidator(_revision)] = Field(
+    revision: Annotated[Line, AfterValidator(_revision)] = Field(
         description="The tag, branch or commit to take.", examples=["v1.2"]
     )
     folder: TreePath | None = Field(

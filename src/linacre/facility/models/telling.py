@@ -24,6 +24,16 @@ def told(value: object) -> str:
     return str(value)
 
 
+def as_written(value: object) -> str | None:
+    """Return the text of a scalar of the file, exactly as written; None for anything else.
+
+    `document` makes a number or a truth value only of what comes back as the same text.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else None
+
+
 def _is_plain(text: str) -> bool:
     """Whether a text can stand in a sentence without quotes."""
     return bool(text) and text.isprintable() and not any(c in text for c in " \"'")

@@ -10,10 +10,17 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from linacre.facility.models.telling import told
+from linacre.facility.models.telling import as_written, told
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -65,14 +72,12 @@ class Seconds(float):
     @classmethod
     def parse(cls, value: object) -> Seconds:
         """Return the time written as a number, alone or with ms, s, min or h."""
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            seconds = float(value)
-        else:
-            pattern = r"([0-9]+(?:\.[0-9]+)?)(ms|s|min|h)"
-            match = re.fullmatch(pattern, value) if isinstance(value, str) else None
-            if match is None:
-                raise ValueError(f"{told(value)} is not a time; write one like 15s, 500ms or 2min")
-            seconds = float(match[1]) * _SECONDS[match[2]]
+        if isinstance(value, Seconds):
+            return value
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|min|h)?", as_written(value) or "")
+        if match is None:
+            raise ValueError(f"{told(value)} is not a time; write one like 15s or 2min")
+        seconds = float(match[1]) * _SECONDS[match[2] or "s"]
         if not 0 <= seconds <= 86400:
             raise ValueError(f"{told(value)} is not between 0s and 24h; write one like 15s")
         return cls(seconds)
@@ -161,8 +166,7 @@ def _tree_path(value: object) -> PurePosixPath:
     path = PurePosixPath(value) if isinstance(value, str | PurePosixPath) else None
     if path is None or not path.parts or path.is_absolute() or ".." in path.parts:
         raise ValueError(
-            f"{told(value)} is not a path inside the IOC's own files; "
-            f"write one from their top, without '..', such as iocBoot/ioc/st.cmd"
+            f"{told(value)} is not a path inside the IOC's own files, from their top, without '..'"
         )
     return path
 
@@ -170,19 +174,28 @@ def _tree_path(value: object) -> PurePosixPath:
 def _machine_path(value: object) -> PurePosixPath:
     path = PurePosixPath(value) if isinstance(value, str | PurePosixPath) else None
     if path is None or not path.is_absolute() or ".." in path.parts or len(path.parts) < 2:
-        raise ValueError(f"{told(value)} is not a full path; write one like /data/waveforms")
+        raise ValueError(f"{told(value)} is not a full path")
     return path
 
 
-def _line(value: str) -> str:
-    if any(ord(c) < 32 and c != "\t" for c in value):
-        raise ValueError(f"{told(value)} is more than one line; write it on one line")
-    return value
+def _line(value: object) -> str:
+    text = as_written(value)
+    if value is None:
+        raise ValueError("no value; write '' for an empty text, or remove the line")
+    if text is None:
+        raise ValueError(f"{told(value)} is not text")
+    if any(ord(c) < 32 and c != "\t" for c in text):
+        raise ValueError(f"{told(value)} is not one line of text")
+    return text
 
 
-Line = Annotated[str, AfterValidator(_line)]
-"""Text on one line."""
-Name = Annotated[str, AfterValidator(_name)]
+Line = Annotated[
+    str,
+    BeforeValidator(_line),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}, mode="validation"),
+]
+"""Text on one line; a number or truth value is taken as it was written."""
+Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": NAME_PATTERN})]
 """A host name: an RFC 1123 label in small letters; Incus also wants a letter first."""
 NetworkName = Annotated[str, AfterValidator(_network_name)]
 """A host name short enough for the name of the network's desk."""

@@ -1,0 +1,71 @@
+"""What commands share: the facility they mean, how they speak, and how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from linacre.catalogue.catalogue import Catalogue
+    from linacre.facility.session import Session
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", "-f", help="The facility file, or its folder.", show_default=False, metavar="FILE"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_KILL_AFTER = "LINACRE_TEST_KILL_AFTER"
+
+
+async def session_of(file: Path | None) -> Session:
+    """Return the session of the facility that a command means."""
+    from linacre.base.paths import StatePaths
+    from linacre.facility.session import open_session
+
+    return await open_session(
+        file, state=StatePaths.from_environment(), folder=Path.cwd(), journal_hook=_journal_hook()
+    )
+
+
+def _journal_hook() -> Callable[[int], None] | None:
+    """Return what kills this process after the nth write to the journal, for the crash tests."""
+    number = os.environ.get(_KILL_AFTER)
+    if number is None:
+        return None
+
+    def hook(written: int) -> None:
+        if written == int(number):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return hook
+
+
+@asynccontextmanager
+async def open_catalogue(file: Path | None) -> AsyncGenerator[Catalogue]:
+    """Open the catalogue of the facility that a command means."""
+    session = await session_of(file)
+    async with session.catalogue_open() as catalogue:
+        yield catalogue
+
+
+def say(line: str) -> None:
+    """Show one line beside the result, on stderr."""
+    typer.echo(line, err=True)
+
+
+def confirm(question: str) -> bool:
+    """Ask for a yes on a terminal; elsewhere nobody can be asked, and the answer is no."""
+    if not sys.stdin.isatty():
+        say(f"{question} There is no terminal to ask on: give --yes.")
+        return False
+    return typer.confirm(question, err=True)

@@ -1,0 +1,127 @@
+"""`linacre exec`, `shell` and `env`: at a network's desk, as its clients see it."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linacre.base.errors import LinacreError, UserError
+from linacre.cli.context import FileOption, JsonOption, session_of
+
+if TYPE_CHECKING:
+    from linacre.engines.base import Engine
+    from linacre.facility.session import Session
+
+NetworkOption = Annotated[
+    str | None,
+    typer.Option("--network", help="The network; the first one if not given.", show_default=False),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands into the command line."""
+    settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+    app.command("exec", context_settings=settings)(execute)
+    app.command("shell")(shell)
+    app.command("env")(environment)
+
+
+def _network(session: Session, named: str | None) -> str:
+    networks = session.declaration.facility.networks
+    if named is None:
+        return next(iter(networks))
+    if named not in networks:
+        raise UserError(f"{session.name} has no network {named}; it has: {', '.join(networks)}")
+    return named
+
+
+async def _desk(session: Session, named: str | None) -> str:
+    from linacre.engines.base import MachineState
+    from linacre.facility.models import desk_name
+
+    name = desk_name(_network(session, named))
+    machine = (await session.machines()).get(name)
+    if machine is None or machine.state is not MachineState.RUNNING:
+        raise LinacreError(f"the desk {name} does not run: run linacre up")
+    return name
+
+
+async def run_in(engine: Engine, name: str, argv: list[str]) -> int:
+    """Run a command in a machine, joined to our terminal or our pipes; return its status."""
+    from linacre.cli.terminal import join, terminal_size
+
+    size = terminal_size()
+    if size is not None:
+        return await join(await engine.shell(name, argv, size=size), detach=False)
+    stdin = b"" if sys.stdin.isatty() else await asyncio.to_thread(_read_input)
+
+    def show(descriptor: int, data: bytes) -> None:
+        out = sys.stdout if descriptor == 1 else sys.stderr
+        out.buffer.write(data)
+        out.buffer.flush()
+
+    done = await engine.exec(name, argv, stdin=stdin, output=show)
+    return done.status
+
+
+def _read_input() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+def execute(
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND", help="The command.")],
+    network: NetworkOption = None,
+    file: FileOption = None,
+) -> None:
+    """Run a command at a network's desk: `linacre exec -- caget X`."""
+
+    async def work() -> int:
+        session = await session_of(file)
+        async with session.engine_open() as engine:
+            return await run_in(engine, await _desk(session, network), command)
+
+    raise typer.Exit(asyncio.run(work()))
+
+
+def shell(network: NetworkOption = None, file: FileOption = None) -> None:
+    """Open a shell at a network's desk."""
+    from linacre.cli.terminal import join, terminal_size
+
+    async def work() -> int:
+        session = await session_of(file)
+        async with session.engine_open() as engine:
+            name = await _desk(session, network)
+            stream = await engine.shell(name, ["/bin/bash", "-l"], size=terminal_size())
+            return await join(stream, detach=False)
+
+    raise typer.Exit(asyncio.run(work()))
+
+
+def environment(
+    network: NetworkOption = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+    where: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FACILITY]", help="The facility file.", show_default=False),
+    ] = None,
+) -> None:
+    """Print the EPICS variables for clients on this host: `eval $(linacre env)`."""
+    from linacre.cli.render import print_json
+
+    async def work() -> dict[str, str]:
+        session = await session_of(where or file)
+        async with session.engine_open() as engine:
+            return await engine.client_environment(_network(session, network))
+
+    found = asyncio.run(work())
+    if as_json:
+        print_json(found)
+        return
+    for key, value in found.items():
+        typer.echo(f"export {key}={shlex.quote(value)}")

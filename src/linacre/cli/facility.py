@@ -1,0 +1,255 @@
+"""`linacre up`, `plan`, `down` and `status`: the facility as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, say, session_of
+
+if TYPE_CHECKING:
+    from linacre.base.tasks import TaskEvent, TaskListener
+    from linacre.cli.render import UpProgress
+    from linacre.facility.plan import Plan
+    from linacre.facility.status import FacilityStatus
+
+WhereArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FACILITY]", help="The facility file, or its folder.", show_default=False
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands into the command line."""
+    app.command("up")(up)
+    app.command("plan")(plan)
+    app.command("down")(down)
+    app.command("status")(status)
+    app.command("schema")(schema)
+
+
+def up(
+    where: WhereArgument = None,
+    file: FileOption = None,
+    yes: YesOption = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove machines that are no longer declared.")
+    ] = False,
+    rebuild: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rebuild",
+            metavar="[NAME]",
+            help="Make this machine anew from the present image; without a name, "
+            "every outdated one, one at a time.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Bring the facility to what its file says; what is right already is left alone."""
+    from linacre.cli.render import UpProgress
+    from linacre.facility.bring_up import Talk, UpOptions, bring_up
+
+    async def work(progress: UpProgress) -> bool:
+        session = await session_of(where or file)
+        options = UpOptions(prune=prune, rebuild=tuple(rebuild or ()))
+        talk = Talk(
+            confirm=_asking(yes=yes),
+            say=progress.note,
+            show_plan=lambda made: _announce(made, progress),
+            listener=_listener(progress),
+        )
+        begun = time.monotonic()
+        prospect = await bring_up(session, options, talk)
+        if prospect is None:
+            say("nothing was changed")
+            return False
+        took = time.monotonic() - begun
+        count = len(session.declaration.facility.iocs)
+        done = "nothing to change" if prospect.plan.is_empty else f"up in {took:.1f} s"
+        iocs = "1 IOC" if count == 1 else f"{count} IOCs"
+        say(f"{session.name}: {iocs}, {done} ({session.engine.name} engine)")
+        return True
+
+    with UpProgress() as progress:
+        went_on = asyncio.run(work(progress))
+    if not went_on:
+        raise typer.Exit(1)
+
+
+def _asking(*, yes: bool) -> Callable[[str], bool]:
+    def ask(question: str) -> bool:
+        return True if yes else confirm(question)
+
+    return ask
+
+
+def _announce(plan: Plan, progress: UpProgress) -> None:
+    progress.expect(len(plan.steps))
+    if plan.restarts:
+        progress.note(f"will restart: {', '.join(plan.restarts)}")
+
+
+def _listener(progress: UpProgress) -> TaskListener:
+    from linacre.base.tasks import TaskEventKind
+
+    def listen(event: TaskEvent) -> None:
+        if event.key is None:
+            return
+        if event.kind is TaskEventKind.STEP_STARTED:
+            progress.started(event.key, event.title or event.key)
+        elif event.kind is TaskEventKind.STEP_DONE:
+            progress.done(event.key)
+        elif event.kind is TaskEventKind.STEP_FAILED:
+            progress.failed(event.key, event.error or "")
+
+    return listen
+
+
+def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOption = False) -> None:
+    """Show what `up` would do, and change nothing."""
+    from linacre.cli.render import print_json
+    from linacre.facility.bring_up import UpOptions, look_ahead
+
+    async def work() -> None:
+        session = await session_of(where or file)
+        if await session.engine.exists():
+            async with session.engine_open():
+                prospect = await look_ahead(session, UpOptions())
+            if not session.is_up:
+                await session.engine.shut_down()
+        else:
+            prospect = await look_ahead(session, UpOptions())
+        if as_json:
+            print_json(prospect.plan)
+            return
+        for note in (*filter(None, [session.engine_line]), *prospect.notes):
+            typer.echo(note)
+        for step in prospect.plan.steps:
+            typer.echo(f"  {step.title}")
+        if prospect.plan.restarts:
+            typer.echo(f"restarts: {', '.join(prospect.plan.restarts)}")
+        if prospect.plan.is_empty:
+            typer.echo("nothing to change")
+
+    asyncio.run(work())
+
+
+def down(
+    where: WhereArgument = None,
+    file: FileOption = None,
+    purge: Annotated[
+        bool,
+        typer.Option("--purge", help="Remove everything: machines, persistent folders, history."),
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Stop the facility and keep its data; with --purge, remove all of it."""
+    from linacre.cli.render import UpProgress
+    from linacre.facility.take_down import purge as remove
+    from linacre.facility.take_down import take_down, what_is_lost
+
+    async def stop(progress: UpProgress) -> None:
+        session = await session_of(where or file)
+        count = await take_down(session, listener=_listener(progress))
+        say(f"{session.name}: down, {count} machines stopped, data kept")
+
+    async def remove_all() -> bool:
+        session = await session_of(where or file)
+        if not yes:
+            say(f"This removes for good, of {session.name}:")
+            for line in what_is_lost(session):
+                say(f"  - {line}")
+            if not confirm("Remove it all?"):
+                say("nothing was removed")
+                return False
+        there = await remove(session)
+        say(f"{session.name}: {'removed' if there else 'there was nothing to remove'}")
+        return True
+
+    if purge:
+        if not asyncio.run(remove_all()):
+            raise typer.Exit(1)
+        return
+    with UpProgress() as progress:
+        asyncio.run(stop(progress))
+
+
+def status(
+    where: WhereArgument = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again each two seconds.")] = False,
+) -> None:
+    """Show a line for each IOC; the exit status is 1 where one is not as it should be."""
+    from linacre.cli.render import print_json
+    from linacre.facility.status import facility_status
+
+    async def look() -> FacilityStatus:
+        return await facility_status(await session_of(where or file))
+
+    if watch:
+        _watch(look)
+        return
+    found = asyncio.run(look())
+    if as_json:
+        print_json(found)
+    else:
+        _show_status(found)
+    if not all(each.green for each in found.iocs):
+        raise typer.Exit(1)
+
+
+def _watch(look: Callable[[], Coroutine[None, None, FacilityStatus]]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    while True:
+        found = asyncio.run(look())
+        console.clear()
+        _show_status(found)
+        time.sleep(2)
+
+
+def _show_status(found: FacilityStatus) -> None:
+    from rich.text import Text
+
+    from linacre.cli.render import duration, print_table
+
+    columns = ["IOC", "HOST", "ADDRESS", "MACHINE", "PROCSERV", "IOC", "UPTIME", "PVS", "FILES"]
+    rows = [
+        [
+            Text(each.name, style="green" if each.green else "bold red"),
+            each.host,
+            each.endpoint,
+            each.machine,
+            each.procserv,
+            each.ioc,
+            "-" if each.uptime_s is None else duration(each.uptime_s),
+            "-" if each.pvs is None else str(each.pvs),
+            each.files,
+        ]
+        for each in found.iocs
+    ]
+    green = sum(each.green for each in found.iocs)
+    typer.echo(f"{found.facility}: {found.standing}, {found.engine} engine, {green} of ", nl=False)
+    typer.echo(f"{len(found.iocs)} IOCs as they should be")
+    print_table(columns, rows)
+    if found.undeclared:
+        typer.echo(f"no longer declared: {', '.join(found.undeclared)}")
+    if found.outdated:
+        typer.echo(f"made from an older image: {', '.join(found.outdated)}")
+
+
+def schema() -> None:
+    """Print the JSON Schema of the facility file, for editors."""
+    from linacre.cli.schema import print_schema
+
+    print_schema()

@@ -1,0 +1,185 @@
+"""`linacre ioc`: one IOC at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linacre.cli.context import FileOption, JsonOption, say, session_of
+
+if TYPE_CHECKING:
+    from linacre.facility.status import IocStatus
+
+app = typer.Typer(no_args_is_help=True, help="One IOC at a time.")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The IOC.")]
+
+
+@app.command("list")
+def list_iocs(file: FileOption = None, as_json: JsonOption = False) -> None:
+    """List the declared IOCs."""
+    from linacre.cli.render import print_json, print_table
+
+    async def work() -> list[dict[str, str]]:
+        session = await session_of(file)
+        return [
+            {
+                "name": name,
+                "kind": ioc.kind,
+                "address": str(ioc.address),
+                "network": ioc.network or "",
+                "area": ioc.area,
+                "owner": ioc.owner,
+                "description": ioc.description,
+            }
+            for name, ioc in session.declaration.facility.iocs.items()
+        ]
+
+    rows = asyncio.run(work())
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["name", "kind", "address", "network", "area", "owner", "description"]
+    print_table([c.upper() for c in columns], [[row[c] for c in columns] for row in rows])
+
+
+@app.command()
+def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = False) -> None:
+    """Show all that is known of an IOC: where it is declared, how it does, what it serves."""
+    from dataclasses import asdict
+
+    from linacre.cli.render import print_json
+    from linacre.epics.report import pv_names
+    from linacre.facility.status import facility_status
+
+    async def work() -> tuple[IocStatus, str, tuple[str, ...]]:
+        session = await session_of(file)
+        session.ioc_machine(name)
+        found = await facility_status(session)
+        row = next(each for each in found.iocs if each.name == name)
+        pvs: tuple[str, ...] = ()
+        if row.ioc == "up":
+            async with session.engine_open() as engine:
+                layout = engine.layout(name, session.declaration.facility.iocs[name].address)
+                listing = await engine.read(name, layout.run / "pvs", limit=4 << 20)
+                pvs = pv_names(lambda _: listing, layout) or ()
+        return row, session.declaration.where("iocs", name), pvs
+
+    row, declared, pvs = asyncio.run(work())
+    if as_json:
+        print_json(asdict(row) | {"declared": declared, "pv_names": pvs})
+        return
+    for key, value in (asdict(row) | {"declared": declared}).items():
+        typer.echo(f"{key:<12} {'-' if value is None or value == '' else value}")
+    for pv in pvs:
+        typer.echo(f"  {pv}")
+
+
+def _act(verb: str, name: str, file: FileOption) -> None:
+    from linacre.facility.iocs import Verb, act
+
+    async def work() -> bool:
+        return await act(await session_of(file), Verb(verb), name)
+
+    done = {"start": "started", "stop": "stopped", "restart": "restarted"}[verb]
+    say(f"{name}: {done if asyncio.run(work()) else f'was {done} already'}")
+
+
+@app.command()
+def start(name: NameArgument, file: FileOption = None) -> None:
+    """Start an IOC's machine, and wait until the IOC serves."""
+    _act("start", name, file)
+
+
+@app.command()
+def stop(name: NameArgument, file: FileOption = None) -> None:
+    """Stop an IOC's machine; `up` starts it again."""
+    _act("stop", name, file)
+
+
+@app.command()
+def restart(name: NameArgument, file: FileOption = None) -> None:
+    """Restart an IOC and its procServ; its machine goes on."""
+    _act("restart", name, file)
+
+
+@app.command()
+def console(name: NameArgument, file: FileOption = None) -> None:
+    """Join the IOC shell, also when the machine's network is broken; Ctrl-] leaves."""
+    from linacre.cli.terminal import join, terminal_size
+    from linacre.facility.iocs import running_machine
+
+    async def work() -> int:
+        session = await session_of(file)
+        async with session.engine_open() as engine:
+            await running_machine(session, name)
+            if terminal_size() is not None:
+                say(f"the IOC shell of {name}; Ctrl-] leaves")
+            return await join(await engine.console(name), detach=True)
+
+    raise typer.Exit(asyncio.run(work()))
+
+
+@app.command()
+def shell(name: NameArgument, file: FileOption = None) -> None:
+    """Open a shell in an IOC's machine, also when SSH or its network is broken."""
+    from linacre.cli.terminal import join, terminal_size
+    from linacre.facility.iocs import running_machine
+
+    async def work() -> int:
+        session = await session_of(file)
+        async with session.engine_open() as engine:
+            await running_machine(session, name)
+            stream = await engine.shell(name, ["/bin/bash", "-l"], size=terminal_size())
+            return await join(stream, detach=False)
+
+    raise typer.Exit(asyncio.run(work()))
+
+
+@app.command()
+def log(
+    name: NameArgument,
+    file: FileOption = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes.")] = False,
+) -> None:
+    """Print the end of an IOC's log: what procServ saw on its console."""
+    from linacre.cli.desk import run_in
+    from linacre.epics.launch import LOG_NAME
+    from linacre.facility.iocs import running_machine
+
+    async def work() -> int:
+        session = await session_of(file)
+        async with session.engine_open() as engine:
+            await running_machine(session, name)
+            layout = engine.layout(name, session.declaration.facility.iocs[name].address)
+            following = ["-F"] if follow else []
+            argv = ["tail", "-n", str(lines), *following, str(layout.log / LOG_NAME)]
+            return await run_in(engine, name, argv)
+
+    raise typer.Exit(asyncio.run(work()))
+
+
+@app.command()
+def diff(name: NameArgument, file: FileOption = None, as_json: JsonOption = False) -> None:
+    """Show how the files that an IOC runs differ from those declared; exit status 1 if so."""
+    from linacre.cli.render import print_json
+    from linacre.facility.iocs import FileDifference, differences
+
+    async def work() -> list[FileDifference]:
+        session = await session_of(file)
+        async with session.engine_open():
+            return await differences(session, name)
+
+    found = asyncio.run(work())
+    if as_json:
+        print_json(found)
+    else:
+        for each in found:
+            typer.echo(f"{each.change}: {each.path}")
+            typer.echo(each.text, nl=False)
+    if found:
+        raise typer.Exit(1)
+    if not as_json:
+        say(f"{name} runs what is declared")

@@ -1,0 +1,111 @@
+"""The `linacre` command: its nouns put together, and the one place where errors are shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+
+from linacre import __version__
+from linacre.base.errors import LinacreError
+from linacre.cli import desk, develop, facility, ioc, task
+
+app = typer.Typer(
+    name="linacre",
+    help="Virtualises an accelerator's control system: every EPICS IOC in a light machine "
+    "of its own, with its own address and the standard ports.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+facility.add_to(app)
+desk.add_to(app)
+app.add_typer(ioc.app, name="ioc")
+app.add_typer(task.app, name="task")
+develop.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"linacre {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks and what is logged.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Set what holds for every command."""
+    if debug:
+        os.environ["LINACRE_DEBUG"] = "1"
+
+
+def _arguments(argv: list[str]) -> list[str]:
+    """Let `--rebuild` stand without a name: it then means every outdated machine."""
+    found: list[str] = []
+    for number, word in enumerate(argv):
+        found.append(word)
+        following = argv[number + 1 : number + 2]
+        if word == "--rebuild" and (not following or following[0].startswith("-")):
+            found.append("all")
+    return found
+
+
+def main() -> None:
+    """Run the command line; an error is one line, its status 1 for the world and 2 for a typo."""
+    if "--debug" in sys.argv[1:2]:
+        from linacre.base.log import HumanStream, logging_to
+
+        with logging_to(HumanStream()):
+            sys.exit(_run())
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        status = app(args=_arguments(sys.argv[1:]), standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("stopped", err=True)
+        status = 130
+    except LinacreError as error:
+        status = _failed(error)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
+    except Exception as error:
+        # A defect of ours: still one line for the operator, and the way to the whole story.
+        if os.environ.get("LINACRE_DEBUG"):
+            raise
+        typer.echo(
+            f"linacre: unexpected {type(error).__name__}: {error}; "
+            "run it again as linacre --debug ... for the whole story",
+            err=True,
+        )
+        status = 1
+    return status if isinstance(status, int) else 0
+
+
+def _failed(error: LinacreError) -> int:
+    if os.environ.get("LINACRE_DEBUG"):
+        traceback.print_exception(error)
+    prefix = "" if "\n" in str(error) else "linacre: "
+    typer.echo(f"{prefix}{error}", err=True)
+    return error.exit_status
+
+
+if __name__ == "__main__":
+    main()

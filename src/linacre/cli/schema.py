@@ -1,0 +1,13 @@
+"""`linacre schema`: the JSON Schema of the facility file, for editors."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from linacre.facility.schema import facility_schema
+
+
+def print_schema() -> None:
+    """Print the JSON Schema of the facility file on the standard output."""
+    sys.stdout.write(json.dumps(facility_schema(), indent=2) + "\n")

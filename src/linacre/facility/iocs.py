@@ -1,0 +1,183 @@
+"""One IOC at a time: starting, stopping, restarting, and what it runs against what is declared."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import tarfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from linacre.base.errors import LinacreError
+from linacre.base.tasks import TaskListener
+from linacre.engines.base import Machine, MachineSpec, MachineState
+from linacre.facility.bring_up import UpOptions, look_ahead
+from linacre.facility.lock import FacilityLock
+from linacre.facility.reports import wait_until_booted
+from linacre.facility.session import Session
+
+_LARGEST_SHOWN = 200_000
+
+
+class Verb(StrEnum):
+    """What is done to an IOC."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+async def act(
+    session: Session, verb: Verb, name: str, *, listener: TaskListener | None = None
+) -> bool:
+    """Start, stop or restart one IOC as a task; return False where it was so already.
+
+    Starting and stopping are the machine's; a restart is the IOC's and its procServ's alone.
+    Waits until the IOC has booted. Raises `LinacreError` where it does not run or does not boot.
+    """
+    session.ioc_machine(name)
+    async with (
+        FacilityLock(session.paths, command=f"ioc {verb} {name}", clock=session.clock),
+        session.engine_open(),
+    ):
+        machine = await existing_machine(session, name)
+        running = machine.state is MachineState.RUNNING
+        if verb is Verb.RESTART and not running:
+            raise LinacreError(f"{name} does not run: start it with linacre ioc start {name}")
+        if (verb is Verb.START and running) or (verb is Verb.STOP and not running):
+            return False
+        key = f"{verb} {name}"
+        async with session.catalogue_open() as catalogue:
+            task = await catalogue.begin_task(
+                facility=session.name,
+                verb=f"ioc {verb}",
+                detail=name,
+                steps=[(key, key)],
+                listener=listener,
+            )
+            async with task:
+                await task.step_started(key)
+                await _do(session, verb, name)
+                await task.step_done(key)
+    return True
+
+
+async def _do(session: Session, verb: Verb, name: str) -> None:
+    engine = session.engine
+    match verb:
+        case Verb.START:
+            await engine.start(name)
+        case Verb.STOP:
+            await engine.stop(name)
+        case Verb.RESTART:
+            await engine.restart_program(name)
+    if verb is not Verb.STOP:
+        address = session.declaration.facility.iocs[name].address
+        await wait_until_booted(engine, name, address, clock=session.clock, limit_s=60)
+
+
+async def existing_machine(session: Session, name: str) -> Machine:
+    """Return the machine of a declared IOC, running or not; the engine is open."""
+    machine = (await session.machines()).get(session.ioc_machine(name))
+    if machine is None:
+        raise LinacreError(f"{name} has no machine yet: run linacre up")
+    return machine
+
+
+async def running_machine(session: Session, name: str) -> Machine:
+    """Return the machine of a declared IOC; raise `LinacreError` where it does not run."""
+    machine = await existing_machine(session, name)
+    if machine.state is not MachineState.RUNNING:
+        raise LinacreError(f"{name} does not run: start it with linacre ioc start {name}")
+    return machine
+
+
+class Change(StrEnum):
+    """How a file in a machine differs from the declared one."""
+
+    ADDED = "added"
+    """Declared, and not in the machine yet."""
+    REMOVED = "removed"
+    """In the machine, and no longer declared."""
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True)
+class FileDifference:
+    """One file that differs; `text` is a unified diff from what runs to what is declared."""
+
+    path: str
+    change: Change
+    text: str
+
+
+async def differences(session: Session, name: str) -> list[FileDifference]:
+    """Return how the files in a running machine differ from those declared; the engine is open."""
+    await running_machine(session, name)
+    prospect = await look_ahead(session, UpOptions())
+    spec = prospect.declared.machine(name)
+    ioc = session.declaration.facility.iocs[name]
+    layout = session.engine.layout(name, ioc.address)
+    kept = tuple(PurePosixPath(str(folder)) for folder in ioc.persistent)
+    declared = _declared_files(spec, layout.tree)
+    there = await _files_inside(session, name, layout.tree)
+    found: list[FileDifference] = []
+    for path in sorted(declared.keys() | there.keys()):
+        if any(PurePosixPath(path).is_relative_to(folder) for folder in kept):
+            continue
+        old, new = there.get(path), declared.get(path)
+        if old != new:
+            found.append(_difference(path, old, new))
+    return found
+
+
+def _declared_files(spec: MachineSpec, tree: PurePosixPath) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for file in spec.payload.files:
+        if not file.path.is_relative_to(tree) or file.path == tree:
+            continue
+        content = file.source.read_bytes() if file.source else file.data
+        if file.link is not None:
+            content = f"link to {file.link}\n".encode()
+        if content is not None:
+            files[str(file.path.relative_to(tree))] = content
+    return files
+
+
+async def _files_inside(session: Session, name: str, tree: PurePosixPath) -> dict[str, bytes]:
+    argv = ["tar", "--create", "--file=-", f"--directory={tree}", "."]
+    done = await session.engine.exec(name, argv)
+    if done.status != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise LinacreError(
+            f"the files of {name} cannot be read: {said[0] if said else 'no reason'}"
+        )
+    files: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        for member in archive:
+            path = member.name.removeprefix("./")
+            if member.isreg() and (opened := archive.extractfile(member)) is not None:
+                files[path] = opened.read()
+            elif member.issym():
+                files[path] = f"link to {member.linkname}\n".encode()
+    return files
+
+
+def _difference(path: str, old: bytes | None, new: bytes | None) -> FileDifference:
+    change = Change.CHANGED
+    if old is None or new is None:
+        change = Change.ADDED if old is None else Change.REMOVED
+    return FileDifference(path, change, _unified(path, old or b"", new or b""))
+
+
+def _unified(path: str, old: bytes, new: bytes) -> str:
+    if max(len(old), len(new)) > _LARGEST_SHOWN or b"\0" in old + new:
+        return f"binary or large: {len(old)} bytes run, {len(new)} bytes declared\n"
+    lines = difflib.unified_diff(
+        old.decode(errors="replace").splitlines(keepends=True),
+        new.decode(errors="replace").splitlines(keepends=True),
+        fromfile=f"running/{path}",
+        tofile=f"declared/{path}",
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
