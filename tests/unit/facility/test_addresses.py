@@ -1,0 +1,136 @@
+"""Rules for MAC addresses, kernel names and the process engine's addresses."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from graphlib import CycleError
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linacre.base.errors import UserError
+from linacre.facility.addresses import (
+    kernel_name,
+    loopback_address,
+    loopback_addresses,
+    mac_address,
+)
+from linacre.facility.models import Facility
+from linacre.facility.order import cycles, dependency_order
+
+
+def facility(iocs: dict[str, dict[str, Any]], **networks: str) -> Facility:
+    return Facility.model_validate(
+        {
+            "facility": "test",
+            "networks": {n: {"subnet": s} for n, s in networks.items()},
+            "iocs": {n: {"kind": "python", "module": "x", **i} for n, i in iocs.items()},
+        }
+    )
+
+
+def test_mac_address_is_stable_and_local() -> None:
+    mac = mac_address("clara", IPv4Address("10.61.2.11"))
+    assert mac == "02:c4:79:44:fd:72"
+    assert mac != mac_address("clara", IPv4Address("10.61.2.12"))
+    assert mac != mac_address("vela", IPv4Address("10.61.2.11"))
+
+
+@given(st.ip_addresses(v=4), st.text("abc-", min_size=1, max_size=63))
+def test_mac_address_is_unicast_and_locally_administered(address: IPv4Address, name: str) -> None:
+    mac = mac_address(name, address)
+    assert re.fullmatch("02(:[0-9a-f]{2}){5}", mac)
+
+
+def test_kernel_name_is_stable() -> None:
+    assert kernel_name("lnb-", "clara", "controls") == "lnb-f3v7mssnbh4"
+
+
+@given(st.text("abcz019-", min_size=1, max_size=63), st.text("abcz019-", min_size=1, max_size=63))
+def test_kernel_name_fits_the_kernel(one: str, other: str) -> None:
+    name = kernel_name("lnv-", one, other)
+    assert re.fullmatch(r"lnv-[a-z2-7]{11}", name)
+    assert (name == kernel_name("lnv-", other, one)) == (one == other)
+
+
+def test_names_that_only_join_alike_differ() -> None:
+    assert kernel_name("b", "a-b", "c") != kernel_name("b", "a", "b-c")
+
+
+@pytest.mark.parametrize("prefix", ["", "linacre"])
+def test_a_prefix_must_leave_room(prefix: str) -> None:
+    with pytest.raises(ValueError, match="1 to 5 characters"):
+        kernel_name(prefix, "clara", "controls")
+
+
+def test_loopback_address_keeps_all_but_the_first_number() -> None:
+    assert loopback_address(IPv4Address("10.61.2.11")) == IPv4Address("127.61.2.11")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "10.0.0.0", "10.255.255.255"])
+def test_loopback_address_of_the_host_itself_is_refused(address: str) -> None:
+    with pytest.raises(UserError, match=rf"{address} at 127\..*write another address"):
+        loopback_address(IPv4Address(address))
+
+
+def test_loopback_collision_names_both_iocs() -> None:
+    twice = facility(
+        {"a": {"address": "10.1.2.3", "network": "x"}, "b": {"address": "11.1.2.3"}},
+        x="10.1.2.0/24",
+        y="11.1.2.0/24",
+    )
+    with pytest.raises(UserError) as caught:
+        loopback_addresses(twice)
+    for part in ("a (10.1.2.3)", "b (11.1.2.3)", "127.1.2.3", "incus"):
+        assert part in str(caught.value)
+
+
+def test_loopback_addresses_by_name() -> None:
+    one = facility({"a": {"address": "10.1.2.3"}, "b": {"address": "10.1.2.4"}}, x="10.1.2.0/24")
+    assert loopback_addresses(one) == {
+        "a": IPv4Address("127.1.2.3"),
+        "b": IPv4Address("127.1.2.4"),
+    }
+
+
+def test_dependency_order_is_in_batches() -> None:
+    made = facility(
+        {
+            "d": {"address": "10.1.2.6", "after": ["b", "c"]},
+            "c": {"address": "10.1.2.5", "after": ["a"]},
+            "b": {"address": "10.1.2.4", "after": ["a"]},
+            "a": {"address": "10.1.2.3"},
+            "e": {"address": "10.1.2.7"},
+        },
+        x="10.1.2.0/24",
+    )
+    assert dependency_order(made) == [["a", "e"], ["b", "c"], ["d"]]
+
+
+def test_dependency_order_of_none() -> None:
+    assert dependency_order(facility({}, x="10.1.2.0/24")) == []
+
+
+def test_cycles_are_written_in_the_order_of_after() -> None:
+    after = {"a": ["b"], "b": ["c"], "c": ["a"], "d": ["d"], "e": ["a"]}
+    assert sorted(cycles(after)) == [["a", "b", "c", "a"], ["d", "d"]]
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"))))
+def test_without_the_cycles_found_there_is_an_order(after: dict[str, list[str]]) -> None:
+    found = cycles(after)
+    for ring in found:
+        assert ring[0] == ring[-1]
+        assert all(b in after[a] for a, b in itertools.pairwise(ring))
+    made = {
+        n: {"address": f"10.1.2.{k + 11}", "after": a} for k, (n, a) in enumerate(after.items())
+    }
+    if found:
+        with pytest.raises(CycleError):
+            dependency_order(facility(made, x="10.1.2.0/24"))
+    else:
+        dependency_order(facility(made, x="10.1.2.0/24"))
