@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -12,7 +13,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from linacre.engines.incus.cable import bridge_name, veth_name
+from linacre.engines.process.addresses import loopback_address
 from linacre.facility import models
+from linacre.facility.addresses import mac_address
 from linacre.facility.models import values
 from linacre.facility.models.settings import Environment
 
@@ -146,22 +150,34 @@ aliases and merges (`<<: *name`) may be used.
 - Hosts, networks and IOCs that are named somewhere are declared. `after` has no cycle.
 - No IOC is called `desk-NETWORK`: that is the network's desk.
 - A source folder and the start script or program in it are there.
+"""
 
+RULES = """\
 ## What follows from addresses and names
 
-- The MAC address of a machine is `02:` and the first five bytes of SHA-256 of the facility's
-  name, a zero byte and the machine's address. It is the same on every host and after every
-  restart, and twins with one address have one MAC address.
-- The process engine puts the address a.b.c.d at 127.b.c.d; two IOCs whose addresses differ only
-  before the first dot cannot run there together.
-- Bridges and interfaces on a host have names of 15 characters: a prefix and the start of the
-  base32 form of SHA-256 of the facility's name, a zero byte and their own name.
+In facility `clara`, with an IOC `s02-mag` at `10.61.2.11` on network `controls`:
+
+- Its MAC address is `{mac}`: `02:` and the first five bytes of SHA-256 of the
+  facility's name, a zero byte and the machine's address. It is the same on every host and after
+  every restart, and twins with one address have one MAC address.
+- The process engine puts it at `{loopback}`: a.b.c.d becomes 127.b.c.d. Two IOCs whose
+  addresses differ only before the first dot cannot run there together.
+- The Incus engine's bridge of the network is `{bridge}`, and the host's end of the
+  machine's cable `{cable}`: a prefix and the first ten hexadecimal digits of SHA-256 of
+  the facility's name, a zero byte and their own, since the kernel allows 15 characters.
 """
 
 
 def page() -> str:
     """Return the reference page."""
-    return "\n".join([HEAD, *(_section(*section) for section in SECTIONS)])
+    address = IPv4Address("10.61.2.11")
+    rules = RULES.format(
+        mac=mac_address("clara", address),
+        loopback=loopback_address(address),
+        bridge=bridge_name("clara", "controls"),
+        cable=veth_name("clara", "s02-mag"),
+    )
+    return "\n".join([HEAD, rules, *(_section(*section) for section in SECTIONS)])
 
 
 def _section(title: str, model: type[BaseModel], words: str) -> str:

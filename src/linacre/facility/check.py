@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from linacre.base.errors import UserError
+from linacre.engines.process.addresses import check_distinct
 from linacre.facility.document import Problem
 from linacre.facility.models import (
     BinaryIoc,
@@ -13,6 +15,7 @@ from linacre.facility.models import (
     FolderSource,
     IncusEngine,
     Network,
+    ProcessEngine,
     PythonIoc,
     SoftIoc,
     desk_name,
@@ -37,6 +40,7 @@ def check(facility: Facility, folder: Path, *, names: Names) -> list[Problem]:
         *_sources(facility, folder),
         *_access_files(facility, folder),
         *_engine_files(facility, folder),
+        *_loopback(facility),
     ]
 
 
@@ -122,7 +126,9 @@ def _references(facility: Facility, names: Names) -> Iterator[Problem]:
     for name, ioc in facility.iocs.items():
         own = ("iocs", name)
         if ioc.network is None:
-            yield Problem((*own, "network"), f"missing; {_network_advice(ioc, facility, names)}")
+            if names.networks:
+                advice = _network_advice(ioc, facility, names)
+                yield Problem((*own, "network"), f"missing; {advice}")
         elif ioc.network not in names.networks and ioc.network != default.network:
             yield _unknown((*own, "network"), ioc.network, "network", names.networks)
         if ioc.host is not None and ioc.host not in names.hosts and ioc.host != default.host:
@@ -241,3 +247,16 @@ def _engine_files(facility: Facility, folder: Path) -> Iterator[Problem]:
         if file is not None and not (folder / file).is_file():
             message = f"{file} is not there (looked for {folder / file}); correct the path"
             yield Problem(("engine", key), message)
+
+
+def _loopback(facility: Facility) -> Iterator[Problem]:
+    if not isinstance(facility.engine, ProcessEngine):
+        return
+    earlier: dict[str, IPv4Address] = {}
+    for name, ioc in facility.iocs.items():
+        try:
+            check_distinct(name, ioc.address, earlier)
+        except UserError as error:
+            yield Problem(("iocs", name, "address"), str(error))
+        else:
+            earlier[name] = ioc.address

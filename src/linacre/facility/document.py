@@ -17,6 +17,9 @@ Key = str | int
 _Node = Any
 """A node of ruamel's tree, which carries no types: `id`, `tag`, `value`, `start_mark`."""
 
+_MOST_PIECES = 200_000
+"""Far more than a facility of a thousand IOCs has."""
+
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -66,8 +69,17 @@ def parse(text: str) -> Document:
     if node is None:
         return Document(None, Lines(1), ())
     reader = _Reader()
-    data, lines = reader.read(node, ())
+    try:
+        data, lines = reader.read(node, ())
+    except _TooMuchError:
+        return Document(None, Lines(1), (Problem((), "unfolds to too much; use fewer aliases", 1),))
+    except RecursionError:
+        return Document(None, Lines(1), (Problem((), "nested too deeply to read", 1),))
     return Document(data, lines, tuple(reader.problems))
+
+
+class _TooMuchError(Exception):
+    """The aliases of the file unfold to more than any facility has."""
 
 
 class _Reader:
@@ -76,9 +88,13 @@ class _Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self._open: list[_Node] = []
+        self._pieces = 0
 
     def read(self, node: _Node, path: tuple[Key, ...]) -> tuple[Any, Lines]:
         lines = Lines(_line(node))
+        self._pieces += 1
+        if self._pieces > _MOST_PIECES:
+            raise _TooMuchError
         if any(node is outer for outer in self._open):
             self._note(path, "this alias holds itself; write the value out", node)
             return None, lines

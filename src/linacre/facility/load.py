@@ -15,6 +15,8 @@ from linacre.facility.document import Document, Key, Lines, Problem, parse
 from linacre.facility.models import Facility, Network
 from linacre.facility.problems import problems_of
 
+_STAND_IN = {"stand-in": {"subnet": "10.0.0.0/8"}}
+
 
 class LoadError(UserError):
     """A facility file that cannot be taken; one line a problem, each with file and line."""
@@ -52,10 +54,11 @@ def load(file: Path) -> Declaration:
     if document.problems and document.data is None:
         raise _error(file, document.lines, document.problems)
     data = _top_level(file, document)
-    facility, wrong = _validate(data)
+    names = _names(data)
+    facility, wrong = _validate(data, names)
     problems = [*document.problems, *wrong]
     if facility is not None:
-        problems += check(facility, folder, names=_names(data))
+        problems += check(facility, folder, names=names)
     if problems or facility is None:
         raise _error(file, document.lines, problems)
     return Declaration(facility, file, folder, text, document.lines)
@@ -94,7 +97,7 @@ def _top_level(file: Path, document: Document) -> dict[str, Any]:
     raise LoadError([f"{file}:{document.lines.line}: {message}"])
 
 
-def _validate(data: dict[str, Any]) -> tuple[Facility | None, list[Problem]]:
+def _validate(data: dict[str, Any], names: Names) -> tuple[Facility | None, list[Problem]]:
     """Return the facility and its problems.
 
     Items that are wrong by themselves are left out of the facility, so that the others can be
@@ -104,11 +107,19 @@ def _validate(data: dict[str, Any]) -> tuple[Facility | None, list[Problem]]:
         return Facility.model_validate(data).settled(), []
     except ValidationError as error:
         problems = problems_of(error, data)
-    try:
-        facility = Facility.model_validate(_without(data, problems)).settled()
-    except ValidationError:
-        facility = None
+    facility = _what_is_right(_without(data, problems), names)
     return facility, [_with_advice(problem, facility, data) for problem in problems]
+
+
+def _what_is_right(data: dict[str, Any], names: Names) -> Facility | None:
+    networks: object = data.get("networks")
+    try:
+        # A facility must have a network: where none is right, one stands in to get past that.
+        right = Facility.model_validate(data | {"networks": networks or _STAND_IN})
+    except ValidationError:
+        return None
+    right = right if networks else right.model_copy(update={"networks": {}})
+    return right.settled(networks=names.networks)
 
 
 def _without(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rules for MAC addresses, kernel names and the process engine's addresses."""
+"""Rules for MAC addresses, and the order in which IOCs start."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linacre.base.errors import UserError
-from linacre.facility.addresses import (
-    kernel_name,
-    loopback_address,
-    loopback_addresses,
-    mac_address,
-)
+from linacre.facility.addresses import mac_address
 from linacre.facility.models import Facility
 from linacre.facility.order import cycles, dependency_order
 
@@ -44,57 +38,6 @@ def test_mac_address_is_stable_and_local() -> None:
 def test_mac_address_is_unicast_and_locally_administered(address: IPv4Address, name: str) -> None:
     mac = mac_address(name, address)
     assert re.fullmatch("02(:[0-9a-f]{2}){5}", mac)
-
-
-def test_kernel_name_is_stable() -> None:
-    assert kernel_name("lnb-", "clara", "controls") == "lnb-f3v7mssnbh4"
-
-
-@given(st.text("abcz019-", min_size=1, max_size=63), st.text("abcz019-", min_size=1, max_size=63))
-def test_kernel_name_fits_the_kernel(one: str, other: str) -> None:
-    name = kernel_name("lnv-", one, other)
-    assert re.fullmatch(r"lnv-[a-z2-7]{11}", name)
-    assert (name == kernel_name("lnv-", other, one)) == (one == other)
-
-
-def test_names_that_only_join_alike_differ() -> None:
-    assert kernel_name("b", "a-b", "c") != kernel_name("b", "a", "b-c")
-
-
-@pytest.mark.parametrize("prefix", ["", "linacre"])
-def test_a_prefix_must_leave_room(prefix: str) -> None:
-    with pytest.raises(ValueError, match="1 to 5 characters"):
-        kernel_name(prefix, "clara", "controls")
-
-
-def test_loopback_address_keeps_all_but_the_first_number() -> None:
-    assert loopback_address(IPv4Address("10.61.2.11")) == IPv4Address("127.61.2.11")
-
-
-@pytest.mark.parametrize("address", ["10.0.0.1", "10.0.0.0", "10.255.255.255"])
-def test_loopback_address_of_the_host_itself_is_refused(address: str) -> None:
-    with pytest.raises(UserError, match=rf"{address} at 127\..*write another address"):
-        loopback_address(IPv4Address(address))
-
-
-def test_loopback_collision_names_both_iocs() -> None:
-    twice = facility(
-        {"a": {"address": "10.1.2.3", "network": "x"}, "b": {"address": "11.1.2.3"}},
-        x="10.1.2.0/24",
-        y="11.1.2.0/24",
-    )
-    with pytest.raises(UserError) as caught:
-        loopback_addresses(twice)
-    for part in ("a (10.1.2.3)", "b (11.1.2.3)", "127.1.2.3", "incus"):
-        assert part in str(caught.value)
-
-
-def test_loopback_addresses_by_name() -> None:
-    one = facility({"a": {"address": "10.1.2.3"}, "b": {"address": "10.1.2.4"}}, x="10.1.2.0/24")
-    assert loopback_addresses(one) == {
-        "a": IPv4Address("127.1.2.3"),
-        "b": IPv4Address("127.1.2.4"),
-    }
 
 
 def test_dependency_order_is_in_batches() -> None:

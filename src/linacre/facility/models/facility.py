@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Annotated, Any
 
@@ -120,12 +121,14 @@ class Facility(Part):
         json_schema_extra=_NAMED,
     )
 
-    def settled(self) -> Facility:
+    def settled(self, *, networks: Sequence[str] | None = None) -> Facility:
         """Return the facility with the defaults in every IOC, and a network for each.
 
-        The network of an IOC that names none is the facility's only one, if there is only one.
+        The network of an IOC that names none is the only one of `networks` (by default the
+        facility's), if there is only one.
         """
-        only = next(iter(self.networks)) if len(self.networks) == 1 else None
+        names = [*self.networks] if networks is None else networks
+        only = names[0] if len(names) == 1 else None
         settled: dict[str, Any] = {}
         for name, ioc in self.iocs.items():
             merged = with_defaults(ioc, self.defaults.ioc)
