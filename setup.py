@@ -1,4 +1,4 @@
-"""Compiles the softIoc program into the package; all else is in pyproject.toml."""
+"""Compiles the C programs into the package; all else is in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ try:
 except ImportError:  # setuptools before 70.1
     from wheel.bdist_wheel import bdist_wheel
 
-SOURCE = Path("src/linacre/epics/softioc/main.c")
-PROGRAM = Path("linacre/epics/bin/softIoc")
+SOURCES = Path("src/linacre/epics/softioc")
+BIN = Path("linacre/epics/bin")
+PROGRAMS = {"softIoc": "main.c", "console-keeper": "console-keeper.c"}
 
 
 def find_compiler() -> str | None:
@@ -26,44 +27,49 @@ def find_compiler() -> str | None:
     return next((found for c in candidates if c and (found := shutil.which(c))), None)
 
 
-class BuildWithSoftIoc(build_py):
-    """Builds the Python files, then the program; without a compiler, only warns."""
+class BuildWithPrograms(build_py):
+    """Builds the Python files, then the programs; without a compiler, only warns."""
 
     def run(self) -> None:
         """Build into the wheel's folder, or into the source tree where it is editable."""
         super().run()
-        root = Path("src") if self.editable_mode else Path(self.build_lib)
-        self.compile_program(root / PROGRAM)
-
-    def compile_program(self, program: Path) -> None:
-        """Compile the program, or warn that it cannot be."""
-        program.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path("src" if self.editable_mode else self.build_lib) / BIN
+        folder.mkdir(parents=True, exist_ok=True)
         compiler = find_compiler()
+        for program, source in PROGRAMS.items():
+            if compiler is None:
+                (folder / program).unlink(missing_ok=True)
+            else:
+                self.compile_program(compiler, SOURCES / source, folder / program)
         if compiler is None:
-            program.unlink(missing_ok=True)
             self.warn(
-                "no C compiler: IOCs of the kind softioc will not run; "
-                "install gcc or g++ and install linacre again"
+                "no C compiler: IOCs of the kind softioc will not run, and others have no port "
+                "7001 and no rotated log; install g++ and install linacre again"
             )
-            return
+
+    def compile_program(self, compiler: str, source: Path, program: Path) -> None:
+        """Compile one program."""
         where = [f'-DSITE_PACKAGES="{sysconfig.get_path("platlib")}"'] if self.editable_mode else []
-        new = program.with_suffix(".new")  # a running softIoc cannot be written over
-        command = [compiler, "-O2", "-Wall", *where, "-o", str(new), str(SOURCE), "-ldl"]
-        subprocess.run(command, check=True)
+        new = program.with_suffix(".new")  # a program that runs cannot be written over
+        subprocess.run(
+            [compiler, "-O2", "-Wall", *where, "-o", str(new), str(source), "-ldl"], check=True
+        )
         new.replace(program)
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
-        """Name the program too, so that an editable installation knows it is complete."""
-        return [*super().get_outputs(include_bytecode), str(Path(self.build_lib) / PROGRAM)]
+        """Name the programs too, so that an editable installation knows it is complete."""
+        built = Path(self.build_lib) / BIN
+        return [*super().get_outputs(include_bytecode), *(str(built / p) for p in PROGRAMS)]
 
     def get_output_mapping(self) -> dict[str, str]:
-        """Map the program to where it stands in the source tree."""
-        mapping = super().get_output_mapping()
-        return {**mapping, str(Path(self.build_lib) / PROGRAM): str(Path("src") / PROGRAM)}
+        """Map each program to where it stands in the source tree."""
+        built, source = Path(self.build_lib) / BIN, Path("src") / BIN
+        mine = {str(built / p): str(source / p) for p in PROGRAMS}
+        return {**super().get_output_mapping(), **mine}
 
 
 class PlatformWheel(bdist_wheel):
-    """A wheel for one kind of machine and every Python: the program knows nothing of Python."""
+    """A wheel for one kind of machine and every Python: its programs know nothing of Python."""
 
     def finalize_options(self) -> None:
         """Say that there is a compiled program in it."""
@@ -75,4 +81,4 @@ class PlatformWheel(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
-setup(cmdclass={"build_py": BuildWithSoftIoc, "bdist_wheel": PlatformWheel})
+setup(cmdclass={"build_py": BuildWithPrograms, "bdist_wheel": PlatformWheel})

@@ -65,7 +65,7 @@ class Script:
 def make_scripts(
     program: Program, layout: Layout, *, first_line: str | None = None
 ) -> tuple[Script, ...]:
-    """Return `start`, `run`, `log` and, where there is an st.cmd to wrap, `wrapper.cmd`.
+    """Return `start`, `run` and, where there is an st.cmd to wrap, `wrapper.cmd`.
 
     `first_line` is the first line of st.cmd, needed for the kind `binary`. Raises `UserError`
     for what cannot be started as declared.
@@ -74,7 +74,6 @@ def make_scripts(
     command, wrapped = _command(program, layout, first_line)
     scripts = [
         Script(layout.etc / "start", 0o755, _start(program, layout)),
-        Script(layout.etc / "log", 0o755, _log(program, layout)),
         Script(layout.etc / "run", 0o755, _run(program, layout, command, marks_boot=wrapped)),
     ]
     if wrapped:
@@ -146,7 +145,6 @@ def _is_script_language(interpreter: str) -> bool:
 
 
 def _start(program: Program, layout: Layout) -> str:
-    host = f"{layout.bind}:" if layout.bind else ""
     keep = "\n".join(f"keep {shlex.quote(folder)}" for folder in program.persistent)
     return templates.START.format(
         name=program.name,
@@ -154,18 +152,13 @@ def _start(program: Program, layout: Layout) -> str:
         user=shlex.quote(layout.user or ""),
         keep=keep or ": # no folder of the tree is persistent",
         title=shlex.quote(program.name),
-        endpoint=f"{host}{PROCSERV_PORT}",
-        hold_off_s=program.hold_off_s,
-    )
-
-
-def _log(program: Program, layout: Layout) -> str:
-    return templates.LOG.format(
-        name=program.name,
-        log=shlex.quote(str(layout.log)),
+        keeper=shlex.quote(str(PurePosixPath(layout.softioc).parent / "console-keeper")),
         file=LOG_NAME,
-        limit=max(program.log_bytes, 4096),
-        older=max(program.log_files - 1, 1),
+        log_bytes=max(program.log_bytes, 4096),
+        log_files=max(program.log_files, 1),
+        address=layout.bind or "0.0.0.0",
+        port=PROCSERV_PORT,
+        hold_off_s=program.hold_off_s,
     )
 
 
@@ -211,7 +204,7 @@ def _environment(program: Program, layout: Layout) -> list[tuple[str, str]]:
 
 def _wrapper(program: Program, layout: Layout) -> str:
     start = layout.tree / program.start
-    access = again = "# no access security declared"
+    access = again = "#- no access security declared"
     if program.access_security is not None:
         access = f'asSetFilename("{layout.tree / program.access_security}")'
         # What was declared wins over a file that st.cmd names.

@@ -36,43 +36,20 @@ mkdir -p "$run" "$log" "$persist"
 # Relative names from here: a Unix socket's path must be short.
 cd "$run" || exit 1
 rm -f starts ioc.pid pvs booted console.sock
-[ -p log.fifo ] || {{ rm -rf log.fifo; mkfifo -m 600 log.fifo || exit 1; }}
-# Forked twice: the logger must not be a child that procServ would wait for. It ends when
-# the last writer of the pipe does.
-( ( drop "$etc/log" ) < log.fifo > /dev/null 2>&1 & )
+if [ -x {keeper} ]; then
+    ( drop {keeper} {address} {port} console.sock "$log/{file}" {log_bytes} {log_files} ) \\
+        < /dev/null &
+else
+    echo "{keeper} is not there: no port {port} and no rotated log; install g++, then Linacre again"
+fi
 
 read -r stat < /proc/$$/stat
 set -- ${{stat##*) }}
 echo "$$ ${{20}}" > procserv.pid
-drop procServ --foreground --quiet --allow -P {endpoint} -P unix:::0600:console.sock \\
+drop procServ --foreground --quiet -P unix:::0600:console.sock \\
     --name {title} --holdoff {hold_off_s} -i ^D^C \\
-    --logfile - --timefmt %Y-%m-%dT%H:%M:%S%z --logstamp='%Y-%m-%dT%H:%M:%S%z ' \\
-    "$etc/run" < /dev/null > log.fifo 2>&1
-"""
-
-LOG = """\
-#!/bin/sh
-# Made by Linacre for the IOC {name}; changes are lost.
-# Copies its input to a log of limited size. A full disk loses lines; it never holds up the IOC.
-export LC_ALL=C
-cd {log} || exit 1
-size() {{ wc -c < {file} 2> /dev/null || echo 0; }}
-rotate() {{
-    i={older}
-    while [ "$i" -gt 1 ]; do
-        [ -e "{file}.$((i - 1))" ] && mv -f "{file}.$((i - 1))" "{file}.$i"
-        i=$((i - 1))
-    done
-    mv -f {file} {file}.1
-}}
-while :; do
-    [ "$(size)" -lt {limit} ] || rotate || rm -f {file}
-    if ! true >> {file}; then
-        read -r _ || exit 0
-    elif stdbuf -o0 head -c "$(({limit} - $(size)))" >> {file}; then
-        [ "$(size)" -ge {limit} ] || exit 0
-    fi
-done 2> /dev/null
+    --logfile "$log/{file}" --timefmt %Y-%m-%dT%H:%M:%S%z --logstamp='%Y-%m-%dT%H:%M:%S%z ' \\
+    "$etc/run" < /dev/null
 """
 
 RUN = """\
@@ -91,17 +68,18 @@ echo "$$ ${{20}}" > ioc.pid.new && mv -f ioc.pid.new ioc.pid
 {exports}
 cd {folder} || exit 1
 # The IOC must not outlive its procServ: it would keep the ports.
-exec setpriv --pdeathsig KILL {command}
+# Nor may it inherit procServ's sockets.
+exec setpriv --pdeathsig KILL {command} 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 """
 
 WRAPPER = """\
-# Made by Linacre for the IOC {name}; changes are lost.
+#- Made by Linacre for the IOC {name}; changes are lost.
 {access}
 cd "{folder}"
 epicsEnvSet("IOCSH_STARTUP_SCRIPT", "{start}")
 < "{file}"
 {access_again}
 dbl > "{run}/pvs"
-# Says something only where iocInit has succeeded:
+#- Says something only where iocInit has succeeded:
 casr 0 > "{run}/booted"
 """
