@@ -6,15 +6,16 @@ import asyncio
 import os
 import shutil
 import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from linacre.base.errors import EngineError
 from linacre.engines.base import Completed
-from linacre.engines.process.streams import ProgramStream, open_pipes, open_terminal
+from linacre.engines.process.streams import ProgramStream, open_pipes, open_terminal, shell_status
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 """Exit statuses of a shell for a command that is not there, or that cannot be run."""
@@ -50,26 +51,40 @@ async def run(
     environment: Mapping[str, str] | None,
 ) -> Completed:
     """Run a command to its end; one that cannot be run ends with 127 or 126, as in a shell."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            cwd=place.folder,
-            env={**place.environment, **(environment or {})},
-            start_new_session=True,
-        )
-    except OSError as error:
-        status = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
-        return Completed(status, b"", f"{argv[0]}: {error.strerror}\n".encode())
-    try:
-        stdout, stderr = await process.communicate(stdin)
-    except asyncio.CancelledError:
-        await _kill(process)
-        raise
-    status = process.returncode or 0
-    return Completed(128 - status if status < 0 else status, stdout, stderr)
+    # Not pipes: a program that it leaves behind (Channel Access clients start a repeater) would
+    # hold a pipe open, and the end of the command would never be seen.
+    with _memory(stdin) as given, _memory() as stdout, _memory() as stderr:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=given,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=place.folder,
+                env={**place.environment, **(environment or {})},
+                start_new_session=True,
+            )
+        except OSError as error:
+            status = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
+            return Completed(status, b"", f"{argv[0]}: {error.strerror}\n".encode())
+        try:
+            status = await process.wait()
+        except asyncio.CancelledError:
+            await _kill(process)
+            raise
+        return Completed(shell_status(status), _written(stdout), _written(stderr))
+
+
+def _memory(content: bytes = b"") -> BinaryIO:
+    file = os.fdopen(os.memfd_create("linacre"), "w+b", 0)
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def _written(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 async def _kill(process: Process) -> None:

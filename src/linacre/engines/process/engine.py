@@ -84,6 +84,10 @@ class ProcessEngine:
     async def close(self) -> None:
         """Do nothing; machines go on."""
 
+    async def exists(self) -> bool:
+        """Tell whether there is anything of the facility here."""
+        return self._root.is_dir()
+
     async def prepare(self) -> None:
         """Make the folder of the machines; `EngineError` where a needed program is missing."""
         commands.check_installed()

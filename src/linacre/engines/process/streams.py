@@ -8,13 +8,14 @@ import os
 import signal
 import struct
 import termios
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 _CHUNK = 1 << 16
 _HANG_UP_S = 2.0
+_LAST_BYTES_S = 0.2
 
 
 class SocketStream:
@@ -58,28 +59,37 @@ class ProgramStream:
         self,
         process: Process,
         reader: asyncio.StreamReader,
-        writer: asyncio.WriteTransport | asyncio.StreamWriter,
+        writer: asyncio.StreamWriter,
         terminal: int | None,
     ) -> None:
         self._process = process
         self._reader = reader
         self._writer = writer
         self._terminal = terminal
+        self._end = asyncio.create_task(process.wait())
 
     async def read(self) -> bytes:
-        """Return the next bytes, or b"" at the end."""
+        """Return the next bytes, or b"" at the end of the program.
+
+        A program that it has left behind (Channel Access clients start a repeater) may hold the
+        other end open; it is not waited for.
+        """
+        reading = asyncio.create_task(self._reader.read(_CHUNK))
         try:
-            return await self._reader.read(_CHUNK)
-        except OSError:  # a terminal whose last program has ended reads as EIO
+            await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout(_LAST_BYTES_S if self._end.done() else None):
+                return await reading
+        except (OSError, TimeoutError):  # a terminal whose last program has ended reads as EIO
             return b""
+        finally:
+            reading.cancel()
 
     async def write(self, data: bytes) -> None:
         """Send bytes to the program; one that has ended takes none."""
         if not self._writer.is_closing():
             self._writer.write(data)
-            if isinstance(self._writer, asyncio.StreamWriter):
-                with suppress(ConnectionError):
-                    await self._writer.drain()
+            with suppress(OSError):
+                await self._writer.drain()
 
     async def resize(self, columns: int, rows: int) -> None:
         """Set the terminal's size."""
@@ -90,26 +100,28 @@ class ProgramStream:
         """Hang up, and return the program's exit status (128 + n after signal n)."""
         self._writer.close()
         if self._terminal is not None:
-            # A program that has already ended leaves its status; one on the terminal gets SIGHUP.
+            # The end of a terminal is read a little before the program has ended.
             await self._ended(_HANG_UP_S if self._reader.at_eof() else 0.0)
             self._signal(signal.SIGHUP)
             os.close(self._terminal)
             self._terminal = None
         if not await self._ended(_HANG_UP_S):
             self._signal(signal.SIGKILL)
-            await self._process.wait()
-        status = self._process.returncode or 0
-        return 128 - status if status < 0 else status
+        return shell_status(await self._end)
 
     async def _ended(self, limit_s: float) -> bool:
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._process.wait(), limit_s)
-        return self._process.returncode is not None
+        done, _ = await asyncio.wait({self._end}, timeout=limit_s)
+        return bool(done)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process.returncode is None:
+        if not self._end.done():
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
+
+
+def shell_status(status: int) -> int:
+    """Return an exit status as shells have it: 128 + n after signal n."""
+    return 128 - status if status < 0 else status
 
 
 def set_size(terminal: int, columns: int, rows: int) -> None:
@@ -121,17 +133,26 @@ async def open_pipes(
     argv: Sequence[str], *, folder: Path, environment: Mapping[str, str]
 ) -> ProgramStream:
     """Run a program on pipes, its error output among its output; `OSError` if it cannot run."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=STDOUT,
-        cwd=folder,
-        env=dict(environment),
-        start_new_session=True,
-    )
-    assert process.stdin is not None and process.stdout is not None
-    return ProgramStream(process, process.stdout, process.stdin, None)
+    its_input, ours_out = os.pipe()
+    ours_in, its_output = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=its_input,
+            stdout=its_output,
+            stderr=its_output,
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(ours_in)
+        os.close(ours_out)
+        raise
+    finally:
+        os.close(its_input)
+        os.close(its_output)
+    return ProgramStream(process, await _reader(ours_in), await _writer(ours_out), None)
 
 
 async def open_terminal(
@@ -159,12 +180,22 @@ async def open_terminal(
         raise
     finally:
         os.close(its)
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(ours), "rb", 0)
-    )
-    writer, _ = await loop.connect_write_pipe(
-        asyncio.BaseProtocol, os.fdopen(os.dup(ours), "wb", 0)
-    )
+    reader, writer = await _reader(os.dup(ours)), await _writer(os.dup(ours))
     return ProgramStream(process, reader, writer, ours)
+
+
+async def _reader(descriptor: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
+    return reader
+
+
+async def _writer(descriptor: int) -> asyncio.StreamWriter:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()),
+        os.fdopen(descriptor, "wb", 0),
+    )
+    return asyncio.StreamWriter(transport, protocol, None, loop)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from process_support import PYTHON, booted, read_until, until
+
+from linacre.base.errors import EngineError, UserError
+from linacre.base.paths import FacilityPaths
+from linacre.engines.base import MachineSpec, MachineState
+from linacre.engines.process.engine import ProcessEngine
+
+MakeIoc = Callable[..., MachineSpec]
+pytestmark = pytest.mark.timeout(120)
+
+CA = """
+import asyncio, json
+from aioca import caget
+async def get():
+    return [float(await caget(n, timeout=10)) for n in ("MAG:READI", "BPM:READI")]
+print(json.dumps(asyncio.run(get())))
+"""
+PVA = """
+import json
+from p4p.client.thread import Context
+with Context("pva", nt=False) as context:
+    print(json.dumps([context.get(n, timeout=10).value for n in ("MAG:READI", "BPM:READI")]))
+"""
+CAPROTO = """
+import json
+from caproto.sync.client import read
+print(json.dumps([float(read(n, timeout=10).data[0]) for n in ("MAG:READI", "BPM:READI")]))
+"""
+
+
+async def two_iocs(engine: ProcessEngine, make_ioc: MakeIoc, paths: FacilityPaths) -> None:
+    for name, number in (("mag", 11), ("bpm", 12)):
+        await engine.create(make_ioc(name, number))
+    for name in ("mag", "bpm"):
+        await engine.start(name)
+        await until(lambda name=name: booted(paths, name))
+
+
+async def test_real_clients_reach_every_ioc_from_the_desk(
+    engine: ProcessEngine, make_ioc: MakeIoc, desk_spec: MachineSpec, paths: FacilityPaths
+) -> None:
+    await two_iocs(engine, make_ioc, paths)
+    await engine.create(desk_spec)
+    await engine.start(desk_spec.name)
+    for client in (CA, PVA, CAPROTO):
+        done = await engine.exec(desk_spec.name, [PYTHON, "-c", client])
+        assert (done.status, json.loads(done.stdout or b"null")) == (0, [2.5, 2.5]), done
+
+
+async def test_a_desk_always_runs(
+    engine: ProcessEngine, desk_spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await engine.create(desk_spec)
+    await engine.stop(desk_spec.name)
+    assert [m.state for m in await engine.machines()] == [MachineState.RUNNING]
+    with pytest.raises(UserError, match="no console"):
+        await engine.console(desk_spec.name)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    done = await engine.exec(desk_spec.name, ["sh", "-c", "command -v caget; pwd"])
+    caget, folder = done.stdout.decode().split()
+    assert caget.endswith("caget")
+    assert Path(folder) == Path.cwd()
+
+
+async def test_exec_gives_output_status_and_errors(
+    engine: ProcessEngine, make_ioc: MakeIoc, paths: FacilityPaths
+) -> None:
+    await engine.create(make_ioc("mag"))
+    done = await engine.exec(
+        "mag",
+        ["sh", "-c", 'cat; pwd; echo "$IOC $X" >&2; exit 3'],
+        stdin=b"in\n",
+        environment={"X": "y"},
+    )
+    assert done.status == 3
+    assert done.stdout.decode() == f"in\n{paths.machines}/mag/tree\n"
+    assert done.stderr == b"mag y\n"
+    missing = await engine.exec("mag", ["no-such-program"])
+    assert missing.status == 127
+    assert b"no-such-program: No such file" in missing.stderr
+    killed = await engine.exec("mag", ["sh", "-c", "kill -9 $$"])
+    assert killed.status == 137
+
+
+async def test_a_shell_on_a_terminal(engine: ProcessEngine, desk_spec: MachineSpec) -> None:
+    await engine.create(desk_spec)
+    shell = await engine.shell(desk_spec.name, ["sh"], size=(91, 33))
+    await shell.write(b"stty size; tty\n")
+    await read_until(shell, b"33 91")
+    await read_until(shell, b"/dev/pts/")
+    await shell.resize(100, 40)
+    await shell.write(b"stty size\n")
+    await read_until(shell, b"40 100")
+    await shell.write(b"sleep 1000\n")
+    await read_until(shell, b"sleep 1000")
+    await shell.write(b"\x03echo still $((1 + 1))\n")
+    await read_until(shell, b"still 2")
+    await shell.write(b"exit 5\n")
+    while await shell.read():
+        pass
+    assert await shell.close() == 5
+
+
+async def test_closing_a_terminal_hangs_up(engine: ProcessEngine, desk_spec: MachineSpec) -> None:
+    await engine.create(desk_spec)
+    shell = await engine.shell(
+        desk_spec.name, ["sh", "-c", "echo $$; exec sleep 1000"], size=(80, 24)
+    )
+    pid = (await read_until(shell, b"\n")).split()[0].decode()
+    assert await shell.close() == 129
+    await until(lambda: not Path("/proc", pid).exists())
+
+
+async def test_a_shell_on_pipes(engine: ProcessEngine, desk_spec: MachineSpec) -> None:
+    await engine.create(desk_spec)
+    shell = await engine.shell(desk_spec.name, ["sh", "-c", "read x; echo got $x; exit 4"])
+    await shell.write(b"it\n")
+    assert await read_until(shell, b"\n") == b"got it\n"
+    assert await shell.read() == b""
+    assert await shell.close() == 4
+    with pytest.raises(EngineError, match="no-such-program cannot be run"):
+        await engine.shell(desk_spec.name, ["no-such-program"])
+
+
+async def test_a_program_left_behind_holds_up_neither_exec_nor_shell(
+    engine: ProcessEngine, desk_spec: MachineSpec
+) -> None:
+    await engine.create(desk_spec)
+    behind = ["sh", "-c", "sleep 1000 & echo $!; exit 3"]
+    left: list[int] = []
+    try:
+        async with asyncio.timeout(10):
+            done = await engine.exec(desk_spec.name, behind)
+            left.append(int(done.stdout))
+            shell = await engine.shell(desk_spec.name, behind)
+            left.append(int(await read_until(shell, b"\n")))
+            assert await shell.read() == b""
+            assert (done.status, await shell.close()) == (3, 3)
+    finally:
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
