@@ -7,7 +7,6 @@ import sys
 import traceback
 from typing import Annotated
 
-import click
 import typer
 
 from linacre import __version__
@@ -72,12 +71,12 @@ def main() -> None:
 
 
 def _run() -> int:
+    status: object = 0
     try:
-        status = app(args=_arguments(sys.argv[1:]), standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+        app(args=_arguments(sys.argv[1:]))
+    except SystemExit as ended:
+        status = ended.code
+    except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         status = 130
     except LinacreError as error:

@@ -57,6 +57,17 @@ class Owner(StrEnum):
     IOC = "ioc"
 
 
+class Part(StrEnum):
+    """What a file inside a machine belongs to, which says what a change of it asks for."""
+
+    PROGRAM = "program"
+    """The IOC's own files: a change asks for a restart of the IOC."""
+    ACCESS = "access"
+    """Log-in and the machine's own settings: a change is laid and restarts nothing."""
+    SCRIPTS = "scripts"
+    """Linacre's start scripts: newer ones of a newer Linacre wait for the next real change."""
+
+
 @dataclass(frozen=True)
 class PayloadFile:
     """One file, link or folder to lay into a machine.
@@ -70,8 +81,7 @@ class PayloadFile:
     link: str | None = None
     mode: int = 0o644
     owner: Owner = Owner.ROOT
-    restarts: bool = True
-    """Whether a change of this file asks for a restart of the IOC."""
+    part: Part = Part.PROGRAM
 
     def fingerprint(self) -> bytes:
         """Return what changes when this file does: path, mode, owner and content."""
@@ -92,9 +102,9 @@ class Payload:
     files: tuple[PayloadFile, ...] = ()
     replaces: tuple[PurePosixPath, ...] = ()
 
-    def digest(self, *, restarts: bool) -> str:
-        """Return the digest of the files that do, or do not, ask for a restart of the IOC."""
-        chosen = sorted(f.fingerprint() for f in self.files if f.restarts is restarts)
+    def digest(self, part: Part) -> str:
+        """Return the digest of the files of one part."""
+        chosen = sorted(f.fingerprint() for f in self.files if f.part is part)
         return hashlib.sha256(b"".join(chosen)).hexdigest()[:16]
 
 

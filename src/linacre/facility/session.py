@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths, StatePaths
-from linacre.catalogue.catalogue import Catalogue
 from linacre.engines.base import Engine, Machine
 from linacre.facility.choose import choose_engine
 from linacre.facility.find import find_facility
@@ -22,6 +22,9 @@ from linacre.facility.state import (
     read_note,
     write_note,
 )
+
+if TYPE_CHECKING:
+    from linacre.catalogue.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ class Session:
     @asynccontextmanager
     async def catalogue_open(self) -> AsyncGenerator[Catalogue]:
         """Open the catalogue for the block, tasks of dead processes marked as interrupted."""
+        # Its libraries take a quarter of a second, and a command that changes nothing needs none.
+        from linacre.catalogue.catalogue import Catalogue
+
         self.paths.root.mkdir(parents=True, exist_ok=True)
         async with await Catalogue.open(
             self.paths.catalogue,

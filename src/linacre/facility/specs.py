@@ -19,6 +19,7 @@ from linacre.engines.base import (
     MachineSpec,
     Mount,
     NetworkSpec,
+    Part,
     Payload,
     PayloadFile,
     require,
@@ -105,12 +106,26 @@ def program_of(name: str, ioc: Ioc, *, access_security: str | None) -> Program:
     )
 
 
-def _text(path: PurePosixPath, text: str, *, mode: int = 0o644, restarts: bool) -> PayloadFile:
-    return PayloadFile(path, data=text.encode(), mode=mode, restarts=restarts)
+def _text(path: PurePosixPath, text: str, *, mode: int = 0o644, part: Part) -> PayloadFile:
+    return PayloadFile(path, data=text.encode(), mode=mode, part=part)
 
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+
+
+_START_SETTINGS = {
+    *("kind", "start", "script", "module", "args", "environment"),
+    *("access_security", "persistent", "hold_off", "log"),
+}
+
+
+def _start_settings(ioc: Ioc) -> str:
+    """Return what is declared of how an IOC starts.
+
+    Defaults are left out, so that a newer Linacre that knows more settings restarts nothing.
+    """
+    return ioc.model_dump_json(include=_START_SETTINGS, exclude_defaults=True)
 
 
 def _device(device: DeviceSettings) -> Device:
@@ -156,7 +171,7 @@ class _Maker:
         program = program_of(name, ioc, access_security=access)
         scripts = make_scripts(program, layout, first_line=self._first_line(name, ioc, tree))
         files += access_files
-        files += [_text(s.path, s.text, mode=s.mode, restarts=True) for s in scripts]
+        files += [_text(s.path, s.text, mode=s.mode, part=Part.SCRIPTS) for s in scripts]
         spec = self._machine(name, MachineKind.IOC, ioc.network or "", ioc.address, files, layout)
         spec = replace(
             spec,
@@ -169,7 +184,8 @@ class _Maker:
             mounts=tuple(Mount(Path(each.host), each.path) for each in ioc.mounts),
             devices=tuple(_device(each) for each in ioc.devices),
         )
-        return self._labelled(spec, origin=tree.origin if tree else f"module {program.module}")
+        origin = tree.origin if tree else f"module {program.module}"
+        return self._labelled(spec, origin=origin, settings=_start_settings(ioc))
 
     def _check_supported(self, name: str, ioc: Ioc) -> None:
         instead = f"take them out of {name}, or use the incus engine"
@@ -212,7 +228,7 @@ class _Maker:
         hosts = ["127.0.0.1 localhost", f"{declared.desk_address} {name}"]
         hosts += [f"{ioc.address} {each}" for each, ioc in self._facility.iocs.items()]
         layout = self._engine.layout(name, declared.desk_address)
-        files = [_text(PurePosixPath("/etc/hosts"), "\n".join(hosts) + "\n", restarts=False)]
+        files = [_text(layout.etc / "hosts", "\n".join(hosts) + "\n", part=Part.ACCESS)]
         if Capability.FILE_SYSTEM not in self._engine.capabilities():
             files = []
         spec = self._machine(name, MachineKind.DESK, network, declared.desk_address, files, layout)
@@ -253,25 +269,25 @@ class _Maker:
         )
         keys = "".join(f"{key}\n" for key in access.ssh_keys)
         files = [
-            PayloadFile(layout.etc, mode=0o755, restarts=False),
-            _text(layout.etc / "hostname", f"{name}\n", restarts=False),
-            _text(layout.etc / "network", settings, restarts=False),
-            PayloadFile(PurePosixPath("/root/.ssh"), mode=0o700, restarts=False),
-            _text(PurePosixPath("/root/.ssh/authorized_keys"), keys, mode=0o600, restarts=False),
+            PayloadFile(layout.etc, mode=0o755, part=Part.ACCESS),
+            _text(layout.etc / "hostname", f"{name}\n", part=Part.ACCESS),
+            _text(layout.etc / "network", settings, part=Part.ACCESS),
+            PayloadFile(PurePosixPath("/root/.ssh"), mode=0o700, part=Part.ACCESS),
+            _text(PurePosixPath("/root/.ssh/authorized_keys"), keys, mode=0o600, part=Part.ACCESS),
         ]
         if access.telnet is not None:
             line = f"{access.telnet.user} {access.telnet.password_hash}\n"
-            files.append(_text(layout.etc / "telnet", line, mode=0o600, restarts=False))
+            files.append(_text(layout.etc / "telnet", line, mode=0o600, part=Part.ACCESS))
         return files
 
-    def _labelled(self, spec: MachineSpec, *, origin: str) -> MachineSpec:
+    def _labelled(self, spec: MachineSpec, *, origin: str, settings: str = "") -> MachineSpec:
         devices = (spec.limits, spec.mounts, spec.devices)
         labels = {
             "kind": str(spec.kind),
             "network": spec.network,
             "address": str(spec.address.ip),
-            PROGRAM_DIGEST: spec.payload.digest(restarts=True),
-            ACCESS_DIGEST: spec.payload.digest(restarts=False),
+            PROGRAM_DIGEST: _digest(spec.payload.digest(Part.PROGRAM), settings),
+            ACCESS_DIGEST: spec.payload.digest(Part.ACCESS),
             SETTINGS_DIGEST: _digest(*(repr(each) for each in devices)),
             NIC_DIGEST: _digest(spec.network, str(spec.address), spec.mac),
             ORIGIN: origin,

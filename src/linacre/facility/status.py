@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
-from linacre.engines.base import Engine, Machine, MachineSpec, MachineState
+from linacre.engines.base import Engine, Machine, MachineSpec, MachineState, Part
 from linacre.epics.report import DOWN, IocReport
 from linacre.facility.bring_up import UpOptions, look_ahead
 from linacre.facility.models import Ioc
@@ -126,7 +126,7 @@ async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> 
     if machine.labels.get(PROGRAM_DIGEST) != spec.labels[PROGRAM_DIGEST]:
         return Files.CHANGED
     for file in spec.payload.files:
-        if not file.restarts or (file.data is None and file.source is None):
+        if file.part is not Part.PROGRAM or (file.data is None and file.source is None):
             continue
         wanted = file.source.read_bytes() if file.source else file.data
         if wanted is None or len(wanted) > _LARGEST_COMPARED:

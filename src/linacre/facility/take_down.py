@@ -10,15 +10,14 @@ from collections.abc import Awaitable, Callable
 from linacre.base.errors import LinacreError
 from linacre.base.paths import FacilityPaths
 from linacre.base.tasks import TaskListener
-from linacre.catalogue.journal import TaskHandle
 from linacre.engines.base import Machine, MachineKind, MachineState
-from linacre.facility.apply import StepsFailedError
+from linacre.facility.apply import Journal, StepsFailedError
 from linacre.facility.lock import FacilityLock
 from linacre.facility.order import dependency_order
 from linacre.facility.session import Session
 from linacre.facility.state import Standing
 
-_AT_ONCE = 8
+_AT_ONCE = 16
 
 
 async def take_down(session: Session, *, listener: TaskListener | None) -> int:
@@ -58,7 +57,7 @@ def _batches(session: Session, running: list[Machine]) -> list[list[Machine]]:
 
 
 async def _stop(
-    batches: list[list[Machine]], task: TaskHandle, stop: Callable[[str], Awaitable[None]]
+    batches: list[list[Machine]], task: Journal, stop: Callable[[str], Awaitable[None]]
 ) -> None:
     at_once = asyncio.Semaphore(_AT_ONCE)
     failures: list[str] = []

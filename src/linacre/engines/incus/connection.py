@@ -14,7 +14,13 @@ from linacre.engines.incus.client import IncusClient, Remote
 from linacre.engines.incus.daemon import SYSTEM_SOCKET, EmbeddedDaemon, why_not_here
 
 DEFAULT_POOL_BYTES = 10 << 30
-_NEEDED = ("projects", "storage_volumes", "container_exec_recording", "instances", "metrics")
+_NEEDED = (
+    "projects",
+    "instances",
+    "container_disk_shift",
+    "instances_nic_host_name",
+    "operation_wait",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,11 @@ class Connection:
             self._is_embedded = True
             where, self._disks = self._embedded.socket, self._embedded.directory / "disks"
         self._client = await IncusClient(where, project=self._project).__aenter__()
-        await self._check_extensions()
+        try:
+            await self._check_extensions()
+        except EngineError:
+            await self.close()
+            raise
 
     async def exists(self) -> bool:
         """Tell whether there is an embedded daemon, or the facility's project in another one."""

@@ -28,6 +28,8 @@ def _add(archive: tarfile.TarFile, file: PayloadFile) -> None:
         info.type, info.linkname = tarfile.SYMTYPE, file.link
         archive.addfile(info)
         return
+    if file.source is not None:
+        info.mtime = int(file.source.stat().st_mtime)
     data = file.source.read_bytes() if file.source else file.data
     if data is None:
         info.type = tarfile.DIRTYPE
