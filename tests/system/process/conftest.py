@@ -73,9 +73,16 @@ def _subnet() -> str:
 def make_ioc(engine: ProcessEngine, softioc: str, _subnet: str) -> Callable[..., MachineSpec]:
     """Return a maker of specs of small softIoc machines, the n-th address for the n-th."""
 
-    def make(name: str, number: int = 11, *, hold_off_s: int = 1, text: bytes = b"") -> MachineSpec:
+    def make(
+        name: str,
+        number: int = 11,
+        *,
+        hold_off_s: int = 1,
+        text: bytes = b"",
+        other: ProcessEngine | None = None,
+    ) -> MachineSpec:
         address = IPv4Address(f"{_subnet}.{number}")
-        layout = replace(engine.layout(name, address), softioc=softioc)
+        layout = replace((other or engine).layout(name, address), softioc=softioc)
         program = Program(
             name=name,
             kind=ProgramKind.SOFTIOC,
