@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from linacre.base.errors import EngineError
-from linacre.engines.base import Completed
+from linacre.engines.base import Completed, Output
 from linacre.engines.process.streams import ProgramStream, open_pipes, open_terminal, shell_status
 
+_TELL_PERIOD_S = 0.05
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 """Exit statuses of a shell for a command that is not there, or that cannot be run."""
 
@@ -49,8 +50,12 @@ async def run(
     place: Place,
     stdin: bytes,
     environment: Mapping[str, str] | None,
+    output: Output | None = None,
 ) -> Completed:
-    """Run a command to its end; one that cannot be run ends with 127 or 126, as in a shell."""
+    """Run a command to its end; one that cannot be run ends with 127 or 126, as in a shell.
+
+    With `output`, what it prints goes there as it comes.
+    """
     # Not pipes: a program that it leaves behind (Channel Access clients start a repeater) would
     # hold a pipe open, and the end of the command would never be seen.
     with _memory(stdin) as given, _memory() as stdout, _memory() as stderr:
@@ -66,13 +71,39 @@ async def run(
             )
         except OSError as error:
             status = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
-            return Completed(status, b"", f"{argv[0]}: {error.strerror}\n".encode())
+            said = f"{argv[0]}: {error.strerror}\n".encode()
+            if output is not None:
+                output(2, said)
+            return Completed(status, b"", b"" if output is not None else said)
         try:
-            status = await process.wait()
+            if output is None:
+                status = await process.wait()
+            else:
+                status = await _wait_telling(process, {1: stdout, 2: stderr}, output)
         except asyncio.CancelledError:
             await _kill(process)
             raise
+        if output is not None:
+            return Completed(shell_status(status), b"", b"")
         return Completed(shell_status(status), _written(stdout), _written(stderr))
+
+
+async def _wait_telling(process: Process, files: Mapping[int, BinaryIO], output: Output) -> int:
+    """Wait for a command's end, passing on what it writes meanwhile."""
+    told = dict.fromkeys(files, 0)
+    ending = asyncio.create_task(process.wait())
+    try:
+        while True:
+            ended, _ = await asyncio.wait({ending}, timeout=_TELL_PERIOD_S)
+            for descriptor, file in files.items():
+                # The file's position is the command's too: read from a place of our own.
+                while data := os.pread(file.fileno(), 1 << 16, told[descriptor]):
+                    told[descriptor] += len(data)
+                    output(descriptor, data)
+            if ended:
+                return ending.result()
+    finally:
+        ending.cancel()
 
 
 def _memory(content: bytes = b"") -> BinaryIO:

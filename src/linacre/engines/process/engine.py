@@ -22,6 +22,7 @@ from linacre.engines.base import (
     MachineKind,
     MachineSpec,
     NetworkSpec,
+    Output,
     Stream,
 )
 from linacre.engines.console import ConsoleStream
@@ -194,10 +195,16 @@ class ProcessEngine:
         *,
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
+        output: Output | None = None,
     ) -> Completed:
         """Run a command: at a desk as here and now, for an IOC in its tree."""
-        place = self._machines.place(name)
-        return await commands.run(argv, place=place, stdin=stdin, environment=environment)
+        return await commands.run(
+            argv,
+            place=self._machines.place(name),
+            stdin=stdin,
+            environment=environment,
+            output=output,
+        )
 
     async def shell(
         self,
