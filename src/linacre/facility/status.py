@@ -154,7 +154,7 @@ def _status(
         host=machine.host if machine else "-",
         address=str(ioc.address),
         endpoint=str(bind or ioc.address),
-        machine=str(machine.state) if machine else "absent",
+        machine=str(machine.state) if machine else "stopped" if session.note else "absent",
         procserv="up" if found.procserv_up else "down",
         ioc=_ioc_word(found),
         started_at=found.started_at,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from linacre.base.processes import run_tool
 
+_BRIDGE, _VETH = "lnb-", "lnv-"
+_PREFIXES = (_BRIDGE, _VETH)
 _HOOK = """\
 #!/bin/sh
 # Plugs a machine's cable, at its start, into the network that Linacre recorded for it.
@@ -28,12 +30,12 @@ def _short_hash(*parts: str) -> str:
 
 def bridge_name(facility: str, network: str) -> str:
     """Return the bridge of a network: `lnb-` and a hash, since the kernel allows 15 characters."""
-    return f"lnb-{_short_hash(facility, network)}"
+    return f"{_BRIDGE}{_short_hash(facility, network)}"
 
 
 def veth_name(facility: str, machine: str) -> str:
     """Return the host's end of a machine's cable: `lnv-` and a hash."""
-    return f"lnv-{_short_hash(facility, machine)}"
+    return f"{_VETH}{_short_hash(facility, machine)}"
 
 
 class Cables:
@@ -64,6 +66,11 @@ class Cables:
         file = self._record_file(machine)
         if not file.exists() or file.read_text() != line:
             self._write(file, line, mode=0o644)
+
+    def links(self) -> list[str]:
+        """Return the links on this host of all recorded cables, and the bridges they are in."""
+        words = [file.read_text().split() for file in self._folder.glob("*.cable")]
+        return sorted({word for line in words for word in line if word.startswith(_PREFIXES)})
 
     def forget(self, machine: str) -> None:
         """Drop the record of a machine that is gone."""

@@ -70,6 +70,11 @@ class Connection:
         """The daemon's folder of loop files, where it is on this host."""
         return self._disks
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the daemon is our own, as `open` found."""
+        return self._is_embedded
+
     async def open(self) -> None:
         """Reach the remote daemon, the one that has the facility, or the one that may take it.
 
@@ -81,8 +86,8 @@ class Connection:
         elif not self._embedded.directory.exists() and await _answers(SYSTEM_SOCKET):
             where, self._disks = SYSTEM_SOCKET, SYSTEM_SOCKET.parent / "disks"
         else:
-            await self._embedded.start()
             self._is_embedded = True
+            await self._embedded.start()
             where, self._disks = self._embedded.socket, self._embedded.directory / "disks"
         self._client = await IncusClient(where, project=self._project).__aenter__()
         try:

@@ -9,7 +9,9 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from linacre.base.errors import EngineError
 from linacre.base.paths import FacilityPaths
+from linacre.base.processes import run_tool
 from linacre.engines.base import (
     Capability,
     Completed,
@@ -280,13 +282,27 @@ class IncusEngine:
         await self._connection.shut_down()
 
     async def purge(self) -> None:
-        """Remove the project with all in it, the bridges, the pool and the embedded daemon."""
+        """Remove the project with all in it, the bridges, the pool and the embedded daemon.
+
+        An embedded daemon that no longer comes up is removed with all that it held.
+        """
+        try:
+            await self._connection.open()
+        except EngineError:
+            if not self._connection.is_embedded:
+                raise
+        else:
+            await self._empty()
+        for link in self._cables.links():
+            await run_tool("ip", "link", "delete", "dev", link, check=False)
+        with contextlib.suppress(FileNotFoundError):
+            self._cables.remove()
+        await self._connection.remove()
+
+    async def _empty(self) -> None:
         found = [machine.name for machine in await self.machines()]
         await asyncio.gather(*(self.delete(name) for name in found))
         for network in await self.networks():
             await self.remove_network(network)
         await storage.remove_all(self._client, pool=self._project)
         await self._client.remove(f"/1.0/projects/{self._project}", project=False)
-        with contextlib.suppress(FileNotFoundError):
-            self._cables.remove()
-        await self._connection.remove()
