@@ -1,200 +1,53 @@
-"""The protocol between the facility layer and what runs machines.
-
-An `Engine` is bound to one facility. Everything here is plain data and coroutines: the
-facility layer says *what* a machine is, and an engine knows *how* its kind of machine is made.
-"""
+"""The protocol between the facility layer and what runs machines; an engine is one facility's."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from linacre.base.errors import UnsupportedError
+from linacre.engines.model import (
+    Capability,
+    Completed,
+    Device,
+    Host,
+    Limits,
+    Machine,
+    MachineKind,
+    MachineSpec,
+    MachineState,
+    Mount,
+    NetworkSpec,
+    Owner,
+    Part,
+    Payload,
+    PayloadFile,
+)
 from linacre.epics.layout import Layout
 
-
-class Capability(StrEnum):
-    """Something that an engine can or cannot do, by the name that messages and the docs use."""
-
-    OWN_ADDRESS = "an address of its own for every machine, on a virtual bridge"
-    STANDARD_PORTS = "the standard ports (5064, 5065, 5075, 5076, 7001)"
-    BROADCAST = "search by broadcast, no address list"
-    CONSOLE = "the IOC shell, also without a network"
-    FILE_SYSTEM = "a file system and an init of its own"
-    SSH = "SSH and telnet log-in"
-    DESK = "a desk machine on every network"
-    LIMITS = "limits on CPU, memory and processes"
-    MOUNTS = "read-only host folders at a path of the machine's own"
-    DEVICES = "serial and USB devices of the host"
-    REBUILD = "machines rebuilt from a new image, persistent folder kept"
-    NO_ROOT = "runs without root"
-
-
-class MachineKind(StrEnum):
-    """What a machine is for."""
-
-    IOC = "ioc"
-    DESK = "desk"
-
-
-class MachineState(StrEnum):
-    """What the engine says of a machine."""
-
-    RUNNING = "running"
-    STOPPED = "stopped"
-    ERROR = "error"
-
-
-class Owner(StrEnum):
-    """Whose a file inside a machine is."""
-
-    ROOT = "root"
-    IOC = "ioc"
-
-
-class Part(StrEnum):
-    """What a file inside a machine belongs to, which says what a change of it asks for."""
-
-    PROGRAM = "program"
-    """The IOC's own files: a change asks for a restart of the IOC."""
-    ACCESS = "access"
-    """Log-in and the machine's own settings: a change is laid and restarts nothing."""
-    SCRIPTS = "scripts"
-    """Linacre's start scripts: newer ones of a newer Linacre wait for the next real change."""
-
-
-@dataclass(frozen=True)
-class PayloadFile:
-    """One file, link or folder to lay into a machine.
-
-    Exactly one of `data`, `source` and `link` is given; none of them means a folder.
-    """
-
-    path: PurePosixPath
-    data: bytes | None = None
-    source: Path | None = None
-    link: str | None = None
-    mode: int = 0o644
-    owner: Owner = Owner.ROOT
-    part: Part = Part.PROGRAM
-
-    def fingerprint(self) -> bytes:
-        """Return what changes when this file does: path, mode, owner and content."""
-        head = f"{self.path}\0{self.mode:o}\0{self.owner}\0{self.link or ''}\0".encode()
-        content = self.source.read_bytes() if self.source else self.data
-        body = b"folder" if content is None else hashlib.sha256(content).digest()
-        return hashlib.sha256(head + body).digest()
-
-
-@dataclass(frozen=True)
-class Payload:
-    """All that Linacre lays into one machine.
-
-    Folders named in `replaces` are emptied first, so that a file gone from the source is gone
-    from the machine.
-    """
-
-    files: tuple[PayloadFile, ...] = ()
-    replaces: tuple[PurePosixPath, ...] = ()
-
-    def digest(self, part: Part) -> str:
-        """Return the digest of the files of one part."""
-        chosen = sorted(f.fingerprint() for f in self.files if f.part is part)
-        return hashlib.sha256(b"".join(chosen)).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Ceilings on what one machine may use; None is no ceiling."""
-
-    cpu: float | None = None
-    """Cores."""
-    memory_bytes: int | None = None
-    processes: int | None = None
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A folder of the host, seen read-only in the machine."""
-
-    host: Path
-    path: PurePosixPath
-
-
-@dataclass(frozen=True)
-class Device:
-    """A device of the host given to a machine: a character device, or a USB device by its ids."""
-
-    path: Path | None = None
-    usb_vendor: str | None = None
-    usb_product: str | None = None
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """A virtual bridge; the host itself stands on it at `host_address`."""
-
-    name: str
-    subnet: IPv4Network
-    host_address: IPv4Address
-
-
-@dataclass(frozen=True)
-class MachineSpec:
-    """All that an engine must know to make one machine."""
-
-    name: str
-    kind: MachineKind
-    network: str
-    address: IPv4Interface
-    gateway: IPv4Address
-    mac: str
-    image: str | None
-    """The digest of the image, or None for an engine without images."""
-    payload: Payload
-    limits: Limits = field(default_factory=Limits)
-    mounts: tuple[Mount, ...] = ()
-    devices: tuple[Device, ...] = ()
-    host: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Kept by the engine with the machine; values survive a host."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A machine as the engine finds it."""
-
-    name: str
-    kind: MachineKind
-    state: MachineState
-    host: str
-    labels: Mapping[str, str]
-    pid: int | None = None
-    """The process id of the machine's init on this host, if it runs here."""
-
-
-@dataclass(frozen=True)
-class Host:
-    """A computer on which the engine runs machines."""
-
-    name: str
-    online: bool
-    description: str
-
-
-@dataclass(frozen=True)
-class Completed:
-    """The end of a command run inside a machine."""
-
-    status: int
-    stdout: bytes
-    stderr: bytes
-
+__all__ = [
+    "Capability",
+    "Completed",
+    "Device",
+    "Engine",
+    "Host",
+    "Limits",
+    "Machine",
+    "MachineKind",
+    "MachineSpec",
+    "MachineState",
+    "Mount",
+    "NetworkSpec",
+    "Output",
+    "Owner",
+    "Part",
+    "Payload",
+    "PayloadFile",
+    "Stream",
+    "require",
+]
 
 Output = Callable[[int, bytes], None]
 """Takes what a command prints: 1 (standard output) or 2 (standard error), and bytes."""

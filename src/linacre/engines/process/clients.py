@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from linacre.engines.process.program import MARK
+from linacre.engines.process.program import GUEST, MARK
 
 _TOOLS = ("caget", "caput", "camonitor", "pvget", "pvput", "pvmonitor")
 _PVA_PORT = 5075
@@ -31,7 +31,7 @@ def client_environment(addresses: Iterable[IPv4Address]) -> dict[str, str]:
 
 
 def user_environment(
-    given: Mapping[str, str], *, clients: Mapping[str, str], tools: Path | None
+    given: Mapping[str, str], *, machine: Path, clients: Mapping[str, str], tools: Path | None
 ) -> dict[str, str]:
     """Return the environment of a command that a person runs at a desk, or beside an IOC.
 
@@ -39,6 +39,7 @@ def user_environment(
     last, so that the real EPICS tools win wherever they are installed.
     """
     environment = {name: value for name, value in given.items() if name != MARK}
+    environment[GUEST] = str(machine)
     path = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
     if tools is not None:
         path.append(str(tools))

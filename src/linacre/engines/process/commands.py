@@ -106,6 +106,13 @@ async def _wait_telling(process: Process, files: Mapping[int, BinaryIO], output:
         ending.cancel()
 
 
+def _not_run(program: str, place: Place, error: OSError) -> Completed:
+    # A folder of PATH that may not be looked into gives "permission denied" for any name.
+    if shutil.which(program, mode=os.F_OK, path=place.environment.get("PATH")) is None:
+        return Completed(_NOT_FOUND, b"", f"{program}: not found\n".encode())
+    return Completed(_NOT_EXECUTABLE, b"", f"{program}: {error.strerror}\n".encode())
+
+
 def _memory(content: bytes = b"") -> BinaryIO:
     file = os.fdopen(os.memfd_create("linacre"), "w+b", 0)
     file.write(content)

@@ -32,7 +32,7 @@ from linacre.engines.process.clients import lay_tools
 from linacre.engines.process.files import change_json, read_json, read_tail, remove_tree
 from linacre.engines.process.folder import drop_short_links
 from linacre.engines.process.machines import Machines, host_name
-from linacre.engines.process.program import MARK, ioc_environment
+from linacre.engines.process.program import GUEST, MARK, ioc_environment
 from linacre.engines.process.streams import SocketStream
 from linacre.epics.layout import Layout
 
@@ -244,13 +244,14 @@ class ProcessEngine:
 
     async def purge(self) -> None:
         """End every process of the facility and remove all folders of its machines."""
-        root = f"{self._root}{os.sep}"
-        left = await processes.in_thread(MARK, lambda value: value.startswith(root))
         for folder in self._machines.folders():
             await self._machines.program(folder).stop(timeout_s=10.0)
             await asyncio.to_thread(folder.clear, keep_persistent=False)
-        # Of machines whose folder somebody removed by hand.
-        await processes.end(left, clock=self._clock, timeout_s=1.0)
+        # People's commands, and the IOCs of machines whose folder somebody removed by hand.
+        root = f"{self._root}{os.sep}"
+        for mark in (MARK, GUEST):
+            left = await processes.in_thread(mark, lambda value: value.startswith(root))
+            await processes.end(left, clock=self._clock, timeout_s=1.0)
         if self._root.exists():
             await asyncio.to_thread(remove_tree, self._root)
         drop_short_links(self._root)

@@ -83,6 +83,7 @@ class Machines:
             folder=Path.cwd() if is_desk else folder.tree,
             environment=user_environment(
                 os.environ,
+                machine=folder.home,
                 clients=self.clients(manifest.network) | extra,
                 tools=folder.bin if is_desk else None,
             ),

@@ -89,6 +89,7 @@ def find_marked(variable: str, matches: Callable[[str], bool]) -> frozenset[Proc
     """Return this user's processes with an environment variable of a matching value.
 
     The environment is that at the program's start; descendants are found whatever theirs is.
+    This process and those that it runs under are never among them.
     """
     key = variable.encode() + b"="
     parents: dict[int, int] = {}
@@ -101,20 +102,31 @@ def find_marked(variable: str, matches: Callable[[str], bool]) -> frozenset[Proc
             for entry in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
                 if entry.startswith(key) and matches(os.fsdecode(entry[len(key) :])):
                     found[pid] = ProcessId(pid, stat.started)
-    return frozenset(found.values()) | _below(found, parents)
+    kept = _lineage()
+    return frozenset(p for p in _with_descendants(found, parents) if p.pid not in kept)
 
 
-def _below(roots: Iterable[int], parents: dict[int, int]) -> frozenset[ProcessId]:
-    """Return the living processes below these, by the parents seen."""
+def _lineage() -> frozenset[int]:
+    """Return this process and all above it."""
+    found: set[int] = set()
+    pid = os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        stat = _stat(pid)
+        pid = stat.parent if stat is not None else 0
+    return frozenset(found)
+
+
+def _with_descendants(roots: dict[int, ProcessId], parents: dict[int, int]) -> frozenset[ProcessId]:
+    """Return processes and the living ones below them, by the parents seen."""
     known, waiting = set(roots), list(roots)
     while waiting:
         parent = waiting.pop()
         for pid in [p for p, above in parents.items() if above == parent and p not in known]:
             known.add(pid)
             waiting.append(pid)
-    known.discard(os.getpid())
-    alive = (_alive_with(pid) for pid in known)
-    return frozenset(p for p in alive if p is not None)
+    below = (_alive_with(pid) for pid in known - roots.keys())
+    return frozenset(roots.values()) | frozenset(p for p in below if p is not None)
 
 
 def send(process: ProcessId, number: signal.Signals) -> None:

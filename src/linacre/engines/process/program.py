@@ -20,6 +20,9 @@ from linacre.epics.launch import LOG_NAME
 MARK = "LINACRE_MACHINE"
 """The environment variable by which a machine's processes are found: its folder's path."""
 
+GUEST = "LINACRE_DESK"
+"""The same for what a person runs at a desk or beside an IOC: ended only with the machine."""
+
 _READY_S = 10.0
 _GIVE_WAY_S = 1.0
 _POLL_S = 0.01

@@ -59,11 +59,14 @@ class ProgramStream:
         self,
         process: Process,
         reader: asyncio.StreamReader,
+        reading: asyncio.ReadTransport,
         writer: asyncio.StreamWriter,
-        terminal: int | None,
+        *,
+        terminal: int | None = None,
     ) -> None:
         self._process = process
         self._reader = reader
+        self._reading = reading
         self._writer = writer
         self._terminal = terminal
         self._end = asyncio.create_task(process.wait())
@@ -99,6 +102,7 @@ class ProgramStream:
     async def close(self) -> int:
         """Hang up, and return the program's exit status (128 + n after signal n)."""
         self._writer.close()
+        self._reading.close()
         if self._terminal is not None:
             # The end of a terminal is read a little before the program has ended.
             await self._ended(_HANG_UP_S if self._reader.at_eof() else 0.0)
@@ -152,7 +156,7 @@ async def open_pipes(
     finally:
         os.close(its_input)
         os.close(its_output)
-    return ProgramStream(process, await _reader(ours_in), await _writer(ours_out), None)
+    return ProgramStream(process, *await _reader(ours_in), await _writer(ours_out))
 
 
 async def open_terminal(
@@ -181,15 +185,15 @@ async def open_terminal(
     finally:
         os.close(its)
     reader, writer = await _reader(os.dup(ours)), await _writer(os.dup(ours))
-    return ProgramStream(process, reader, writer, ours)
+    return ProgramStream(process, *reader, writer, terminal=ours)
 
 
-async def _reader(descriptor: int) -> asyncio.StreamReader:
+async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
     )
-    return reader
+    return reader, transport
 
 
 async def _writer(descriptor: int) -> asyncio.StreamWriter:
