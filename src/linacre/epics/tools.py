@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 NAME_WIDTH = 30
+ECA_TIMEOUT = 80
 
 
 def main(argv: Sequence[str]) -> int:
@@ -112,7 +113,7 @@ async def _channel_access(arguments: argparse.Namespace) -> int:
 
 
 async def _camonitor(aioca: Any, arguments: argparse.Namespace, first: dict[str, Any]) -> None:
-    def show(value: Any) -> None:
+    def show(value: Any, _index: int) -> None:
         if not value.ok:
             _say(_line(arguments, value.name, "*** disconnected", stamp=None))
             return
@@ -134,8 +135,9 @@ async def _caput(aioca: Any, arguments: argparse.Namespace) -> int:
     value: Any = words[0] if len(words) == 1 else words
     if hasattr(old, "enums"):
         value = _choice(words[0], list(old.enums))
-    done = await aioca.caput(name, value, wait=arguments.wait, throw=False, **time)
-    if not done.ok:
+    # Waiting, for only then does a server say that it refuses; a slow record may finish later.
+    done = await aioca.caput(name, value, wait=True, throw=False, **time)
+    if not done.ok and (arguments.wait or done.errorcode != ECA_TIMEOUT):
         print(f"{name}: write refused: {done}", file=sys.stderr)
         return 1
     new = await aioca.caget(name, **read)
@@ -216,7 +218,13 @@ def _pvput(context: Any, arguments: argparse.Namespace) -> int:
 def _pvmonitor(context: Any, arguments: argparse.Namespace) -> int:
 
     def shower(name: str) -> Any:
+        seen = False
+
         def show(value: Any) -> None:
+            nonlocal seen
+            was_seen, seen = seen, True
+            if isinstance(value, Exception) and not was_seen:
+                return  # every subscription begins by saying that it is not yet connected
             if isinstance(value, Exception):
                 _say(f"{name} *** {type(value).__name__.lower()}")
             else:
