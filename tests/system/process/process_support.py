@@ -27,6 +27,14 @@ def marked(paths: FacilityPaths) -> list[int]:
     return found
 
 
+def running(pid: int) -> bool:
+    """Tell whether a process runs; one that waits to be reaped does not."""
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def pids(paths: FacilityPaths, name: str) -> tuple[int, int]:
     """Return the ids of a machine's procServ and of its IOC."""
     run = paths.machines / name / "run"

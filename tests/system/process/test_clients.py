@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from process_support import PYTHON, booted, read_until, until
+from process_support import PYTHON, booted, read_until, running, until
 
 from linacre.base.errors import EngineError, UserError
 from linacre.base.paths import FacilityPaths
@@ -87,7 +85,7 @@ async def test_exec_gives_output_status_and_errors(
     assert done.stderr == b"mag y\n"
     missing = await engine.exec("mag", ["no-such-program"])
     assert missing.status == 127
-    assert b"no-such-program: No such file" in missing.stderr
+    assert missing.stderr == b"no-such-program: not found\n"
     killed = await engine.exec("mag", ["sh", "-c", "kill -9 $$"])
     assert killed.status == 137
 
@@ -137,15 +135,81 @@ async def test_a_program_left_behind_holds_up_neither_exec_nor_shell(
 ) -> None:
     await engine.create(desk_spec)
     behind = ["sh", "-c", "sleep 1000 & echo $!; exit 3"]
-    left: list[int] = []
-    try:
-        async with asyncio.timeout(10):
-            done = await engine.exec(desk_spec.name, behind)
-            left.append(int(done.stdout))
-            shell = await engine.shell(desk_spec.name, behind)
-            left.append(int(await read_until(shell, b"\n")))
-            assert await shell.read() == b""
-            assert (done.status, await shell.close()) == (3, 3)
-    finally:
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        done = await engine.exec(desk_spec.name, behind)
+        shell = await engine.shell(desk_spec.name, behind)
+        left = [int(done.stdout), int(await read_until(shell, b"\n"))]
+        assert await shell.read() == b""
+        assert (done.status, await shell.close()) == (3, 3)
+    assert all(Path("/proc", str(pid)).exists() for pid in left)
+    await engine.purge()
+    await until(lambda: not any(running(pid) for pid in left))
+
+
+async def test_what_a_command_prints_is_passed_on_as_it_comes(
+    engine: ProcessEngine, desk_spec: MachineSpec
+) -> None:
+    await engine.create(desk_spec)
+    first = asyncio.Event()
+    seen: list[tuple[int, bytes]] = []
+
+    def output(descriptor: int, data: bytes) -> None:
+        seen.append((descriptor, data))
+        first.set()
+
+    script = 'echo one; while [ ! -e "$GO" ]; do sleep 0.02; done; echo two >&2; exit 7'
+    go = Path(engine.layout(desk_spec.name, desk_spec.address.ip).persist) / "go"
+    running_command = asyncio.create_task(
+        engine.exec(
+            desk_spec.name, ["sh", "-c", script], environment={"GO": str(go)}, output=output
+        )
+    )
+    async with asyncio.timeout(10):
+        await first.wait()
+        assert seen == [(1, b"one\n")]
+        go.touch()
+        done = await running_command
+    assert (done.status, done.stdout, done.stderr) == (7, b"", b"")
+    assert seen == [(1, b"one\n"), (2, b"two\n")]
+
+
+async def test_much_output_arrives_whole(engine: ProcessEngine, desk_spec: MachineSpec) -> None:
+    await engine.create(desk_spec)
+    done = await engine.exec(desk_spec.name, ["head", "-c", "20000000", "/dev/zero"])
+    assert (done.status, len(done.stdout)) == (0, 20_000_000)
+
+
+async def test_a_command_whose_output_has_nowhere_to_go_is_ended(
+    engine: ProcessEngine, desk_spec: MachineSpec
+) -> None:
+    await engine.create(desk_spec)
+    pid: list[int] = []
+
+    def output(_: int, data: bytes) -> None:
+        pid.append(int(data))
+        raise BrokenPipeError
+
+    async with asyncio.timeout(10):
+        with pytest.raises(BrokenPipeError):
+            await engine.exec(
+                desk_spec.name, ["sh", "-c", "echo $$; exec sleep 1000"], output=output
+            )
+    assert not running(pid[0])
+
+
+async def test_a_cancelled_command_is_ended(engine: ProcessEngine, desk_spec: MachineSpec) -> None:
+    await engine.create(desk_spec)
+    pid: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    command = asyncio.create_task(
+        engine.exec(
+            desk_spec.name,
+            ["sh", "-c", "echo $$; exec sleep 1000"],
+            output=lambda _, data: pid.set_result(int(data)),
+        )
+    )
+    async with asyncio.timeout(10):
+        found = await pid
+        command.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await command
+    assert not running(found)

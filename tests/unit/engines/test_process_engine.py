@@ -245,7 +245,10 @@ def test_an_ioc_gets_no_epics_variable_of_somebodys_shell() -> None:
 
 def test_real_tools_win_over_stand_ins() -> None:
     found = user_environment(
-        {"PATH": "/usr/bin", "LINACRE_MACHINE": "x"}, clients={"A": "b"}, tools=Path("/desk/bin")
+        {"PATH": "/usr/bin", "LINACRE_MACHINE": "x"},
+        machine=Path("/desk"),
+        clients={"A": "b"},
+        tools=Path("/desk/bin"),
     )
     assert found["PATH"] == f"{Path(sys.executable).parent}:/usr/bin:/desk/bin"
     assert found["A"] == "b"

@@ -10,14 +10,15 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from linacre.base.errors import EngineError
 from linacre.engines.base import Completed, Output
+from linacre.engines.process.capture import Capture
 from linacre.engines.process.streams import ProgramStream, open_pipes, open_terminal, shell_status
 
-_TELL_PERIOD_S = 0.05
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 """Exit statuses of a shell for a command that is not there, or that cannot be run."""
 
@@ -54,81 +55,86 @@ async def run(
 ) -> Completed:
     """Run a command to its end; one that cannot be run ends with 127 or 126, as in a shell.
 
-    With `output`, what it prints goes there as it comes.
+    With `output`, what it prints goes there as it comes and is not in the result; an error that
+    `output` raises ends the command.
     """
-    # Not pipes: a program that it leaves behind (Channel Access clients start a repeater) would
-    # hold a pipe open, and the end of the command would never be seen.
-    with _memory(stdin) as given, _memory() as stdout, _memory() as stderr:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=given,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=place.folder,
-                env={**place.environment, **(environment or {})},
-                start_new_session=True,
-            )
-        except OSError as error:
-            status = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
-            said = f"{argv[0]}: {error.strerror}\n".encode()
-            if output is not None:
-                output(2, said)
-            return Completed(status, b"", b"" if output is not None else said)
-        try:
-            if output is None:
-                status = await process.wait()
-            else:
-                status = await _wait_telling(process, {1: stdout, 2: stderr}, output)
-        except asyncio.CancelledError:
-            await _kill(process)
+    printed = {1: bytearray(), 2: bytearray()}
+
+    def gather(descriptor: int, data: bytes) -> None:
+        printed[descriptor] += data
+
+    wanted = {**place.environment, **(environment or {})}
+    try:
+        status = await _run(argv, place.folder, wanted, stdin, output or gather)
+    except OSError as error:
+        if error.filename is None:  # of `output`, not of the command
             raise
-        if output is not None:
-            return Completed(shell_status(status), b"", b"")
-        return Completed(shell_status(status), _written(stdout), _written(stderr))
+        status, said = _not_run(argv[0], wanted, error)
+        (output or gather)(2, said)
+    return Completed(shell_status(status), bytes(printed[1]), bytes(printed[2]))
 
 
-async def _wait_telling(process: Process, files: Mapping[int, BinaryIO], output: Output) -> int:
-    """Wait for a command's end, passing on what it writes meanwhile."""
-    told = dict.fromkeys(files, 0)
+async def _run(
+    argv: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    stdin: bytes,
+    output: Output,
+) -> int:
+    failed = asyncio.get_running_loop().create_future()
+    captures = [Capture(partial(output, descriptor), failed) for descriptor in (1, 2)]
+    try:
+        try:
+            with _memory(stdin) as given:
+                process = await asyncio.create_subprocess_exec(
+                    *argv,
+                    stdin=given,
+                    stdout=captures[0].far,
+                    stderr=captures[1].far,
+                    cwd=folder,
+                    env=environment,
+                    start_new_session=True,
+                )
+        finally:
+            for capture in captures:
+                os.close(capture.far)
+        status = await _ended(process, failed)
+        for capture in captures:
+            capture.drain()
+        if failed.done():
+            failed.result()
+        return status
+    finally:
+        failed.cancel()
+        for capture in captures:
+            capture.close()
+
+
+async def _ended(process: Process, failed: asyncio.Future[None]) -> int:
+    """Wait for a command's end; end it where its output has nowhere to go, or we are cancelled."""
     ending = asyncio.create_task(process.wait())
     try:
-        while True:
-            ended, _ = await asyncio.wait({ending}, timeout=_TELL_PERIOD_S)
-            for descriptor, file in files.items():
-                # The file's position is the command's too: read from a place of our own.
-                while data := os.pread(file.fileno(), 1 << 16, told[descriptor]):
-                    told[descriptor] += len(data)
-                    output(descriptor, data)
-            if ended:
-                return ending.result()
+        await asyncio.wait({ending, failed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        ending.cancel()
+        if not ending.done():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await ending
+    return ending.result()
 
 
-def _not_run(program: str, place: Place, error: OSError) -> Completed:
+def _not_run(program: str, environment: Mapping[str, str], error: OSError) -> tuple[int, bytes]:
     # A folder of PATH that may not be looked into gives "permission denied" for any name.
-    if shutil.which(program, mode=os.F_OK, path=place.environment.get("PATH")) is None:
-        return Completed(_NOT_FOUND, b"", f"{program}: not found\n".encode())
-    return Completed(_NOT_EXECUTABLE, b"", f"{program}: {error.strerror}\n".encode())
+    if shutil.which(program, mode=os.F_OK, path=environment.get("PATH")) is None:
+        return _NOT_FOUND, f"{program}: not found\n".encode()
+    return _NOT_EXECUTABLE, f"{program}: {error.strerror}\n".encode()
 
 
-def _memory(content: bytes = b"") -> BinaryIO:
+def _memory(content: bytes) -> BinaryIO:
     file = os.fdopen(os.memfd_create("linacre"), "w+b", 0)
     file.write(content)
     file.seek(0)
     return file
-
-
-def _written(file: BinaryIO) -> bytes:
-    file.seek(0)
-    return file.read()
-
-
-async def _kill(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
 
 
 async def open_shell(
