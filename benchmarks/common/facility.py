@@ -1,0 +1,189 @@
+"""A facility of small softioc IOCs that a benchmark makes, and removes whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from common.conditions import say
+from linacre.base.errors import BusyError, LinacreError, UserError
+from linacre.base.paths import FacilityPaths, StatePaths
+from linacre.images.build import BuiltImage, build_image
+from linacre.images.recipe import Recipe
+
+RECORDS = 10
+"""Records of each IOC: a set point, a counter scanned at 1 Hz, and eight values."""
+
+_FIRST_IOC = 257
+_POOL_BYTES = 2 << 30
+_POOL_BYTES_EACH = 24 << 20
+_ST_CMD = 'dbLoadRecords("small.db","P=$(BENCH_P)")\niocInit()\n'
+_DB = (
+    'record(ao, "$(P)SETI") { field(VAL, "1.5") field(PINI, "YES") }\n'
+    'record(calc, "$(P)COUNT") { field(SCAN, "1 second") field(CALC, "VAL+1") }\n'
+) + "".join(
+    f'record(ai, "$(P)VALUE{number}") {{ field(VAL, "{number}") }}\n'
+    for number in range(RECORDS - 2)
+)
+
+
+@dataclass(frozen=True)
+class BenchFacility:
+    """A facility file of a benchmark, and the command line on it."""
+
+    name: str
+    folder: Path
+    subnet: IPv4Network
+    engine: str
+
+    @property
+    def file(self) -> Path:
+        """The facility file."""
+        return self.folder / "facility.yaml"
+
+    @property
+    def paths(self) -> FacilityPaths:
+        """The facility's folder in the state folder."""
+        return StatePaths.from_environment().facility(self.name)
+
+    def write(self, count: int) -> None:
+        """Declare this many IOCs; `UserError` where the subnet has too few addresses."""
+        if count > (room := self.subnet.num_addresses - _FIRST_IOC - 1):
+            raise UserError(f"--subnet {self.subnet} has room for {max(room, 0)} IOCs: widen it")
+        source = self.folder / "small"
+        source.mkdir(exist_ok=True)
+        (source / "st.cmd").write_text(_ST_CMD)
+        (source / "small.db").write_text(_DB)
+        pool = (_POOL_BYTES + count * _POOL_BYTES_EACH) >> 20
+        engine = f"{{kind: incus, pool_size: {pool}MiB}}" if self.engine == "incus" else self.engine
+        iocs = [self._ioc(number) for number in range(count)]
+        lines = [
+            f"facility: {self.name}",
+            f"engine: {engine}",
+            f"networks: {{controls: {{subnet: {self.subnet}}}}}",
+            *(["iocs:", *iocs] if iocs else []),
+        ]
+        self.file.write_text("\n".join(lines) + "\n")
+
+    def _ioc(self, number: int) -> str:
+        address = self.subnet.network_address + _FIRST_IOC + number
+        settings = f"environment: {{BENCH_P: '{prefix(number)}'}}"
+        return f"  {ioc(number)}: {{kind: softioc, source: small, address: {address}, {settings}}}"
+
+    def run(self, *arguments: str) -> str:
+        """Run `linacre ... -f FILE` and return what it prints; `LinacreError` where it fails."""
+        done = subprocess.run(
+            self.argv(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
+        )
+        if done.returncode != 0:
+            raise LinacreError(f"linacre {' '.join(arguments)} failed in the benchmark (see above)")
+        return done.stdout.decode()
+
+    def argv(self, *arguments: str) -> list[str]:
+        """Return the command line of `linacre ... -f FILE`."""
+        return [sys.executable, "-m", "linacre.cli.main", *arguments, "-f", str(self.file)]
+
+    def last_task(self) -> dict[str, Any]:
+        """Return the newest task of the facility with its steps."""
+        (newest,) = json.loads(self.run("task", "list", "--limit", "1", "--json"))
+        return json.loads(self.run("task", "show", str(newest["id"]), "--json"))
+
+    def client_environment(self) -> dict[str, str]:
+        """Return the EPICS variables for a client on this host."""
+        found = json.loads(self.run("env", "--json"))
+        return {**found, "EPICS_CA_AUTO_ADDR_LIST": "NO"}
+
+    def purge(self) -> None:
+        """Remove the facility; none there is no error."""
+        if self.paths.root.exists():
+            self.run("down", "--purge", "--yes")
+
+    def purge_surely(self) -> None:
+        """Remove the facility, in two tries if need be: a benchmark leaves nothing behind."""
+        try:
+            self.purge()
+        except LinacreError:
+            say("once more")
+            self.purge()
+
+
+def ioc(number: int) -> str:
+    """Return the name of an IOC."""
+    return f"ioc{number:04d}"
+
+
+def prefix(number: int) -> str:
+    """Return what an IOC's PV names begin with."""
+    return f"BENCH-{number:04d}:"
+
+
+def first_pv(number: int) -> str:
+    """Return the name of an IOC's first PV."""
+    return f"{prefix(number)}SETI"
+
+
+@contextmanager
+def bench_facility(
+    name: str, *, subnet: IPv4Network, engine: str = "incus"
+) -> Generator[BenchFacility]:
+    """Hold a facility, nothing of it up yet, that is purged at the end whatever happens.
+
+    Raises `BusyError` where the same benchmark runs already.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    with _alone(name), tempfile.TemporaryDirectory(prefix="linacre-bench-") as folder:
+        facility = BenchFacility(name, Path(folder), subnet, engine)
+        facility.write(0)
+        try:
+            facility.purge_surely()  # what a run left that was killed
+            yield facility
+        finally:
+            say("removing the facility")
+            # A second Ctrl-C must not stop this half-way.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            facility.write(0)
+            facility.purge_surely()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(_number: int, _frame: object) -> None:
+    raise SystemExit(143)
+
+
+@contextmanager
+def _alone(name: str) -> Generator[None]:
+    folder = StatePaths.from_environment().root
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}.lock"
+    with file.open("w") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BusyError(f"{name} runs already: wait for it to end") from None
+        yield
+
+
+def build_first() -> BuiltImage:
+    """Build the image, where it is not there yet, so that no figure holds the building of it."""
+    state = StatePaths.from_environment()
+    return asyncio.run(
+        build_image(Recipe.load("ioc"), images=state.images, downloads=state.downloads, report=say)
+    )
+
+
+def require_root(what: str) -> None:
+    """Raise `UserError` for who is not root."""
+    if os.geteuid() != 0:
+        raise UserError(f"{what} needs root (Incus, and dropping the page cache): use sudo")
