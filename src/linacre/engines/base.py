@@ -219,7 +219,10 @@ class Engine(Protocol):
         ...
 
     async def purge(self) -> None:
-        """Remove all that the engine holds for the facility, an embedded daemon included."""
+        """Remove all that the engine holds for the facility, an embedded daemon included.
+
+        Opens the engine itself, if it can: one that no longer comes up is removed all the same.
+        """
         ...
 
 

@@ -147,12 +147,14 @@ class _Runner:
                 await engine.start(spec.name)
             case Action.RESTART:
                 await engine.restart_program(spec.name)
+            case Action.CHECK:
+                pass
             case _:
                 raise AssertionError(step.action)
 
     async def _confirm(self, step: Step) -> None:
         """Wait until an IOC that was started has booted; others may start meanwhile."""
-        if step.action not in (Action.START, Action.RESTART):
+        if step.action not in (Action.START, Action.RESTART, Action.CHECK):
             return
         spec = self._work.declared.machine(step.target)
         if spec.kind is not MachineKind.IOC:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import linacre
 from linacre.base.errors import UserError
 from linacre.base.tasks import TaskListener
-from linacre.engines.base import Capability, Limits
+from linacre.engines.base import Capability, Limits, Machine, MachineState
 from linacre.facility.apply import Work, apply
 from linacre.facility.load import Declaration
 from linacre.facility.lock import FacilityLock
-from linacre.facility.models import Access
+from linacre.facility.models import Access, Ioc
 from linacre.facility.plan import Found, Plan, make_plan
+from linacre.facility.reports import ioc_report
 from linacre.facility.session import Session
 from linacre.facility.specs import Declared, declared_facility
 from linacre.facility.state import Standing
@@ -73,7 +75,9 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
     )
     found = Found()
     if await session.engine.exists():
-        found = Found(await session.machines(), await session.engine.record())
+        machines = await session.machines()
+        silent = await _silent(session, machines)
+        found = Found(machines, await session.engine.record(), silent)
     plan = make_plan(
         declared,
         found,
@@ -82,6 +86,22 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
         prune=options.prune,
     )
     return Prospect(declared, found, plan, _notes(session, declared, plan))
+
+
+async def _silent(session: Session, machines: Mapping[str, Machine]) -> frozenset[str]:
+    async def is_silent(name: str, ioc: Ioc) -> bool:
+        report = await ioc_report(
+            session.engine, name, ioc.address, clock=session.clock, hold_off_s=float(ioc.hold_off)
+        )
+        return not report.booted or report.restart_loop
+
+    running = [
+        (name, ioc)
+        for name, ioc in session.declaration.facility.iocs.items()
+        if (machine := machines.get(name)) and machine.state is MachineState.RUNNING
+    ]
+    told = await asyncio.gather(*(is_silent(name, ioc) for name, ioc in running))
+    return frozenset(name for (name, _), silent in zip(running, told, strict=True) if silent)
 
 
 def _recipe(session: Session) -> Recipe | None:

@@ -32,6 +32,7 @@ class Action(StrEnum):
     UPDATE = "update"
     START = "start"
     RESTART = "restart"
+    CHECK = "check"
     REMOVE = "remove"
     RECORD = "record"
 
@@ -57,6 +58,8 @@ class Found:
 
     machines: Mapping[str, Machine] = field(default_factory=dict[str, Machine])
     record: Mapping[str, str] = field(default_factory=dict[str, str])
+    silent: frozenset[str] = frozenset()
+    """Running machines whose IOC does not serve: it has not booted, or keeps ending."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ class _Planner:
         waits = [
             key
             for name in self._declared.after.get(spec.name, ())
-            for key in (f"start {name}", f"restart {name}")
+            for key in (f"start {name}", f"restart {name}", f"check {name}")
         ]
         self._add(Action.START, spec.name, f"start {spec.name}", [*after, *waits])
 
@@ -236,6 +239,8 @@ class _Planner:
         elif spec.kind is MachineKind.IOC and self._runs_old_files(spec, found):
             self._note_restart(found)
             self._add(Action.RESTART, spec.name, f"restart the IOC {spec.name}", after)
+        elif spec.name in self._found.silent:
+            self._add(Action.CHECK, spec.name, f"see whether the IOC {spec.name} serves", after)
 
     @staticmethod
     def _runs_old_files(spec: MachineSpec, found: Machine) -> bool:

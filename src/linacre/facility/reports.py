@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
@@ -15,6 +16,8 @@ from linacre.epics.report import IocReport, report
 
 _FILES = ("procserv.pid", "ioc.pid", "starts", "booted", "pvs")
 _PERIOD_S = 0.05
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ?")
+"""What procServ writes before each line of the log."""
 
 
 class IocNotBootedError(EngineError):
@@ -53,9 +56,9 @@ async def wait_until_booted(
     end = clock.monotonic() + limit_s
     while clock.monotonic() < end:
         found = await ioc_report(engine, name, address, clock=clock)
-        if found.booted:
+        if found.booted and not found.restart_loop:
             return
-        if found.starts > 1 and not found.ioc_up:
+        if found.restart_loop or (found.starts > 1 and not found.ioc_up):
             raise IocNotBootedError(
                 f"the IOC {name} ends at its start{await _last_word(engine, name, address)}"
             )
@@ -68,8 +71,9 @@ async def wait_until_booted(
 
 async def _last_word(engine: Engine, name: str, address: IPv4Address) -> str:
     text = await log_text(engine, name, engine.layout(name, address), limit=4000)
-    spoken = [line for line in text.splitlines() if line.strip() and "@@@" not in line]
-    said = f" (its last word: {spoken[-1].strip()})" if spoken else ""
+    lines = (_STAMP.sub("", line).strip() for line in text.splitlines())
+    spoken = [line for line in lines if line and not line.startswith("@@@")]
+    said = f" (its last word: {spoken[-1]})" if spoken else ""
     return f"{said}; see linacre ioc log {name}"
 
 

@@ -95,8 +95,7 @@ async def purge(session: Session) -> bool:
         return False
     async with FacilityLock(session.paths, command="down --purge", clock=session.clock) as lock:
         if await session.engine.exists():
-            async with session.engine_open() as engine:
-                await engine.purge()
+            await session.engine.purge()
         await asyncio.to_thread(_remove_folder, session.paths)
         lock.discard()
     # Another command may have made it anew as soon as the lock was free.

@@ -127,6 +127,17 @@ def test_an_update_that_was_interrupted_before_the_restart_is_finished():
     assert actions(made) == ["restart a", "record declaration"]
 
 
+def test_an_ioc_that_runs_and_does_not_serve_is_looked_at_and_holds_back_what_waits_for_it():
+    have = Found(
+        {"a": machine(A), "b": machine(B, MachineState.STOPPED)},
+        found().record,
+        frozenset({"a"}),
+    )
+    made = plan(declared(A, B, b=("a",)), have)
+    assert actions(made) == ["check a", "start b", "record declaration"]
+    assert made.steps[1].after == ("check a",)
+
+
 def test_a_machine_without_labels_was_half_made_and_is_made_anew():
     half = Machine("a", MachineKind.IOC, MachineState.STOPPED, "host", {"kind": "ioc"})
     assert actions(plan(declared(A), found(half)))[:3] == ["image image-1", "create a", "start a"]

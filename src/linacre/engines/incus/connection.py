@@ -80,6 +80,8 @@ class Connection:
 
         A facility that an embedded daemon holds stays there, whatever the system starts later.
         """
+        if self._client is not None:
+            return
         where: Path | Remote
         if self._remote is not None:
             where = self._remote
@@ -135,13 +137,13 @@ class Connection:
         return found.pid if found else None
 
     async def shut_down(self) -> None:
-        """Stop the daemon, if it is our own."""
+        """Let go of the daemon, and stop it if it is our own."""
+        await self.close()
         if self._is_embedded:
-            await self.close()
             await self._embedded.stop()
 
     async def remove(self) -> None:
-        """Stop the daemon, if it is our own, and remove its directory."""
+        """Let go of the daemon; if it is our own, stop it and remove its directory."""
+        await self.close()
         if self._is_embedded:
-            await self.close()
             await self._embedded.remove()

@@ -230,6 +230,10 @@ class IncusEngine:
         if self._client.is_local:
             pid = await self._connection.pid_of(name)
             return read_inside(pid, path, limit=limit) if pid else None
+        if path.is_relative_to("/proc"):
+            # The daemon takes a file's size from its inode, and there it is 0.
+            done = await self.exec(name, ["cat", str(path)])
+            return done.stdout[-limit:] if done.status == 0 else None
         body = await self._client.fetch(f"/1.0/instances/{name}/files", query={"path": str(path)})
         return None if body is None else body[-limit:]
 
