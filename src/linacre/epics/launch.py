@@ -188,10 +188,12 @@ def _environment(program: Program, layout: Layout) -> list[tuple[str, str]]:
         "PATH": f"{PurePosixPath(layout.softioc).parent}:/usr/local/bin:/usr/bin:/bin",
     }
     if layout.bind:
+        # To every client of the host; one address would refuse them where no client listens.
+        beacons = "127.255.255.255" if layout.bind.is_loopback else str(layout.bind)
         for server in ("CAS", "PVAS"):
             variables |= {
                 f"EPICS_{server}_INTF_ADDR_LIST": str(layout.bind),
-                f"EPICS_{server}_BEACON_ADDR_LIST": str(layout.bind),
+                f"EPICS_{server}_BEACON_ADDR_LIST": beacons,
                 f"EPICS_{server}_AUTO_BEACON_ADDR_LIST": "NO",
             }
     if program.kind is ProgramKind.PYTHON:

@@ -18,6 +18,7 @@ NOISE_MM = 0.005
 DRIFT_MM = 0.03
 DRIFT_PERIOD_S = 120.0
 RAW_ELEMENTS = 9
+DBR_LONG = 5
 DBR_DOUBLE = 10
 
 # Declared persistent, so what is here outlives the machine.
@@ -99,9 +100,13 @@ class Bpm:
         self._put_raw((now, x, y, 1.0 + x / 15, 1.0 - x / 15, 1.0 + y / 15, 1.0 - y / 15, 0.0, 0.0))
 
     def _put_raw(self, values: tuple[float, ...]) -> None:
-        buffer = (ctypes.c_double * RAW_ELEMENTS)(*values)
+        record = f"{self.name}:DATA:B2V"
+        # Processed first: that is what gives the record the time of this shot.
+        one = ctypes.c_int32(1)
+        imports.db_put_field_process(f"{record}.PROC", DBR_LONG, ctypes.addressof(one), 1, True)
+        data = (ctypes.c_double * RAW_ELEMENTS)(*values)
         imports.db_put_field_process(
-            f"{self.name}:DATA:B2V.VALA", DBR_DOUBLE, ctypes.addressof(buffer), RAW_ELEMENTS, False
+            f"{record}.VALA", DBR_DOUBLE, ctypes.addressof(data), RAW_ELEMENTS, False
         )
 
 

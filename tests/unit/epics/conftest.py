@@ -1,0 +1,3 @@
+from epics_support import programs, start
+
+__all__ = ["programs", "start"]

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+from test_launch_scripts import LAYOUT
+
+from linacre.epics.report import DOWN, is_restart_loop, pv_names, report
+
+STAT = "42 (an (odd) name) S 1 " + " ".join(["0"] * 17) + " 777 0 0\n"
+
+
+def reader(**files: str):
+    machine = {str(LAYOUT.run / name.replace("_", ".")): text for name, text in files.items()}
+    machine["/proc/42/stat"] = STAT
+
+    def read(path: PurePosixPath) -> bytes | None:
+        text = machine.get(str(path))
+        return None if text is None else text.encode()
+
+    return read
+
+
+UP = {"procserv_pid": "42 777\n", "ioc_pid": "42 777\n"}
+
+
+def look(**files: str):
+    return report(reader(**files), LAYOUT, now=lambda: 1000.0)
+
+
+def test_nothing_there_is_down() -> None:
+    assert look() == DOWN
+
+
+def test_booted_ioc_counts_its_pvs() -> None:
+    found = look(**UP, starts="900\n", booted="Channel Access Server\n", pvs="A\nB\n")
+    assert found.procserv_up
+    assert found.ioc_up
+    assert found.booted
+    assert found.started_at == 900.0
+    assert found.pv_count == 2
+    assert not found.restart_loop
+
+
+def test_pid_of_another_process_is_not_the_ioc() -> None:
+    found = look(**{**UP, "ioc_pid": "42 776\n"}, starts="900\n", booted="x", pvs="A\n")
+    assert found.procserv_up
+    assert not found.ioc_up
+    assert found.started_at is None
+    assert found.pv_count is None
+
+
+@pytest.mark.parametrize("text", ["", "42", "42 777 1", "x y", "\x00\x01"])
+def test_broken_pid_file_is_down(text: str) -> None:
+    assert not look(procserv_pid=text, ioc_pid=text).procserv_up
+
+
+def test_empty_mark_is_not_booted() -> None:
+    assert not look(**UP, starts="900\n", booted="\n", pvs="A\n").booted
+
+
+def test_half_written_list_ends_at_its_last_whole_name() -> None:
+    assert pv_names(reader(pvs="A\nB\nCLA-S0"), LAYOUT) == ("A", "B")
+    assert pv_names(reader(), LAYOUT) is None
+
+
+@pytest.mark.parametrize(
+    ("starts", "hold_off_s", "loop"),
+    [
+        ([], 15, False),
+        ([990.0], 15, False),
+        ([960.0, 975.0, 990.0], 15, True),
+        ([900.0, 920.0, 939.0], 15, False),
+        ([890.0, 930.0, 970.0], 40, True),
+        ([100.0, 200.0, 990.0], 15, False),
+    ],
+)
+def test_restart_loop(starts: list[float], hold_off_s: float, loop: bool) -> None:
+    assert is_restart_loop(starts, now=1000.0, hold_off_s=hold_off_s) is loop
