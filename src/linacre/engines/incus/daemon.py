@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -104,12 +105,22 @@ class EmbeddedDaemon:
             raise UnsupportedError(
                 engine="incus", what=f"a daemon here ({reason})", instead="use engine: process"
             )
+        self._check_way()
         async with self._alone():
             running = self.process()
             if running is None:
                 await self._clear_after_a_crash()
                 running = self._spawn()
             await self._wait_until_ready(running)
+
+    def _check_way(self) -> None:
+        """Check that the users of unprivileged containers can come to their file systems."""
+        for folder in self._folder.parents:
+            if folder.exists() and not folder.stat().st_mode & stat.S_IXOTH:
+                raise EngineError(
+                    f"containers cannot start below {folder}, which only its owner may enter: "
+                    f"chmod o+x {folder}, or set LINACRE_STATE to another folder"
+                )
 
     async def _clear_after_a_crash(self) -> None:
         # Containers that outlived their daemon are taken over by the next one: only when

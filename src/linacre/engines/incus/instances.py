@@ -131,7 +131,20 @@ class Instances:
 
     async def start(self, name: str) -> None:
         """Start an instance; one that runs is left alone."""
-        await self._change_state(name, {"action": "start", "timeout": 60}, already="running")
+        try:
+            await self._change_state(name, {"action": "start", "timeout": 60}, already="running")
+        except IncusError as error:
+            if (why := await self._why_not_started(name)) is None:
+                raise
+            raise IncusError(f"Incus could not start {name}: {why}", status=error.status) from error
+
+    async def _why_not_started(self, name: str) -> str | None:
+        """Return the cause in the container's own log: Incus itself names only a command."""
+        log = await self._client.fetch(_path(name, "/logs/lxc.log"), query={})
+        lines = (log or b"").decode(errors="replace").splitlines()
+        # lxc writes what failed first at the place where it failed, and then each consequence.
+        errors = [line.partition(" ERROR ")[2].strip() for line in lines if " ERROR " in line]
+        return errors[0] if errors else None
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
         """Stop an instance, at the latest by force; one that is stopped is left alone."""
