@@ -13,17 +13,18 @@ import io
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
 from linacre.images.packages import fetch_packages
-from linacre.images.process import run
+from linacre.images.process import Tool
 from linacre.images.recipe import Recipe, package_files
 from linacre.images.sources import host_codename, read_sources, sources_for
 from linacre.images.wheel import pack_wheel
@@ -164,7 +165,9 @@ async def _make_root(recipe: Recipe, *, archive: Path, wheels: Path, work: Path,
         "CUSTOMIZE": str(recipe.customize),
         "TMPDIR": str(work),
     }
-    await run(command, log=log, environment=environment, what=f"building the image {recipe.name}")
+    await Tool(log=log, environment=environment).run(
+        command, what=f"building the image {recipe.name}"
+    )
 
 
 async def _pack(recipe: Recipe, digest: str, *, work: Path, result: Path, log: Path) -> None:
@@ -173,7 +176,7 @@ async def _pack(recipe: Recipe, digest: str, *, work: Path, result: Path, log: P
         *("mksquashfs", work / "root", result / "rootfs.squashfs", "-comp", "zstd"),
         *("-Xcompression-level", "9", "-noappend", "-no-progress", "-no-xattrs", "-quiet"),
     ]
-    await run(squash, log=log, what=f"packing the image {recipe.name}")
+    await Tool(log=log).run(squash, what=f"packing the image {recipe.name}")
     metadata = (
         f"architecture: {platform.machine()}\ncreation_date: {int(time.time())}\n"
         f"properties:\n  description: Linacre {recipe.name} on Debian {recipe.suite}\n"
@@ -189,8 +192,8 @@ async def _pack(recipe: Recipe, digest: str, *, work: Path, result: Path, log: P
 def clear(work: Path) -> None:
     """Remove a build folder with whatever is still mounted in it."""
     for mount in sorted(_mounts_below(work), reverse=True):
-        # MNT_DETACH: a mount held by a process that is about to end is no obstacle.
-        os.system(f"umount -l '{mount}'")
+        # Lazily: a mount held by a process that is about to end is no obstacle.
+        subprocess.run(["umount", "-l", mount], check=False)
     if work.exists():
         shutil.rmtree(work)
 
@@ -204,7 +207,7 @@ def _mounts_below(folder: Path) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _one_at_a_time(path: Path, *, report: Callable[[str], None]):
+async def _one_at_a_time(path: Path, *, report: Callable[[str], None]) -> AsyncGenerator[None]:
     with path.open("w") as lock:
         waiting = False
         while True:

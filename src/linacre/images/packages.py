@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linacre.base.errors import LinacreError
-from linacre.images.process import output_of, run
+from linacre.images.process import Tool
 from linacre.images.recipe import Recipe
 from linacre.images.sources import AptSource
 
@@ -105,31 +105,32 @@ async def _fetch(
     apt = _Apt(archive.parent / f"apt-{recipe.suite}")
     apt.prepare(sources)
     await _make_stand_ins(apt, recipe.stand_ins, log=log)
-    tool = {"log": log, "environment": apt.environment}
-    await run(["apt-get", "update", "-qq"], what="reading the lists of packages", **tool)
+    tool = Tool(log=log, environment=apt.environment)
+    await tool.run(["apt-get", "update", "-qq"], what="reading the lists of packages")
     extra = [_STAND_INS] if recipe.stand_ins else []
     # APT calls itself essential; an image without it is a good deal smaller.
     chosen = ["?and(?essential,?not(?exact-name(apt)))", *recipe.packages, *extra]
     install = ["apt-get", "install", "--yes", "-qq"]
-    planned = await output_of([*install, "--simulate", *chosen], what="choosing packages", **tool)
-    names = list(_planned(planned))
+    planned = await tool.output_of([*install, "--simulate", *chosen], what="choosing packages")
+    names = list(planned_packages(planned))
     report(f"image {recipe.name}: fetching {len(names)} Debian packages")
-    await run([*install, "--download-only", *chosen], what="fetching packages", **tool)
-    shown = await output_of(
+    await tool.run([*install, "--download-only", *chosen], what="fetching packages")
+    shown = await tool.output_of(
         ["apt-cache", "show", *(f"{name}={version}" for name, version, _ in names)],
         what="describing packages",
-        **tool,
     )
-    return _lay_out(apt.archives, archive, names=names, records=_records(shown), suite=recipe.suite)
+    return _lay_out(
+        apt.archives, archive, names=names, records=index_records(shown), suite=recipe.suite
+    )
 
 
-def _planned(text: str) -> Iterator[tuple[str, str, str]]:
+def planned_packages(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield (name, version, architecture) from what `apt-get --simulate install` prints."""
     for match in re.finditer(r"^Inst (\S+) \((\S+) .*\[(\w+)\]\)", text, re.MULTILINE):
         yield match[1], match[2], match[3]
 
 
-def _records(text: str) -> dict[tuple[str, str], str]:
+def index_records(text: str) -> dict[tuple[str, str], str]:
     """Return APT's records by (name, version)."""
     found: dict[tuple[str, str], str] = {}
     for record in text.strip().split("\n\n"):
@@ -193,7 +194,7 @@ async def _make_stand_ins(apt: _Apt, names: Sequence[str], *, log: Path) -> None
     (tree / "DEBIAN" / "control").write_text(control)
     deb = apt.stand_ins / f"{_STAND_INS}_1_all.deb"
     build = ["dpkg-deb", "--root-owner-group", "--build", tree, deb]
-    await run(build, log=log, what="making the stand-in package")
+    await Tool(log=log).run(build, what="making the stand-in package")
     data = deb.read_bytes()
     (apt.stand_ins / "Packages").write_text(
         f"{control.strip()}\nFilename: ./{deb.name}\nSize: {len(data)}\n"

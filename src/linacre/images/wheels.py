@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from linacre.images.process import run
+from linacre.images.process import Tool
 from linacre.images.recipe import Recipe
 
 _MANYLINUX = ("2_28", "2_27", "2_17")
@@ -36,6 +36,6 @@ async def fetch_wheels(
         *("--python-version", recipe.python, *platforms),
         *("--dest", new, "--requirement", recipe.requirements, "pip"),
     ]
-    await run(command, log=log, what="fetching Python packages")
+    await Tool(log=log).run(command, what="fetching Python packages")
     new.rename(folder)
     return folder
