@@ -96,7 +96,8 @@ def pss_by_pid() -> dict[int, int]:
 
 def daemons(directory: Path) -> list[int]:
     """Return the pids of the Incus daemon of this directory, or of the system's without one."""
-    found = [pid for pid in _pids() if _comm(pid) == "incusd"]
+    # A machine's monitor bears the daemon's name too.
+    found = [pid for pid in _pids() if _comm(pid) == "incusd" and not _CGROUP.search(_cgroup(pid))]
     ours = [
         pid for pid in found if _environment(pid).get("INCUS_DIR", "").startswith(f"{directory}")
     ]
@@ -104,18 +105,23 @@ def daemons(directory: Path) -> list[int]:
 
 
 def _comm(pid: int) -> str:
+    return _read(pid, "comm").strip()
+
+
+def _cgroup(pid: int) -> str:
+    return _read(pid, "cgroup")
+
+
+def _read(pid: int, file: str) -> str:
     try:
-        return Path("/proc", str(pid), "comm").read_text().strip()
+        return Path("/proc", str(pid), file).read_bytes().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
 def _environment(pid: int) -> dict[str, str]:
-    try:
-        data = Path("/proc", str(pid), "environ").read_bytes().decode(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return {}
-    return dict(pair.split("=", 1) for pair in data.split("\0") if "=" in pair)
+    pairs = _read(pid, "environ").split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
 def cpu_of(pids: list[int]) -> float:
