@@ -1,0 +1,145 @@
+"""An `up` that is killed anywhere is finished by the next one, with nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from harness import Site
+
+from linacre.base.tasks import TaskState
+from linacre.engines.base import MachineState
+from linacre.engines.incus.engine import IncusEngine
+from linacre.engines.incus.names import project
+from linacre.facility.bring_up import UpOptions, look_ahead
+from linacre.facility.session import Session, open_session
+from linacre.facility.status import facility_status
+
+pytestmark = pytest.mark.timeout(600)
+
+KILLED = -9
+
+
+@pytest.fixture(scope="module")
+def site(make_site: Callable[[str], Site]) -> Site:
+    """A facility of two IOCs, declared and not up."""
+    site = make_site("cut")
+    site.ioc("a", 11)
+    site.ioc("b", 12)
+    site.write()
+    return site
+
+
+@asynccontextmanager
+async def opened(site: Site) -> AsyncGenerator[tuple[Session, IncusEngine]]:
+    """Work on the facility in this process: a command's start costs more than its work."""
+    session = await open_session(site.folder, state=site.state, folder=site.folder)
+    assert isinstance(session.engine, IncusEngine)
+    async with session.engine_open():
+        yield session, session.engine
+
+
+def begin_afresh(site: Site) -> None:
+    """Take away what an `up` makes, all but the pool and the image in it, which cost most."""
+
+    async def work() -> None:
+        async with opened(site) as (_, engine):
+            machines = await engine.machines()
+            order = {"action": "stop", "force": True, "timeout": 10}
+            for machine in machines:
+                if machine.state is MachineState.RUNNING:
+                    path = f"/1.0/instances/{machine.name}/state"
+                    await engine._client.request("PUT", path, body=order)
+            await asyncio.gather(*(engine.delete(machine.name) for machine in machines))
+            for network in await engine.networks():
+                await engine.remove_network(network)
+            await engine.set_record(dict.fromkeys(await engine.record()))
+
+    asyncio.run(work())
+
+
+def assert_whole(site: Site) -> None:
+    """Fail unless the facility is up, all of it there once and nothing half made."""
+
+    async def work() -> None:
+        async with opened(site) as (session, engine):
+            prospect = await look_ahead(session, UpOptions())
+            assert prospect.plan.is_empty, prospect.plan
+            client = engine._client
+            volumes = f"/1.0/storage-pools/{project(site.name)}/volumes/custom"
+            assert [m.name for m in await engine.machines()] == ["a", "b", "desk-controls"]
+            assert await engine.networks() == ["controls"]
+            assert len(await client.request("GET", volumes)) == 2
+            assert len(await client.request("GET", "/1.0/images")) == 1
+            async with session.catalogue_open() as catalogue:
+                states = [task.state for task in await catalogue.tasks(1000)]
+            assert states[0] is TaskState.DONE
+            assert TaskState.RUNNING not in states
+        status = await facility_status(session)
+        assert all(row.green and row.files == "clean" for row in status.iocs), status
+
+    asyncio.run(work())
+    for name in ("a", "b"):
+        site.pid(name, "procServ")
+        site.pid(name, "softIoc")
+
+
+def test_killed_again_and_again_from_nothing(site: Site) -> None:
+    kills = 0
+    while True:
+        kills += 1
+        # Each gets a little further on top of what the one before it left.
+        done = site.run("up", "--yes", LINACRE_TEST_KILL_AFTER=str(kills))
+        if done.status == 0:
+            break
+        assert done.status == KILLED, done
+    print(f"killed {kills - 1} times before an up was done")
+    assert kills > 5
+    assert_whole(site)
+
+
+def test_killed_after_every_write_to_the_journal(site: Site, timings: dict[str, float]) -> None:
+    site.up()
+    begun = time.monotonic()
+    writes = 0
+    while True:
+        writes += 1
+        begin_afresh(site)
+        done = site.run("up", "--yes", LINACRE_TEST_KILL_AFTER=str(writes))
+        if done.status == 0:
+            break
+        assert done.status == KILLED, done
+        finished = site.run("up", "--yes")
+        assert finished.status == 0, (writes, finished)
+        assert_whole(site)
+    timings[f"killed after each of {writes - 1} writes"] = time.monotonic() - begun
+    assert writes > 20
+
+
+def test_killed_at_random_times(site: Site, timings: dict[str, float]) -> None:
+    seed = int(os.environ.get("LINACRE_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    print(f"LINACRE_TEST_SEED={seed}")
+    chosen = random.Random(seed)
+    begin_afresh(site)
+    length = site.up().took_s
+    begun = time.monotonic()
+    for number in range(20):
+        begin_afresh(site)
+        at = chosen.uniform(0.0, length)
+        process = site.spawn("up", "--yes")
+        try:
+            process.communicate(timeout=at)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+        finished = site.run("up", "--yes")
+        where = f"LINACRE_TEST_SEED={seed}, number {number}, killed at {at:.2f} s"
+        assert finished.status == 0, (where, finished)
+        assert_whole(site)
+    timings["killed at 20 random times"] = time.monotonic() - begun

@@ -1,0 +1,333 @@
+"""A facility of a test's own on real containers: its file, the command line, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linacre.base.paths import StatePaths
+from linacre.base.processes import ProcessId
+from linacre.engines.incus.cable import bridge_name, veth_name
+from linacre.engines.incus.connection import SYSTEM_SOCKET
+from linacre.engines.incus.daemon import why_not_here
+
+CACHE = Path(os.environ.get("LINACRE_TEST_IMAGES", "/var/lib/linacre"))
+"""Where images and downloads are kept from one run of the tests to the next."""
+
+DATABASE = """\
+record(ao, "$(P)SETI") { field(VAL, "1.5") field(PINI, "YES") field(PREC, "3") }
+record(ai, "$(P)READI") { field(VAL, "2.5") }
+record(calc, "$(P)COUNT") { field(SCAN, "1 second") field(CALC, "VAL+1") }
+"""
+
+
+def why_no_containers() -> str | None:
+    """Say why this machine cannot run these tests, or None where it can."""
+    if SYSTEM_SOCKET.exists():
+        return "a system's Incus runs here: these tests are for the embedded one"
+    return why_not_here()
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    argv: tuple[str, ...]
+    status: int
+    out: str
+    err: str
+    took_s: float
+
+    @property
+    def problem(self) -> str:
+        """The lines by which an operator is told what went wrong."""
+        said = [line for line in self.err.splitlines() if line.startswith("linacre: ")]
+        assert len(said) == 1, f"not one clear line: {self}"
+        return said[0]
+
+
+def until(what: Callable[[], Any], limit_s: float = 30.0, why: str = "") -> Any:
+    """Wait for a condition and return what it returned; fail when time is up."""
+    end = time.monotonic() + limit_s
+    while not (found := what()):
+        assert time.monotonic() < end, why or "the condition did not come"
+        time.sleep(0.05)
+    return found
+
+
+def _free_subnet() -> str:
+    """Return the first three numbers of a subnet that no interface of this host has."""
+    there = subprocess.run(["ip", "-4", "addr"], capture_output=True, text=True, check=True).stdout
+    free = [n for n in range(2, 250) if f" 10.62.{n}." not in there]
+    return f"10.62.{random.SystemRandom().choice(free)}"
+
+
+class Site:
+    """One facility under test, with a state folder of its own."""
+
+    def __init__(self, label: str, *, state: Path | None = None) -> None:
+        # Short: the daemon's sockets are below it, and sockaddr_un(7) allows 107 bytes.
+        self.root = Path(tempfile.mkdtemp(prefix="lt", dir="/tmp"))
+        # The users of containers must be able to come to their file systems.
+        self.root.chmod(0o755)
+        self.state = StatePaths(state or self.root / "state")
+        self.name = f"t-{label}-{self.root.name[-4:].lower().replace('_', 'x')}"
+        self.folder = self.root / "facility"
+        self.folder.mkdir()
+        self.subnet = _free_subnet()
+        self.iocs: dict[str, dict[str, Any]] = {}
+        self.access: dict[str, Any] = {}
+        self.machines: set[str] = {"desk-controls"}
+        self.share_images()
+
+    def share_images(self) -> None:
+        """Let this state folder use the images and packages that other runs have made."""
+        self.state.root.mkdir(parents=True, exist_ok=True)
+        for name in ("images", "downloads"):
+            (CACHE / name).mkdir(parents=True, exist_ok=True)
+            (self.state.root / name).symlink_to(CACHE / name)
+
+    # -- the declaration
+
+    def address(self, name: str) -> str:
+        """Return the address of an IOC."""
+        return str(self.iocs[name]["address"])
+
+    def prefix(self, name: str) -> str:
+        """Return the prefix of an IOC's PVs, unlike any other's on this host."""
+        return f"{self.name}-{name}:".upper()
+
+    def source(self, name: str, files: dict[str, str]) -> None:
+        """Write the own files of an IOC."""
+        folder = self.folder / "iocs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            (folder / path).write_text(text)
+
+    def ioc(self, name: str, number: int, **settings: Any) -> None:
+        """Declare an IOC, a small softIoc unless the settings say otherwise."""
+        declared: dict[str, Any] = {"kind": "softioc", "address": f"{self.subnet}.{number}"}
+        if "module" not in settings:
+            declared["source"] = f"iocs/{name}"
+        self.iocs[name] = declared | settings
+        self.machines.add(name)
+        if self.iocs[name]["kind"] == "softioc":
+            start = f'dbLoadRecords("ioc.db", "P={self.prefix(name)}")\niocInit\n'
+            self.source(name, {"st.cmd": start, "ioc.db": DATABASE})
+
+    def write(self) -> None:
+        """Write the facility file. JSON is YAML."""
+        facility: dict[str, Any] = {
+            "facility": self.name,
+            "engine": {"kind": "incus", "pool_size": "1GiB"},
+            "networks": {"controls": {"subnet": f"{self.subnet}.0/24"}},
+            "access": self.access,
+            "defaults": {"ioc": {"hold_off": "1s"}},
+            "iocs": self.iocs,
+        }
+        (self.folder / "facility.yaml").write_text(json.dumps(facility, indent=2) + "\n")
+
+    # -- the command line
+
+    def spawn(self, *args: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command and return at once."""
+        return subprocess.Popen(
+            self.argv(*args),
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of commands: nothing of EPICS, and our state folder."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("EPICS_")}
+        return kept | {"LINACRE_STATE": str(self.state.root)}
+
+    @staticmethod
+    def argv(*args: str) -> list[str]:
+        """Return the words of a command."""
+        return [sys.executable, "-m", "linacre.cli.main", *args]
+
+    def run(self, *args: str, stdin: str = "", limit_s: float = 240, **environment: str) -> Done:
+        """Run a command to its end."""
+        begun = time.monotonic()
+        done = subprocess.run(
+            self.argv(*args),
+            cwd=self.folder,
+            env=self.environment | environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+        took = time.monotonic() - begun
+        return Done(args, done.returncode, done.stdout, done.stderr, took)
+
+    def ok(self, *args: str, stdin: str = "") -> Done:
+        """Run a command that must succeed."""
+        done = self.run(*args, stdin=stdin)
+        assert done.status == 0, done
+        return done
+
+    def up(self, *args: str) -> Done:
+        """Bring the facility up; all of it must be green."""
+        self.write()
+        done = self.ok("up", "--yes", *args)
+        self.assert_green()
+        return done
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Return the rows of `status --json` by the IOC's name."""
+        return {row["name"]: row for row in self.whole_status()["iocs"]}
+
+    def whole_status(self) -> dict[str, Any]:
+        """Return `status --json`."""
+        done = self.run("status", "--json")
+        assert done.out, done
+        return json.loads(done.out)
+
+    def assert_green(self) -> dict[str, dict[str, Any]]:
+        """Fail unless every declared IOC is as it should be; return the rows."""
+        done = self.run("status", "--json")
+        assert done.status == 0, done
+        rows = {row["name"]: row for row in json.loads(done.out)["iocs"]}
+        assert rows.keys() == self.iocs.keys()
+        for row in rows.values():
+            assert row["green"], row
+            assert (row["machine"], row["procserv"], row["ioc"]) == ("running", "up", "up"), row
+        return rows
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return `task list --json`, the newest first."""
+        return json.loads(self.ok("task", "list", "--json", "-n", "500").out)
+
+    # -- the host's side
+
+    def processes(self, machine: str) -> dict[int, str]:
+        """Return the command lines of the processes inside a machine by their ids on this host."""
+        group = f"lxc.payload.linacre-{self.name}_{machine}"
+        found: dict[int, str] = {}
+        for pid in _pids():
+            try:
+                groups = Path(f"/proc/{pid}/cgroup").read_text()
+                if re.search(rf"/{re.escape(group)}(-\d+)?(/|$)", groups, re.MULTILINE):
+                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    found[pid] = line.replace(b"\0", b" ").decode().strip()
+            except OSError:
+                continue
+        return found
+
+    def pid(self, machine: str, program: str) -> int:
+        """Return the id on this host of the one process of a machine that runs a program."""
+        found = [pid for pid, line in self.processes(machine).items() if program in line]
+        assert len(found) == 1, (program, self.processes(machine))
+        return found[0]
+
+    def identity(self, machine: str, program: str) -> ProcessId:
+        """Return the process of a program in a machine, never to be taken for a later one."""
+        found = ProcessId.of(self.pid(machine, program))
+        assert found is not None
+        return found
+
+    @staticmethod
+    def kill(pid: int) -> None:
+        """Kill a process, unless it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def daemon(self) -> ProcessId | None:
+        """Return the embedded daemon, or None where it does not run."""
+        try:
+            text = (self.state.facility(self.name).incus / "daemon.pid").read_text()
+        except FileNotFoundError:
+            return None
+        found = ProcessId.parse(text)
+        return found if found is not None and found.is_alive else None
+
+    def leftovers(self) -> list[str]:
+        """Return all that this host still has of the facility outside its own files."""
+        state, project = str(self.state.root), f"linacre-{self.name}"
+        found = [f"process {pid}: {line}" for pid, line in self._processes_left(state, project)]
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            if f"{state}/facilities" in line or project in line:
+                found.append(f"mount {line.split()[4]}")
+        for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+            if f"{state}/facilities" in backing.read_text():
+                found.append(f"loop device {backing.parts[3]}")
+        links = [veth_name(self.name, machine) for machine in self.machines]
+        for link in (bridge_name(self.name, "controls"), *links):
+            if Path(f"/sys/class/net/{link}").exists():
+                found.append(f"network interface {link}")
+        for group in Path("/sys/fs/cgroup").glob(f"**/lxc.*.{project}_*"):
+            found.append(f"control group {group}")
+        for folder in (Path("/run/netns"), Path("/dev/shm"), Path("/run/lxc")):
+            found += [str(path) for path in folder.glob(f"*{self.name}*")]
+        return found
+
+    @staticmethod
+    def _processes_left(state: str, project: str) -> Iterator[tuple[int, str]]:
+        for pid in _pids():
+            try:
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                groups = Path(f"/proc/{pid}/cgroup").read_text()
+                folder = [str(Path(f"/proc/{pid}/{link}").readlink()) for link in ("exe", "cwd")]
+                environment = Path(f"/proc/{pid}/environ").read_bytes()
+            except OSError:
+                continue
+            in_daemon = f"INCUS_DIR={state}/".encode() in environment
+            in_folder = any(each.startswith(state) for each in folder)
+            if state in line or project in groups or in_daemon or in_folder:
+                yield pid, line
+
+    # -- the end
+
+    def remove(self) -> None:
+        """Remove the facility as its user would, then check that nothing of it is left."""
+        said: Done | None = None
+        try:
+            self.write()
+            said = self.run("down", "--purge", "--yes", limit_s=120)
+            left = self.leftovers()
+        finally:
+            self._force_away()
+        assert said.status == 0, said
+        assert not left, (said, left)
+        assert not self.state.facility(self.name).root.exists()
+
+    def _force_away(self) -> None:
+        """Take away what a defect left: the next test must find this host as it was."""
+        for each in self.leftovers():
+            if each.startswith("process "):
+                self.kill(int(each.split()[1].rstrip(":")))
+        for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+            if str(self.state.root) + "/facilities" in line:
+                subprocess.run(["umount", "--lazy", line.split()[4]], check=False)
+        for each in self.leftovers():
+            if each.startswith("loop "):
+                device = f"/dev/{each.split()[-1]}"
+                subprocess.run(["losetup", "--detach", device], check=False)
+            elif each.startswith("network "):
+                subprocess.run(["ip", "link", "delete", each.split()[-1]], check=False)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _pids() -> Iterator[int]:
+    yield from (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
