@@ -142,8 +142,11 @@ def bench_facility(
 
     Raises `BusyError` where the same benchmark runs already.
     """
-    signal.signal(signal.SIGTERM, _end)
-    with _alone(name), tempfile.TemporaryDirectory(prefix="linacre-bench-") as folder:
+    with (
+        _ending_well(),
+        _alone(name),
+        tempfile.TemporaryDirectory(prefix="linacre-bench-") as folder,
+    ):
         facility = BenchFacility(name, Path(folder), subnet, engine)
         facility.write(0)
         try:
@@ -155,11 +158,22 @@ def bench_facility(
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             facility.write(0)
             facility.purge_surely()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _end(_number: int, _frame: object) -> None:
-    raise SystemExit(143)
+@contextmanager
+def _ending_well() -> Generator[None]:
+    """Make SIGTERM end the block in order, and put the handlers back after it."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise SystemExit(143)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
