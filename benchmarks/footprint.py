@@ -24,6 +24,10 @@ from linacre.base.errors import LinacreError
 
 NAME = "bench-footprint"
 OF_THE_IOC = ("softIoc", "procServ")
+_MEMORY = (
+    *("MemAvailable", "MemFree", "AnonPages", "Mapped", "Cached", "Buffers"),
+    *("SReclaimable", "SUnreclaim", "KernelStack", "PageTables", "Percpu"),
+)
 _STEADY_BYTES = 1 << 20
 _NOISE_BYTES = 200_000
 _STEADY_LOOKS = 3
@@ -66,8 +70,8 @@ def _options() -> argparse.Namespace:
 class Look:
     """The host at one moment."""
 
-    available: int
-    free: int
+    memory: dict[str, int]
+    """/proc/meminfo, in bytes."""
     machines: list[Process]
     daemon: int
     """PSS of the Incus daemon, in bytes."""
@@ -100,8 +104,7 @@ def _look(facility: BenchFacility) -> Look:
     daemon = sum(pss.get(pid, 0) for pid in daemons(facility.paths.incus))
     ours = sum(process.pss for process in machines) + daemon + pss.get(os.getpid(), 0)
     return Look(
-        available=now["MemAvailable"],
-        free=now["MemFree"],
+        memory=now,
         machines=machines,
         daemon=daemon,
         others=sum(pss.values()) - ours,
@@ -133,8 +136,8 @@ def figures(before: Look, after: Look, *, n: int) -> Result:
     ioc_pss = sum(process.pss for process in ioc) / n
     ioc_private = sum(process.pss - process.pss_file for process in ioc) / n
     all_pss = sum(process.pss for process in new) / n
-    used = (before.available - after.available) / n
-    used_free = (before.free - after.free) / n
+    change = {key: (after.memory[key] - before.memory[key]) / n for key in _MEMORY}
+    used, used_free = -change["MemAvailable"], -change["MemFree"]
     result = {
         # The figure asked for.
         "machine_bytes": used - ioc_pss,
@@ -153,6 +156,7 @@ def figures(before: Look, after: Look, *, n: int) -> Result:
     }
     rows: Result = {key: rounded(value) for key, value in result.items()}
     return rows | {
+        "meminfo_change_bytes": {key: round(value) for key, value in change.items()},
         "pss_by_process_bytes": _by_name(new, n, files=True),
         "pss_by_process_without_files_bytes": _by_name(new, n, files=False),
     }
