@@ -73,21 +73,21 @@ def all_processes() -> Iterator[tuple[ProcessId, str]]:
             yield identity, line.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
 
 
-async def run_tool(*argv: str, check: bool = True) -> str:
-    """Run a program of the host to its end and return what it printed.
+async def run_tool(*argv: str, stdin: bytes = b"", check: bool = True) -> str:
+    """Run a program of the host to its end, given `stdin`, and return what it printed.
 
     Raises `LinacreError` with the program's last line where it is missing or fails.
     """
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
     except FileNotFoundError as error:
         raise LinacreError(f"{argv[0]} is not installed on this host") from error
-    printed, _ = await process.communicate()
+    printed, _ = await process.communicate(stdin)
     text = printed.decode(errors="replace")
     if check and process.returncode != 0:
         last = text.strip().splitlines()[-1:] or [f"exit status {process.returncode}"]

@@ -56,6 +56,7 @@ class Connection:
         self._is_embedded = False
         self._client: IncusClient | None = None
         self._disks: Path | None = None
+        self._server = ""
         self._inits: dict[str, ProcessId] = {}
 
     @property
@@ -75,13 +76,19 @@ class Connection:
         """Whether the daemon is our own, as `open` found."""
         return self._is_embedded
 
-    async def open(self) -> None:
+    @property
+    def server(self) -> str:
+        """The name of the daemon's server."""
+        return self._server
+
+    async def open(self) -> bool:
         """Reach the remote daemon, the one that has the facility, or the one that may take it.
 
         A facility that an embedded daemon holds stays there, whatever the system starts later.
+        Returns whether it was closed before.
         """
         if self._client is not None:
-            return
+            return False
         where: Path | Remote
         if self._remote is not None:
             where = self._remote
@@ -93,10 +100,11 @@ class Connection:
             where, self._disks = self._embedded.socket, self._embedded.directory / "disks"
         self._client = await IncusClient(where, project=self._project).__aenter__()
         try:
-            await self._check_extensions()
+            await self._check_server()
         except EngineError:
             await self.close()
             raise
+        return True
 
     async def exists(self) -> bool:
         """Tell whether there is an embedded daemon, or the facility's project in another one."""
@@ -110,8 +118,9 @@ class Connection:
         async with IncusClient(where, project=self._project) as client:
             return await client.exists(f"/1.0/projects/{self._project}", project=False)
 
-    async def _check_extensions(self) -> None:
+    async def _check_server(self) -> None:
         server: Any = await self.client.request("GET", "/1.0", project=False)
+        self._server = str(server["environment"].get("server_name") or "")
         if server.get("auth") != "trusted":
             raise EngineError(f"Incus at {self.client} does not trust our client certificate")
         missing = [name for name in _NEEDED if name not in server["api_extensions"]]

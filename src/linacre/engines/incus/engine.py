@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -24,11 +24,12 @@ from linacre.engines.base import (
 )
 from linacre.engines.console import ConsoleStream
 from linacre.engines.incus import machines, names, storage, streams
-from linacre.engines.incus.cable import Cables, bridge_name
+from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient
 from linacre.engines.incus.connection import Connection, IncusSettings
 from linacre.engines.incus.inside import read_inside
 from linacre.engines.incus.instances import Instances
+from linacre.engines.incus.networks import Networks
 from linacre.epics.layout import Layout
 
 LAYOUT = Layout(
@@ -74,11 +75,16 @@ class IncusEngine:
     def _instances(self) -> Instances:
         return Instances(self._client, self._facility, pool=self._project, cables=self._cables)
 
+    @property
+    def _networks(self) -> Networks:
+        return Networks(self._client, self._facility)
+
     # -- the daemon and the facility's place in it
 
     async def open(self) -> None:
         """Reach the daemon; start the embedded one where there is no other."""
-        await self._connection.open()
+        if await self._connection.open():
+            await self._networks.mend_broadcast()
 
     async def close(self) -> None:
         """Let go of the daemon; machines go on."""
@@ -144,36 +150,15 @@ class IncusEngine:
 
     async def networks(self) -> list[str]:
         """Return the declared names of the facility's bridges."""
-        found = await self._client.request(
-            "GET", "/1.0/networks", query={"recursion": "1"}, project=False
-        )
-        labels = [cast(Mapping[str, str], each.get("config") or {}) for each in found]
-        return [
-            config[names.LABEL + "network"]
-            for config in labels
-            if config.get(names.LABEL + "facility") == self._facility
-        ]
+        return await self._networks.declared_names()
 
     async def ensure_network(self, network: NetworkSpec) -> None:
         """Make the bridge of a network, or bring it to this state."""
-        name = bridge_name(self._facility, network.name)
-        config = machines.network_config(network) | {
-            names.LABEL + "facility": self._facility,
-            names.LABEL + "network": network.name,
-        }
-        body: dict[str, Any] = {"config": config, "description": "made by Linacre"}
-        found = await self._client.get_or_none(f"/1.0/networks/{name}", project=False)
-        if found is None:
-            body |= {"name": name, "type": "bridge"}
-            await self._client.request("POST", "/1.0/networks", body=body, project=False)
-        elif any(found["config"].get(key) != value for key, value in config.items()):
-            await self._client.request("PUT", f"/1.0/networks/{name}", body=body, project=False)
+        await self._networks.ensure(network)
 
     async def remove_network(self, name: str) -> None:
         """Remove the bridge of a network; none there is no error."""
-        await self._client.remove(
-            f"/1.0/networks/{bridge_name(self._facility, name)}", project=False
-        )
+        await self._networks.remove(name)
 
     async def ensure_image(self, digest: str, path: Path) -> None:
         """Import an image: the folder holds `metadata.tar` and `rootfs.squashfs`."""
@@ -189,7 +174,10 @@ class IncusEngine:
     async def machines(self) -> list[Machine]:
         """Return the instances of the project with their states."""
         found = await self._instances.all()
-        return sorted((machines.found_machine(each) for each in found), key=lambda m: m.name)
+        return sorted(
+            (machines.found_machine(each, self._connection.server) for each in found),
+            key=lambda m: m.name,
+        )
 
     async def create(self, spec: MachineSpec) -> None:
         """Make an instance with its payload, not started; one half made is made anew."""
@@ -271,12 +259,10 @@ class IncusEngine:
 
     async def client_environment(self, network: str) -> dict[str, str]:
         """Return the EPICS variables for a client on this host: the bridge's broadcast address."""
-        path = f"/1.0/networks/{bridge_name(self._facility, network)}"
-        found = await self._client.get_or_none(path, project=False)
-        if found is None:
+        address = await self._networks.address(network)
+        if address is None:
             return {}
-        subnet = IPv4Interface(found["config"]["ipv4.address"]).network
-        broadcast = str(subnet.broadcast_address)
+        broadcast = str(address.network.broadcast_address)
         return {"EPICS_CA_ADDR_LIST": broadcast, "EPICS_PVA_ADDR_LIST": broadcast}
 
     # -- the end

@@ -112,8 +112,8 @@ def network_config(network: NetworkSpec) -> dict[str, str]:
     }
 
 
-def found_machine(instance: Mapping[str, Any]) -> Machine:
-    """Return a machine from what the daemon says of its instance (with its state)."""
+def found_machine(instance: Mapping[str, Any], server: str) -> Machine:
+    """Return a machine from what the daemon `server` says of its instance (with its state)."""
     config = cast(Mapping[str, str], instance.get("config") or {})
     labels = {
         key.removeprefix(LABEL): value for key, value in config.items() if key.startswith(LABEL)
@@ -124,7 +124,8 @@ def found_machine(instance: Mapping[str, Any]) -> Machine:
         name=str(instance["name"]),
         kind=MachineKind(labels.get("kind", MachineKind.IOC)),
         state=_STATES.get(str(instance.get("status")), MachineState.ERROR),
-        host=str(instance.get("location") or "none"),
+        # Outside a cluster Incus says that the location is "none".
+        host=server if instance.get("location") in (None, "", "none") else instance["location"],
         labels=labels,
         pid=pid if pid > 0 else None,
     )
