@@ -174,7 +174,7 @@ async def _pack(recipe: Recipe, digest: str, *, work: Path, result: Path, log: P
     squash = [
         *_CONFINED,
         *("mksquashfs", work / "root", result / "rootfs.squashfs", "-comp", "zstd"),
-        *("-Xcompression-level", "9", "-noappend", "-no-progress", "-no-xattrs", "-quiet"),
+        *("-Xcompression-level", "6", "-noappend", "-no-progress", "-no-xattrs", "-quiet"),
     ]
     await Tool(log=log).run(squash, what=f"packing the image {recipe.name}")
     metadata = (

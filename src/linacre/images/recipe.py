@@ -10,7 +10,7 @@ from pathlib import Path
 
 import linacre
 
-BUILD_VERSION = 1
+BUILD_VERSION = 2
 """Raised when the way of building changes what comes out."""
 
 _RECIPES = Path(__file__).parent / "recipes"
