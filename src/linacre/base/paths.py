@@ -64,7 +64,8 @@ class StatePaths:
         """
         if given := environment.get("LINACRE_STATE"):
             return cls(Path(given).absolute())
-        if os.geteuid() == 0:
+        # Root of a container's own user names may not write there, and is an ordinary user.
+        if os.geteuid() == 0 and os.access("/var/lib", os.W_OK):
             return cls(Path("/var/lib/linacre"))
         base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
         return cls(Path(base) / "linacre")
