@@ -34,8 +34,9 @@ def process(machine: str, name: str, *, pss: int, files: int = 0, monitor: bool 
 
 def look(machines: list[processes.Process], *, available: int, free: int) -> footprint.Look:
     rest = dict.fromkeys(("AnonPages", "Mapped", "Cached", "Buffers", "SReclaimable"), 0)
-    rest |= dict.fromkeys(("SUnreclaim", "KernelStack", "PageTables", "Percpu"), 0)
-    memory = {"MemAvailable": available, "MemFree": free, **rest}
+    rest |= dict.fromkeys(("SUnreclaim", "KernelStack", "Percpu"), 0)
+    tables = 4 * MB * len({each.machine for each in machines})
+    memory = {"MemAvailable": available, "MemFree": free, "PageTables": tables, **rest}
     return footprint.Look(memory=memory, machines=machines, daemon=50 * MB, others=0)
 
 
@@ -57,6 +58,7 @@ def test_footprint_leaves_out_the_ioc_and_what_was_there_before() -> None:
     assert found["machine_bytes"] == 5 * MB
     assert found["machine_bytes_by_memfree"] == 9 * MB
     assert found["machine_bytes_without_files"] == 9 * MB
+    assert found["machine_bytes_by_parts"] == 7 * MB
     assert found["other_processes_pss_bytes"] == 3 * MB
     assert found["pss_by_process_bytes"]["lxc monitor"] == 2 * MB
 
