@@ -12,7 +12,7 @@ from typing import Any, cast
 import aiohttp
 
 from linacre.engines.base import Completed, Output
-from linacre.engines.incus.client import IncusClient, Operation
+from linacre.engines.incus.client import IncusClient, IncusError, Operation
 
 PATH = "/opt/linacre/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "USER": "root"}
@@ -67,6 +67,21 @@ async def _feed(socket: aiohttp.ClientWebSocketResponse, data: bytes) -> None:
     await socket.close()
 
 
+def _status_of(error: IncusError) -> int | None:
+    """Return the status that a shell gives a program that cannot be run, if it is that."""
+    statuses = {"Command not found": 127, "Command not executable": 126}
+    return next((status for said, status in statuses.items() if said in str(error)), None)
+
+
+def _not_run(program: str, status: int, output: Output | None) -> Completed:
+    why = "No such file or directory" if status == 127 else "cannot be executed"
+    line = f"{program}: {why}\n".encode()
+    if output is not None:
+        output(2, line)
+        line = b""
+    return Completed(status, b"", line)
+
+
 async def run(
     client: IncusClient,
     instance: str,
@@ -88,6 +103,10 @@ async def run(
             _drain(two, 2, output),
             client.wait(operation),
         )
+    except IncusError as error:
+        if (status := _status_of(error)) is None:
+            raise
+        return _not_run(argv[0], status, output)
     except asyncio.CancelledError:
         await _signal(control, signal.SIGTERM)
         raise
@@ -106,13 +125,16 @@ class ExecStream:
         *,
         control: aiohttp.ClientWebSocketResponse,
         sending: aiohttp.ClientWebSocketResponse,
-        receiving: aiohttp.ClientWebSocketResponse,
+        receiving: Sequence[aiohttp.ClientWebSocketResponse],
     ) -> None:
         self._client = client
         self._operation = operation
         self._control = control
         self._sending = sending
         self._receiving = receiving
+        self._pumped: asyncio.Queue[bytes] = asyncio.Queue(maxsize=64)
+        self._pumps = [asyncio.create_task(self._pump(socket)) for socket in receiving]
+        self._open = len(receiving)
 
     @classmethod
     async def open(
@@ -132,21 +154,28 @@ class ExecStream:
         control = await client.websocket(operation, fds["control"])
         first = await client.websocket(operation, fds["0"])
         if size is not None:
-            return cls(client, operation, control=control, sending=first, receiving=first)
-        out = await client.websocket(operation, fds["1"])
-        err = await client.websocket(operation, fds["2"])
-        await err.close()
-        return cls(client, operation, control=control, sending=first, receiving=out)
+            return cls(client, operation, control=control, sending=first, receiving=[first])
+        # Both: a program whose error output nobody takes is ended by a broken pipe.
+        both = [await client.websocket(operation, fds[fd]) for fd in ("1", "2")]
+        return cls(client, operation, control=control, sending=first, receiving=both)
 
-    async def read(self) -> bytes:
-        """Return the next bytes, or b"" at the end."""
+    async def _pump(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
-            message = await self._receiving.receive()
+            message = await socket.receive()
             if message.type is aiohttp.WSMsgType.BINARY:
                 if data := cast(bytes, message.data):
-                    return data
+                    await self._pumped.put(data)
             elif message.type is not aiohttp.WSMsgType.PONG:
-                return b""
+                break
+        await self._pumped.put(b"")
+
+    async def read(self) -> bytes:
+        """Return the next bytes of output or error output, or b"" at the end of both."""
+        while self._open > 0:
+            if data := await self._pumped.get():
+                return data
+            self._open -= 1
+        return b""
 
     async def write(self, data: bytes) -> None:
         """Send bytes; what comes after the far side's end is dropped."""
@@ -164,7 +193,10 @@ class ExecStream:
 
     async def close(self) -> int:
         """End the stream and return the program's exit status; one that goes on is hung up."""
-        for socket in {self._sending, self._receiving}:
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+        for socket in {self._sending, *self._receiving}:
             await socket.close()
         try:
             async with asyncio.timeout(2):
