@@ -124,7 +124,12 @@ def _bring_up(facility: BenchFacility) -> Up:
 
 
 def _reader() -> subprocess.Popen[str]:
-    argv = [sys.executable, str(Path(__file__).parent / "common" / "reader.py")]
+    # epicscorelibs imports setuptools, which may have a warning for somebody else.
+    argv = [
+        sys.executable,
+        "-Wignore::FutureWarning",
+        str(Path(__file__).parent / "common" / "reader.py"),
+    ]
     reader = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert reader.stdout is not None
     if reader.stdout.readline() != "ready\n":
