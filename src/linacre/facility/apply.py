@@ -132,9 +132,9 @@ class _Runner:
         engine = self._work.engine
         match step.action:
             case Action.CREATE:
-                await engine.create(spec)
+                await engine.create(_marked_as_running(spec))
             case Action.REBUILD:
-                await engine.rebuild(spec)
+                await engine.rebuild(_marked_as_running(spec))
             case Action.STOP:
                 await engine.stop(spec.name)
             case Action.UPDATE:
@@ -142,8 +142,10 @@ class _Runner:
                 image = self._work.found[spec.name].labels.get(IMAGE, "")
                 await engine.update(replace(spec, labels={**spec.labels, IMAGE: image}))
             case Action.START:
-                # Written while nothing runs: a crash in between leaves a truth.
-                await engine.set_labels(spec.name, {RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST]})
+                if not self._is_marked(spec):
+                    # Written while nothing runs: a crash in between leaves a truth.
+                    running = {RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST]}
+                    await engine.set_labels(spec.name, running)
                 await engine.start(spec.name)
             case Action.RESTART:
                 await engine.restart_program(spec.name)
@@ -151,6 +153,14 @@ class _Runner:
                 pass
             case _:
                 raise AssertionError(step.action)
+
+    def _is_marked(self, spec: MachineSpec) -> bool:
+        """Tell whether the label of the running files is right already."""
+        made = {f"{Action.CREATE} {spec.name}", f"{Action.REBUILD} {spec.name}"}
+        if not made.isdisjoint(self._tasks):
+            return True
+        found = self._work.found.get(spec.name)
+        return found is not None and found.labels.get(RUNNING_DIGEST) == spec.labels[PROGRAM_DIGEST]
 
     async def _confirm(self, step: Step) -> None:
         """Wait until an IOC that was started has booted; others may start meanwhile."""
@@ -169,3 +179,8 @@ class _Runner:
         if step.action is Action.RESTART:
             digest = spec.labels[PROGRAM_DIGEST]
             await self._work.engine.set_labels(spec.name, {RUNNING_DIGEST: digest})
+
+
+def _marked_as_running(spec: MachineSpec) -> MachineSpec:
+    """Return the spec of a new machine, which will first start with the files it is made with."""
+    return replace(spec, labels={**spec.labels, RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST]})

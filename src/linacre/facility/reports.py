@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address
@@ -16,6 +17,7 @@ from linacre.epics.report import IocReport, report
 
 _FILES = ("procserv.pid", "ioc.pid", "starts", "booted", "pvs")
 _PERIOD_S = 0.05
+_REPORT_PERIOD_S = 0.5
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ?")
 """What procServ writes before each line of the log."""
 
@@ -54,7 +56,14 @@ async def wait_until_booted(
     booted within the limit.
     """
     end = clock.monotonic() + limit_s
+    booted = engine.layout(name, address).run / "booted"
+    looked = -math.inf
     while clock.monotonic() < end:
+        # A whole report is a dozen files: only now and then while there is nothing to see.
+        if not await engine.read(name, booted) and clock.monotonic() < looked + _REPORT_PERIOD_S:
+            await clock.sleep(_PERIOD_S)
+            continue
+        looked = clock.monotonic()
         found = await ioc_report(engine, name, address, clock=clock)
         if found.booted and not found.restart_loop:
             return

@@ -1,18 +1,18 @@
 """A step that fails, which a real engine cannot be made to show at will."""
 
 import asyncio
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from linacre.base.clock import SystemClock
 from linacre.base.errors import EngineError
-from linacre.engines.base import MachineKind
+from linacre.engines.base import MachineKind, MachineSpec, Payload
 from linacre.facility.apply import StepsFailedError, Work, apply
 from linacre.facility.plan import Action, Plan, Step
-from linacre.facility.specs import Declared
+from linacre.facility.specs import PROGRAM_DIGEST, Declared
 
 
 class Journal:
@@ -46,15 +46,29 @@ class Engine:
             raise EngineError("no room")
 
 
+def spec(name: str) -> MachineSpec:
+    return MachineSpec(
+        name=name,
+        kind=MachineKind.DESK,
+        network="controls",
+        address=IPv4Interface("10.9.0.2/24"),
+        gateway=IPv4Address("10.9.0.1"),
+        mac="02:00:00:00:00:01",
+        image=None,
+        payload=Payload(),
+        labels={PROGRAM_DIGEST: "program-1"},
+    )
+
+
 def work(engine: Engine, *names: str) -> Work:
-    specs = tuple(SimpleNamespace(name=name, kind=MachineKind.DESK) for name in names)
+    specs = tuple(spec(name) for name in names)
 
     async def image() -> Path:
         raise AssertionError("no image is asked for")
 
     return Work(
         engine=cast(Any, engine),
-        declared=Declared((), cast(Any, specs), {}),
+        declared=Declared((), specs, {}),
         found={},
         build_image=image,
         record={},

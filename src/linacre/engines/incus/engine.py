@@ -43,6 +43,7 @@ LAYOUT = Layout(
     softioc="/usr/local/bin/softIoc",
     python="/opt/linacre/bin/python",
 )
+_DELETES_AT_ONCE = 8
 CAPABILITIES = frozenset(Capability) - {Capability.NO_ROOT}
 
 
@@ -282,7 +283,11 @@ class IncusEngine:
             if not self._connection.is_embedded:
                 raise
         else:
-            await self._empty()
+            try:
+                await self._empty()
+            except EngineError:
+                await self._connection.close()
+                raise
         for link in self._cables.links():
             await run_tool("ip", "link", "delete", "dev", link, check=False)
         with contextlib.suppress(FileNotFoundError):
@@ -290,8 +295,13 @@ class IncusEngine:
         await self._connection.remove()
 
     async def _empty(self) -> None:
-        found = [machine.name for machine in await self.machines()]
-        await asyncio.gather(*(self.delete(name) for name in found))
+        at_once = asyncio.Semaphore(_DELETES_AT_ONCE)
+
+        async def delete(name: str) -> None:
+            async with at_once:
+                await self.delete(name)
+
+        await asyncio.gather(*(delete(machine.name) for machine in await self.machines()))
         for network in await self.networks():
             await self.remove_network(network)
         await storage.remove_all(self._client, pool=self._project)

@@ -120,7 +120,8 @@ class Instances:
         """Remove an instance, running or not; none there is no error."""
         try:
             await self._client.request("GET", _path(name))
-            await self.stop(name, timeout_s=5)
+            # What loses its data needs no time to save them.
+            await (self.stop(name, timeout_s=5) if keep_persistent else self._kill(name))
             await self._client.remove(_path(name))
         except IncusError as error:
             if error.status != 404:
@@ -154,14 +155,19 @@ class Instances:
         except IncusError as error:
             if error.status == 404:
                 raise
-            order = {"action": "stop", "timeout": 30, "force": True}
-            await self._change_state(name, order, already="stopped")
+            await self._kill(name)
+
+    async def _kill(self, name: str) -> None:
+        order = {"action": "stop", "timeout": 30, "force": True}
+        await self._change_state(name, order, already="stopped")
 
     async def _change_state(self, name: str, order: Mapping[str, Any], *, already: str) -> None:
         try:
             await self._client.request("PUT", _path(name, "/state"), body=dict(order))
         except IncusError as error:
-            if f"already {already}" not in str(error):
+            said = str(error)
+            ended_meanwhile = already == "stopped" and "is not running" in said
+            if f"already {already}" not in said and not ended_meanwhile:
                 raise
 
     async def restart_program(self, name: str) -> None:
