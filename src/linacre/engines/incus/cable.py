@@ -93,6 +93,16 @@ class Cables:
         else:
             await run_tool("ip", "link", "set", "dev", veth, "master", bridge)
 
+    def has_link(self, machine: str) -> bool:
+        """Tell whether the host's end of a machine's cable is there."""
+        return Path(f"/sys/class/net/{veth_name(self._facility, machine)}").exists()
+
+    async def clear_link(self, machine: str) -> None:
+        """Remove the cable that a start cut short left of a machine that does not run."""
+        if self.has_link(machine):
+            veth = veth_name(self._facility, machine)
+            await run_tool("ip", "link", "delete", "dev", veth, check=False)
+
     def where(self, machine: str) -> str | None:
         """Return the bridge that a running machine's cable is in now, as the kernel says."""
         master = Path(f"/sys/class/net/{veth_name(self._facility, machine)}/master")

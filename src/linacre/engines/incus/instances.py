@@ -126,12 +126,15 @@ class Instances:
         except IncusError as error:
             if error.status != 404:
                 raise
+        if self._client.is_local:
+            await self._cables.clear_link(name)
         if not keep_persistent:
             self._cables.forget(name)
             await storage.remove_volume(self._client, pool=self._pool, machine=name)
 
     async def start(self, name: str) -> None:
         """Start an instance; one that runs is left alone."""
+        await self._clear_link(name)
         try:
             await self._change_state(name, {"action": "start", "timeout": 60}, already="running")
         except IncusError as error:
@@ -146,6 +149,14 @@ class Instances:
         # lxc writes what failed first at the place where it failed, and then each consequence.
         errors = [line.partition(" ERROR ")[2].strip() for line in lines if " ERROR " in line]
         return errors[0] if errors else None
+
+    async def _clear_link(self, name: str) -> None:
+        """Remove what a daemon killed in the middle of a start left: the name is taken by it."""
+        if not self._client.is_local or not self._cables.has_link(name):
+            return
+        found = await self._client.request("GET", _path(name, "/state"))
+        if found["status"] == "Stopped":
+            await self._cables.clear_link(name)
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
         """Stop an instance, at the latest by force; one that is stopped is left alone."""
