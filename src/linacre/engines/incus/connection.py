@@ -52,7 +52,9 @@ class Connection:
     def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
         self._project = names.project(facility)
         self._remote = settings.remote
-        self._embedded = EmbeddedDaemon(paths.incus, log=paths.logs / "incusd.log")
+        self._embedded = EmbeddedDaemon(
+            paths.incus, log=paths.logs / "incusd.log", project=self._project
+        )
         self._is_embedded = False
         self._client: IncusClient | None = None
         self._disks: Path | None = None

@@ -56,8 +56,9 @@ def _may(_name: str, number: int) -> bool:
 class EmbeddedDaemon:
     """A private `incusd`, started when it is needed and left running."""
 
-    def __init__(self, folder: Path, *, log: Path) -> None:
+    def __init__(self, folder: Path, *, log: Path, project: str) -> None:
         self._folder = folder
+        self._project = project
         self._log = log
 
     @property
@@ -192,6 +193,7 @@ class EmbeddedDaemon:
                     process.kill(signal.SIGKILL)
             await leftovers.end_containers(self.directory)
             await leftovers.clear(self.directory)
+            leftovers.clear_control_groups(self._project)
             self._pid_file.unlink(missing_ok=True)
 
     async def remove(self) -> None:

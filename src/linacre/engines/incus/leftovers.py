@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +59,20 @@ async def end_containers(folder: Path) -> None:
     async with asyncio.timeout(10):
         while any(process.is_alive for process in ending):
             await asyncio.sleep(0.02)
+
+
+def clear_control_groups(project: str) -> None:
+    """Remove the empty control groups of a project's containers whose monitors were killed."""
+    root = Path("/sys/fs/cgroup")
+    for kind in ("payload", "monitor"):
+        name = f"lxc.{kind}.{project}_*"
+        # One tree for all controllers (cgroup v2), or one for each below the root.
+        for group in [*root.glob(name), *root.glob(f"*/{name}")]:
+            inside = [Path(folder) for folder, _, _ in os.walk(group, topdown=False)]
+            with contextlib.suppress(OSError):
+                # The kernel keeps those that have a process.
+                for each in inside:
+                    each.rmdir()
 
 
 async def clear(folder: Path) -> None:

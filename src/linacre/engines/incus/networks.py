@@ -46,9 +46,13 @@ class Networks:
         }
         body: dict[str, Any] = {"config": config, "description": "made by Linacre"}
         path = self._path(network.name)
+        bridge = bridge_name(self._facility, network.name)
         found = await self._client.get_or_none(path, project=False)
+        if found is not None and self._is_missing(bridge):
+            # Whoever asked for it was killed meanwhile: the daemon then keeps the entry alone.
+            await self._client.remove(path, project=False)
+            found = None
         if found is None:
-            bridge = bridge_name(self._facility, network.name)
             self._check_free(bridge, network.name)
             body |= {"name": bridge, "type": "bridge"}
             await self._client.request("POST", _ALL, body=body, project=False)
@@ -56,8 +60,11 @@ class Networks:
             await self._client.request("PUT", path, body=body, project=False)
         await self.mend_broadcast()
 
+    def _is_missing(self, bridge: str) -> bool:
+        return self._client.is_local and not Path(f"/sys/class/net/{bridge}").exists()
+
     def _check_free(self, bridge: str, network: str) -> None:
-        if self._client.is_local and Path(f"/sys/class/net/{bridge}").exists():
+        if self._client.is_local and not self._is_missing(bridge):
             raise EngineError(
                 f"the bridge {bridge} of the network {network} is on this host already, from "
                 f"another daemon or another LINACRE_STATE: take {self._facility} down there first"
