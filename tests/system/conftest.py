@@ -99,6 +99,7 @@ def three(
 ) -> Iterator[Site]:
     """A facility of three IOCs that is up: a softIoc, a softioc script, and one from PyPI."""
     waves = tmp_path_factory.mktemp("waves")
+    waves.chmod(0o755)
     (waves / "ramp.txt").write_text("0 1 2\n")
     with _sites() as make:
         site = make("three")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -20,9 +21,11 @@ from typing import Any
 
 from linacre.base.paths import StatePaths
 from linacre.base.processes import ProcessId
+from linacre.engines.base import Completed
 from linacre.engines.incus.cable import bridge_name, veth_name
-from linacre.engines.incus.connection import SYSTEM_SOCKET
+from linacre.engines.incus.connection import SYSTEM_SOCKET, IncusSettings
 from linacre.engines.incus.daemon import why_not_here
+from linacre.engines.incus.engine import IncusEngine
 
 CACHE = Path(os.environ.get("LINACRE_TEST_IMAGES", "/var/lib/linacre"))
 """Where images and downloads are kept from one run of the tests to the next."""
@@ -220,6 +223,22 @@ class Site:
         return json.loads(self.ok("task", "list", "--json", "-n", "500").out)
 
     # -- the host's side
+
+    def inside(self, machine: str, script: str) -> Done:
+        """Run a script inside a machine as root, whatever its network is like."""
+
+        async def work() -> Completed:
+            paths = self.state.facility(self.name)
+            engine = IncusEngine(self.name, paths, IncusSettings())
+            await engine.open()
+            try:
+                return await engine.exec(machine, ["sh", "-c", script])
+            finally:
+                await engine.close()
+
+        done = asyncio.run(work())
+        out, err = done.stdout.decode(), done.stderr.decode()
+        return Done((machine, script), done.status, out, err, 0)
 
     def processes(self, machine: str) -> dict[int, str]:
         """Return the command lines of the processes inside a machine by their ids on this host."""

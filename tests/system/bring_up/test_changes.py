@@ -67,7 +67,7 @@ def test_a_file_gone_from_the_source_is_gone_from_the_machine(site: Site) -> Non
     site.up()
     (site.folder / "iocs/a/extra.txt").unlink()
     site.up()
-    assert "extra.txt" not in site.ok("ioc", "shell", "a", stdin="ls /srv/ioc\n").out
+    assert "extra.txt" not in site.inside("a", "ls /srv/ioc\n").out
 
 
 def test_a_changed_key_restarts_nothing(site: Site) -> None:
@@ -77,11 +77,11 @@ def test_a_changed_key_restarts_nothing(site: Site) -> None:
     assert "restarts" not in site.ok("plan").out
     assert "restart" not in site.up().err
     assert (programs(site, "a"), programs(site, "b")) == before
-    found = site.ok("ioc", "shell", "a", stdin="cat /root/.ssh/authorized_keys\n").out
+    found = site.inside("a", "cat /root/.ssh/authorized_keys\n").out
     assert found == KEY + "\n"
     site.access = {}
     site.up()
-    assert site.ok("ioc", "shell", "a", stdin="cat /root/.ssh/authorized_keys\n").out == ""
+    assert site.inside("a", "cat /root/.ssh/authorized_keys\n").out == ""
 
 
 def test_changed_limits_restart_nothing(site: Site) -> None:
@@ -138,7 +138,7 @@ def test_an_undeclared_machine_is_reported_and_removed_only_when_asked(site: Sit
     assert programs(site, "a") == a
     site.iocs["c"] = declared
     site.up()
-    assert site.ok("ioc", "shell", "c", stdin="ls /srv/persist\n").out == ""
+    assert site.inside("c", "ls /srv/persist\n").out == ""
     del site.iocs["c"]
     site.up("--prune")
 

@@ -57,7 +57,7 @@ def test_up_with_nothing_changed_does_nothing(three: Site, timings: dict[str, fl
 
 
 def test_down_keeps_data_and_up_is_quick(three: Site, timings: dict[str, float]) -> None:
-    three.ok("ioc", "shell", "mag", stdin="echo kept > /srv/ioc/autosave/state\n")
+    three.inside("mag", "echo kept > /srv/ioc/autosave/state\n")
     before = three.ok("ioc", "log", "mag", "-n", "1000").out
     done = three.ok("down")
     timings["three IOCs: down"] = done.took_s
@@ -70,7 +70,7 @@ def test_down_keeps_data_and_up_is_quick(three: Site, timings: dict[str, float])
     assert {row["ioc"] for row in rows.values()} == {"down"}
     assert three.daemon() is None, "status of a facility that is down starts no daemon"
     timings["three IOCs: up after down"] = three.up().took_s
-    assert three.ok("ioc", "shell", "mag", stdin="cat /srv/ioc/autosave/state\n").out == "kept\n"
+    assert three.inside("mag", "cat /srv/ioc/autosave/state\n").out == "kept\n"
     assert three.ok("ioc", "log", "mag", "-n", "1000").out.startswith(before.splitlines()[0])
 
 
@@ -120,7 +120,7 @@ def test_show_list_and_log(three: Site) -> None:
 
 def test_diff_shows_what_somebody_edited_in_the_machine(three: Site) -> None:
     assert "mag runs what is declared" in three.ok("ioc", "diff", "mag").err
-    three.ok("ioc", "shell", "mag", stdin="sed -i s/2.5/9.5/ /srv/ioc/ioc.db\n")
+    three.inside("mag", "sed -i s/2.5/9.5/ /srv/ioc/ioc.db\n")
     try:
         assert three.status()["mag"]["files"] == "edited"
         found = three.run("ioc", "diff", "mag")
@@ -128,7 +128,7 @@ def test_diff_shows_what_somebody_edited_in_the_machine(three: Site) -> None:
         assert "changed: ioc.db" in found.out
         assert '+record(ai, "$(P)READI") { field(VAL, "2.5") }' in found.out
     finally:
-        three.ok("ioc", "shell", "mag", stdin="sed -i s/9.5/2.5/ /srv/ioc/ioc.db\n")
+        three.inside("mag", "sed -i s/9.5/2.5/ /srv/ioc/ioc.db\n")
     assert three.status()["mag"]["files"] == "clean"
 
 
@@ -154,6 +154,7 @@ def test_exec_passes_input_output_and_status(three: Site) -> None:
     assert (done.out, done.err, done.status) == ("out\n", "err\n", 3)
     missing = three.run("exec", "--", "no-such-program")
     assert missing.status == 127
+    assert "no-such-program: No such file" in missing.err
     assert three.run("exec", "--network", "nosuch", "--", "true").status == 2
     assert three.ok("shell", stdin="hostname\n").out == "desk-controls\n"
 
@@ -166,7 +167,7 @@ def test_the_desk_knows_every_ioc_by_name(three: Site) -> None:
 @contextmanager
 def no_network(site: Site, name: str) -> Iterator[None]:
     """Take the network of a machine down, as somebody inside might."""
-    site.ok("ioc", "shell", name, stdin="ip link set eth0 down\n")
+    site.inside(name, "ip link set eth0 down\n")
     try:
         with pytest.raises(OSError, match=r"timed out|unreachable|No route"):
             socket.create_connection((site.address(name), 7001), timeout=2)
@@ -174,7 +175,7 @@ def no_network(site: Site, name: str) -> Iterator[None]:
     finally:
         gateway = f"{site.subnet}.1"
         bring = f"ip link set eth0 up\nip route replace default via {gateway}\n"
-        site.ok("ioc", "shell", name, stdin=bring)
+        site.inside(name, bring)
 
 
 def test_console_and_shell_work_without_a_network(three: Site) -> None:
@@ -231,7 +232,7 @@ class Terminal:
 
 def test_the_console_on_a_terminal_is_left_with_its_key(three: Site) -> None:
     terminal = Terminal(three, "ioc", "console", "mag")
-    terminal.read_until(b"Ctrl-] leaves")
+    terminal.read_until(b"(plus you)")
     terminal.type(b"\r")
     terminal.read_until(b"epics> ")
     terminal.type(b"dbl\r")
@@ -243,6 +244,7 @@ def test_the_console_on_a_terminal_is_left_with_its_key(three: Site) -> None:
 
 def test_a_shell_on_a_terminal(three: Site) -> None:
     terminal = Terminal(three, "ioc", "shell", "mag")
+    terminal.read_until(b"mag:~# ")
     terminal.type(b"tty; hostname\r")
     terminal.read_until(b"/dev/pts/")
     terminal.read_until(b"\nmag\r")
@@ -310,9 +312,9 @@ def _nearest(path: Path, file: str) -> str:
 
 
 def test_a_mount_is_seen_and_cannot_be_written(three: Site) -> None:
-    done = three.ok("ioc", "shell", "mag", stdin="cat /data/waves/ramp.txt\n")
+    done = three.inside("mag", "cat /data/waves/ramp.txt\n")
     assert done.out == "0 1 2\n"
-    done = three.run("ioc", "shell", "mag", stdin="touch /data/waves/new\n")
+    done = three.inside("mag", "touch /data/waves/new\n")
     assert done.status != 0
 
 
@@ -320,7 +322,7 @@ def test_the_ioc_runs_as_its_own_user_with_what_was_declared(three: Site) -> Non
     pid = three.pid("mag", "softIoc")
     environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     assert b"MAG_MODE=test" in environment
-    inside = three.ok("ioc", "shell", "mag", stdin="ps -o user= -C softIoc; ls -ld /srv/ioc\n").out
+    inside = three.inside("mag", "ps -o user= -C softIoc; ls -ld /srv/ioc\n").out
     assert inside.split()[0] == "ioc"
     assert "root root" in inside
     # Unprivileged: not even root in there is root here.
@@ -329,9 +331,9 @@ def test_the_ioc_runs_as_its_own_user_with_what_was_declared(three: Site) -> Non
 
 def test_a_rebuilt_machine_keeps_its_persistent_folder(three: Site, ssh_key: Path) -> None:
     other = three.identity("bpm", "procServ")
-    three.ok("ioc", "shell", "mag", stdin="echo v2 > /srv/ioc/autosave/state; touch /root/lost\n")
+    three.inside("mag", "echo v2 > /srv/ioc/autosave/state; touch /root/lost\n")
     three.up("--rebuild", "mag")
-    found = three.ok("ioc", "shell", "mag", stdin="cat /srv/ioc/autosave/state; ls /root\n")
+    found = three.inside("mag", "cat /srv/ioc/autosave/state; ls /root\n")
     assert found.out == "v2\n"
     assert other.is_alive
     assert "nothing to change" in three.ok("up").err

@@ -83,12 +83,14 @@ def test_iocs_go_on_without_the_daemon_and_the_next_command_starts_it(site: Site
 
 
 def test_everything_killed_is_brought_back_by_up(site: Site) -> None:
-    site.ok("ioc", "shell", "a", stdin="echo kept > /srv/persist/state; sync\n")
+    site.inside("a", "echo kept > /srv/persist/state; sync\n")
     names = ("a", "b", "desk-controls")
     doomed = [pid for name in names for pid in site.processes(name)]
     daemon = site.daemon()
     assert daemon is not None
-    monitors = [int(line.split()[1].rstrip(":")) for line in site.leftovers() if "monitor" in line]
+    monitors = [
+        int(line.split()[1].rstrip(":")) for line in site.leftovers() if "[lxc monitor]" in line
+    ]
     for pid in (daemon.pid, *monitors, *doomed):
         site.kill(pid)
     until(lambda: not any(site.processes(name) for name in names))
@@ -98,20 +100,21 @@ def test_everything_killed_is_brought_back_by_up(site: Site) -> None:
     assert status.status == 1
     site.up()
     assert value(site, "b") == "2.5\n"
-    assert site.ok("ioc", "shell", "a", stdin="cat /srv/persist/state\n").out == "kept\n"
+    assert site.inside("a", "cat /srv/persist/state\n").out == "kept\n"
     assert "nothing to change" in site.ok("up").err
     loops = [each for each in site.leftovers() if each.startswith("loop")]
     assert len(loops) == 1
 
 
 def test_an_ioc_that_ends_at_once_is_a_visible_restart_loop(site: Site) -> None:
-    site.ioc("sick", 13)
-    site.source("sick", {"st.cmd": 'dbLoadRecords("missing.db")\niocInit\nexit 3\n'})
+    site.ioc("sick", 13, kind="python", script="ioc.py")
+    site.source("sick", {"ioc.py": 'raise RuntimeError("no magnet")\n'})
     site.write()
     try:
         done = site.run("up", "--yes")
         assert done.status == 1
         assert "the IOC sick ends at its start" in done.problem
+        assert "(its last word: RuntimeError: no magnet)" in done.problem
         assert "see linacre ioc log sick" in done.problem
         until(lambda: site.status()["sick"]["ioc"] == "restart loop")
         rows = site.status()
@@ -122,7 +125,8 @@ def test_an_ioc_that_ends_at_once_is_a_visible_restart_loop(site: Site) -> None:
         again = site.run("up", "--yes")
         assert again.status == 1
         assert "sick" in again.problem
-        site.source("sick", {"st.cmd": "iocInit\n"})
+        site.ioc("sick", 13)
+        site.write()
         mended = site.run("up", "--yes")
         assert mended.status == 0, mended
         site.assert_green()

@@ -27,7 +27,7 @@ def assert_nothing_left(site: Site) -> None:
 
 def test_a_purge_asks_first_and_says_what_is_lost(site: Site) -> None:
     site.up()
-    site.ok("ioc", "shell", "a", stdin="echo kept > /srv/persist/state\n")
+    site.inside("a", "echo kept > /srv/persist/state\n")
     done = site.run("down", "--purge")
     assert done.status == 1
     assert "1 IOC machines with their persistent folders and logs: a" in done.err
@@ -46,7 +46,7 @@ def test_a_purge_leaves_nothing(site: Site, timings: dict[str, float]) -> None:
 
 def test_a_facility_made_anew_has_nothing_of_the_old_one(site: Site) -> None:
     site.up()
-    assert site.ok("ioc", "shell", "a", stdin="ls /srv/persist\n").out == ""
+    assert site.inside("a", "ls /srv/persist\n").out == ""
     assert len(site.tasks()) == 1
 
 
