@@ -16,9 +16,12 @@ try:
 except ImportError:  # setuptools before 70.1
     from wheel.bdist_wheel import bdist_wheel
 
-SOURCES = Path("src/linacre/epics/softioc")
-BIN = Path("linacre/epics/bin")
-PROGRAMS = {"softIoc": "main.c", "console-keeper": "console-keeper.c"}
+EPICS, INCUS = Path("linacre/epics"), Path("linacre/engines/incus")
+PROGRAMS = {
+    EPICS / "bin/softIoc": EPICS / "softioc/main.c",
+    EPICS / "bin/console-keeper": EPICS / "softioc/console-keeper.c",
+    INCUS / "bin/incus-fork": INCUS / "forkstart/incus-fork.c",
+}
 
 
 def find_compiler() -> str | None:
@@ -33,14 +36,14 @@ class BuildWithPrograms(build_py):
     def run(self) -> None:
         """Build into the wheel's folder, or into the source tree where it is editable."""
         super().run()
-        folder = Path("src" if self.editable_mode else self.build_lib) / BIN
-        folder.mkdir(parents=True, exist_ok=True)
+        top = Path("src" if self.editable_mode else self.build_lib)
         compiler = find_compiler()
         for program, source in PROGRAMS.items():
+            (top / program).parent.mkdir(parents=True, exist_ok=True)
             if compiler is None:
-                (folder / program).unlink(missing_ok=True)
+                (top / program).unlink(missing_ok=True)
             else:
-                self.compile_program(compiler, SOURCES / source, folder / program)
+                self.compile_program(compiler, "src" / source, top / program)
         if compiler is None:
             self.warn(
                 "no C compiler: IOCs of the kind softioc will not run, and others have no port "
@@ -58,13 +61,12 @@ class BuildWithPrograms(build_py):
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
         """Name the programs too, so that an editable installation knows it is complete."""
-        built = Path(self.build_lib) / BIN
+        built = Path(self.build_lib)
         return [*super().get_outputs(include_bytecode), *(str(built / p) for p in PROGRAMS)]
 
     def get_output_mapping(self) -> dict[str, str]:
         """Map each program to where it stands in the source tree."""
-        built, source = Path(self.build_lib) / BIN, Path("src") / BIN
-        mine = {str(built / p): str(source / p) for p in PROGRAMS}
+        mine = {str(Path(self.build_lib) / p): str("src" / p) for p in PROGRAMS}
         return {**super().get_output_mapping(), **mine}
 
 

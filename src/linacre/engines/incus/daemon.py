@@ -19,6 +19,7 @@ from linacre.engines.incus.client import IncusClient
 
 SYSTEM_SOCKET = Path("/var/lib/incus/unix.socket")
 _PROGRAMS = (Path("/usr/libexec/incus/incusd"), Path("/usr/bin/incusd"), Path("/usr/sbin/incusd"))
+_FORK = Path(__file__).parent / "bin" / "incus-fork"
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 60.0
 # sockaddr_un(7) allows 107 bytes.
@@ -142,6 +143,7 @@ class EmbeddedDaemon:
             "INCUS_DIR": str(self.directory),
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         }
+        environment |= self._forking(incusd)
         pid = spawn_detached(
             [str(incusd)], log=self._log, environment=environment, folder=Path("/")
         )
@@ -152,6 +154,19 @@ class EmbeddedDaemon:
         temporary.write_text(str(identity))
         temporary.replace(self._pid_file)
         return identity
+
+    def _forking(self, incusd: Path) -> dict[str, str]:
+        """Return what makes the daemon start machines by our small program (decision 0007).
+
+        The daemon gets a copy of its own: the folder that we are installed in may go.
+        """
+        if not _FORK.exists():
+            return {}
+        copy = self._folder / _FORK.name
+        temporary = copy.with_suffix(".new")
+        shutil.copy2(_FORK, temporary)
+        temporary.replace(copy)
+        return {"INCUS_EXEC_PATH": str(copy), "LINACRE_INCUSD": str(incusd)}
 
     async def _answers(self) -> bool:
         if not self.socket.exists():
