@@ -53,7 +53,11 @@ def _journal_hook() -> Callable[[int], None] | None:
 @asynccontextmanager
 async def open_catalogue(file: Path | None) -> AsyncGenerator[Catalogue]:
     """Open the catalogue of the facility that a command means."""
+    from linacre.base.errors import LinacreError
+
     session = await session_of(file)
+    if not session.paths.catalogue.exists():
+        raise LinacreError(f"{session.name} has no tasks on this host: nothing was done yet")
     async with session.catalogue_open() as catalogue:
         yield catalogue
 

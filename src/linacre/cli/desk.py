@@ -82,7 +82,7 @@ def execute(
 
     async def work() -> int:
         session = await session_of(file)
-        async with session.engine_open() as engine:
+        async with session.engine_up() as engine:
             return await run_in(engine, await _desk(session, network), command)
 
     raise typer.Exit(asyncio.run(work()))
@@ -94,7 +94,7 @@ def shell(network: NetworkOption = None, file: FileOption = None) -> None:
 
     async def work() -> int:
         session = await session_of(file)
-        async with session.engine_open() as engine:
+        async with session.engine_up() as engine:
             name = await _desk(session, network)
             stream = await engine.shell(name, ["/bin/bash", "-l"], size=terminal_size())
             return await join(stream, detach=False)
@@ -116,7 +116,7 @@ def environment(
 
     async def work() -> dict[str, str]:
         session = await session_of(where or file)
-        async with session.engine_open() as engine:
+        async with session.engine_up() as engine:
             return await engine.client_environment(_network(session, network))
 
     found = asyncio.run(work())

@@ -123,7 +123,7 @@ def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOpti
         if await session.engine.exists():
             async with session.engine_open():
                 prospect = await look_ahead(session, UpOptions())
-            if not session.is_up:
+            if not await session.is_up():
                 await session.engine.shut_down()
         else:
             prospect = await look_ahead(session, UpOptions())

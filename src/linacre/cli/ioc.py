@@ -60,7 +60,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
         row = next(each for each in found.iocs if each.name == name)
         pvs: tuple[str, ...] = ()
         if row.ioc == "up":
-            async with session.engine_open() as engine:
+            async with session.engine_up() as engine:
                 layout = engine.layout(name, session.declaration.facility.iocs[name].address)
                 listing = await engine.read(name, layout.run / "pvs", limit=4 << 20)
                 pvs = pv_names(lambda _: listing, layout) or ()
@@ -112,7 +112,7 @@ def console(name: NameArgument, file: FileOption = None) -> None:
 
     async def work() -> int:
         session = await session_of(file)
-        async with session.engine_open() as engine:
+        async with session.engine_up() as engine:
             await running_machine(session, name)
             if terminal_size() is not None:
                 say(f"the IOC shell of {name}; Ctrl-] leaves")
@@ -129,7 +129,7 @@ def shell(name: NameArgument, file: FileOption = None) -> None:
 
     async def work() -> int:
         session = await session_of(file)
-        async with session.engine_open() as engine:
+        async with session.engine_up() as engine:
             await running_machine(session, name)
             stream = await engine.shell(name, ["/bin/bash", "-l"], size=terminal_size())
             return await join(stream, detach=False)
@@ -151,7 +151,7 @@ def log(
 
     async def work() -> int:
         session = await session_of(file)
-        async with session.engine_open() as engine:
+        async with session.engine_up() as engine:
             await running_machine(session, name)
             layout = engine.layout(name, session.declaration.facility.iocs[name].address)
             following = ["-F"] if follow else []
@@ -169,7 +169,7 @@ def diff(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
 
     async def work() -> list[FileDifference]:
         session = await session_of(file)
-        async with session.engine_open():
+        async with session.engine_up():
             return await differences(session, name)
 
     found = asyncio.run(work())

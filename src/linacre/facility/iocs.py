@@ -39,7 +39,7 @@ async def act(
     session.ioc_machine(name)
     async with (
         FacilityLock(session.paths, command=f"ioc {verb} {name}", clock=session.clock),
-        session.engine_open(),
+        session.engine_up(),
     ):
         machine = await existing_machine(session, name)
         running = machine.state is MachineState.RUNNING

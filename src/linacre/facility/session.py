@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linacre.base.clock import Clock, SystemClock
-from linacre.base.errors import UserError
+from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.engines.base import Engine, Machine
 from linacre.facility.choose import choose_engine
@@ -47,10 +47,14 @@ class Session:
         """The facility's name."""
         return self.declaration.facility.facility
 
-    @property
-    def is_up(self) -> bool:
-        """Whether the facility was last asked to be up."""
-        return self.note is not None and self.note.standing is Standing.UP
+    async def is_up(self) -> bool:
+        """Tell whether there is anything to look at: nobody took it down, and the engine has it.
+
+        A facility that somebody brought up from another host is up here too.
+        """
+        if self.note is not None and self.note.standing is Standing.DOWN:
+            return False
+        return await self.engine.exists()
 
     def take_note(self, standing: Standing) -> None:
         """Remember how the facility stands, for the commands to come."""
@@ -71,6 +75,17 @@ class Session:
             yield self.engine
         finally:
             await self.engine.close()
+
+    @asynccontextmanager
+    async def engine_up(self) -> AsyncGenerator[Engine]:
+        """Reach the engine of a facility that is up; `LinacreError` where it is not.
+
+        No daemon is started for a facility that is down.
+        """
+        if not await self.is_up():
+            raise LinacreError(f"{self.name} is not up: run linacre up")
+        async with self.engine_open() as engine:
+            yield engine
 
     @asynccontextmanager
     async def catalogue_open(self) -> AsyncGenerator[Catalogue]:

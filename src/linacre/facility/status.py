@@ -72,7 +72,7 @@ async def facility_status(session: Session) -> FacilityStatus:
 
     A facility that is down is told from its file alone: no daemon is started to look.
     """
-    if not session.is_up or not await session.engine.exists():
+    if not await session.is_up():
         return await _all_down(session)
     async with session.engine_open() as engine:
         prospect = await look_ahead(session, UpOptions())

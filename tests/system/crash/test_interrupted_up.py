@@ -17,7 +17,7 @@ from linacre.base.tasks import TaskState
 from linacre.engines.base import MachineState
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.names import project
-from linacre.facility.bring_up import UpOptions, look_ahead
+from linacre.facility.bring_up import Talk, UpOptions, bring_up, look_ahead
 from linacre.facility.session import Session, open_session
 from linacre.facility.status import facility_status
 
@@ -64,6 +64,17 @@ def begin_afresh(site: Site) -> None:
     asyncio.run(work())
 
 
+def finish(site: Site) -> None:
+    """Bring the facility up, as the next `up` does."""
+
+    async def work() -> None:
+        session = await open_session(site.folder, state=site.state, folder=site.folder)
+        talk = Talk(confirm=lambda _: True, say=print, show_plan=lambda _: None)
+        assert await bring_up(session, UpOptions(), talk) is not None
+
+    asyncio.run(work())
+
+
 def assert_whole(site: Site) -> None:
     """Fail unless the facility is up, all of it there once and nothing half made."""
 
@@ -79,7 +90,8 @@ def assert_whole(site: Site) -> None:
             assert len(await client.request("GET", "/1.0/images")) == 1
             async with session.catalogue_open() as catalogue:
                 states = [task.state for task in await catalogue.tasks(1000)]
-            assert states[0] is TaskState.DONE
+            # Killed after its last step, an up leaves nothing to the next one but its own end.
+            assert states[0] in (TaskState.DONE, TaskState.INTERRUPTED)
             assert TaskState.RUNNING not in states
         status = await facility_status(session)
         assert all(row.green and row.files == "clean" for row in status.iocs), status
@@ -115,8 +127,8 @@ def test_killed_after_every_write_to_the_journal(site: Site, timings: dict[str, 
         if done.status == 0:
             break
         assert done.status == KILLED, done
-        finished = site.run("up", "--yes")
-        assert finished.status == 0, (writes, finished)
+        print(f"killed after write {writes}")
+        finish(site)
         assert_whole(site)
     timings[f"killed after each of {writes - 1} writes"] = time.monotonic() - begun
     assert writes > 20
@@ -138,8 +150,7 @@ def test_killed_at_random_times(site: Site, timings: dict[str, float]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
         process.communicate()
-        finished = site.run("up", "--yes")
-        where = f"LINACRE_TEST_SEED={seed}, number {number}, killed at {at:.2f} s"
-        assert finished.status == 0, (where, finished)
+        print(f"number {number}, killed at {at:.2f} s")
+        finish(site)
         assert_whole(site)
     timings["killed at 20 random times"] = time.monotonic() - begun
