@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -16,6 +18,7 @@ from linacre.engines.incus.cable import bridge_name
 from linacre.engines.incus.client import IncusClient
 
 _ALL = "/1.0/networks"
+_MAKING_LIMIT_S = 2.0
 
 
 class Networks:
@@ -47,11 +50,7 @@ class Networks:
         body: dict[str, Any] = {"config": config, "description": "made by Linacre"}
         path = self._path(network.name)
         bridge = bridge_name(self._facility, network.name)
-        found = await self._client.get_or_none(path, project=False)
-        if found is not None and self._is_missing(bridge):
-            # Whoever asked for it was killed meanwhile: the daemon then keeps the entry alone.
-            await self._client.remove(path, project=False)
-            found = None
+        found = await self._whole(path, bridge)
         if found is None:
             self._check_free(bridge, network.name)
             body |= {"name": bridge, "type": "bridge"}
@@ -59,6 +58,24 @@ class Networks:
         elif any(found["config"].get(key) != value for key, value in config.items()):
             await self._client.request("PUT", path, body=body, project=False)
         await self.mend_broadcast()
+
+    async def _whole(self, path: str, bridge: str) -> dict[str, Any] | None:
+        """Return the daemon's entry of a bridge that there is; remove one that is only an entry.
+
+        An entry is all that stays where whoever asked for the bridge was killed meanwhile: the
+        daemon goes on for a moment, then takes back the bridge and keeps the entry.
+        """
+        end = time.monotonic() + _MAKING_LIMIT_S
+        while True:
+            found = await self._client.get_or_none(path, project=False)
+            if found is None:
+                return None
+            if found["status"] == "Created" and not self._is_missing(bridge):
+                return found
+            if time.monotonic() > end:
+                await self._client.remove(path, project=False)
+                return None
+            await asyncio.sleep(0.05)
 
     def _is_missing(self, bridge: str) -> bool:
         return self._client.is_local and not Path(f"/sys/class/net/{bridge}").exists()
