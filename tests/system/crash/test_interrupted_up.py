@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from harness import Site
+from harness import Site, until
 
 from linacre.base.tasks import TaskState
 from linacre.engines.base import MachineState
@@ -113,6 +113,17 @@ def test_killed_again_and_again_from_nothing(site: Site) -> None:
         assert done.status == KILLED, done
     print(f"killed {kills - 1} times before an up was done")
     assert kills > 5
+    assert_whole(site)
+
+
+def test_killed_while_the_pool_is_made(site: Site) -> None:
+    site.ok("down", "--purge", "--yes")
+    disks = site.state.facility(site.name).incus / "daemon/disks"
+    process = site.spawn("up", "--yes")
+    until(lambda: disks.is_dir() and any(disks.iterdir()))
+    process.kill()
+    process.communicate()
+    finish(site)
     assert_whole(site)
 
 
