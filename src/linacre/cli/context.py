@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -24,7 +24,15 @@ FileOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_Result = TypeVar("_Result")
 _KILL_AFTER = "LINACRE_TEST_KILL_AFTER"
+
+
+def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a command's work to its end; `--help` never pays for what this imports."""
+    import asyncio
+
+    return asyncio.run(work)
 
 
 async def session_of(file: Path | None) -> Session:

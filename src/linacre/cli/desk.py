@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linacre.base.errors import LinacreError, UserError
-from linacre.cli.context import FileOption, JsonOption, session_of
+from linacre.cli.context import FileOption, JsonOption, run, session_of
 
 if TYPE_CHECKING:
     from linacre.engines.base import Engine
@@ -53,6 +52,8 @@ async def _desk(session: Session, named: str | None) -> str:
 
 async def run_in(engine: Engine, name: str, argv: list[str]) -> int:
     """Run a command in a machine, joined to our terminal or our pipes; return its status."""
+    import asyncio
+
     from linacre.cli.terminal import join, terminal_size
 
     size = terminal_size()
@@ -85,7 +86,7 @@ def execute(
         async with session.engine_up() as engine:
             return await run_in(engine, await _desk(session, network), command)
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(run(work()))
 
 
 def shell(network: NetworkOption = None, file: FileOption = None) -> None:
@@ -99,7 +100,7 @@ def shell(network: NetworkOption = None, file: FileOption = None) -> None:
             stream = await engine.shell(name, ["/bin/bash", "-l"], size=terminal_size())
             return await join(stream, detach=False)
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(run(work()))
 
 
 def environment(
@@ -119,7 +120,7 @@ def environment(
         async with session.engine_up() as engine:
             return await engine.client_environment(_network(session, network))
 
-    found = asyncio.run(work())
+    found = run(work())
     if as_json:
         print_json(found)
         return

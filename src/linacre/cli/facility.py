@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, say, session_of
+from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, run, say, session_of
 
 if TYPE_CHECKING:
     from linacre.base.tasks import TaskEvent, TaskListener
@@ -79,7 +78,7 @@ def up(
         return True
 
     with UpProgress() as progress:
-        went_on = asyncio.run(work(progress))
+        went_on = run(work(progress))
     if not went_on:
         raise typer.Exit(1)
 
@@ -139,7 +138,7 @@ def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOpti
         if prospect.plan.is_empty:
             typer.echo("nothing to change")
 
-    asyncio.run(work())
+    run(work())
 
 
 def down(
@@ -175,11 +174,11 @@ def down(
         return True
 
     if purge:
-        if not asyncio.run(remove_all()):
+        if not run(remove_all()):
             raise typer.Exit(1)
         return
     with UpProgress() as progress:
-        asyncio.run(stop(progress))
+        run(stop(progress))
 
 
 def status(
@@ -198,7 +197,7 @@ def status(
     if watch:
         _watch(look)
         return
-    found = asyncio.run(look())
+    found = run(look())
     if as_json:
         print_json(found)
     else:
@@ -212,7 +211,7 @@ def _watch(look: Callable[[], Coroutine[None, None, FacilityStatus]]) -> None:
 
     console = Console()
     while True:
-        found = asyncio.run(look())
+        found = run(look())
         console.clear()
         _show_status(found)
         time.sleep(2)

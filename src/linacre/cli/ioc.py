@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, say, session_of
+from linacre.cli.context import FileOption, JsonOption, run, say, session_of
 
 if TYPE_CHECKING:
     from linacre.facility.status import IocStatus
@@ -36,7 +35,7 @@ def list_iocs(file: FileOption = None, as_json: JsonOption = False) -> None:
             for name, ioc in session.declaration.facility.iocs.items()
         ]
 
-    rows = asyncio.run(work())
+    rows = run(work())
     if as_json:
         print_json(rows)
         return
@@ -66,7 +65,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
                 pvs = pv_names(lambda _: listing, layout) or ()
         return row, session.declaration.where("iocs", name), pvs
 
-    row, declared, pvs = asyncio.run(work())
+    row, declared, pvs = run(work())
     if as_json:
         print_json(asdict(row) | {"declared": declared, "pv_names": pvs})
         return
@@ -83,7 +82,7 @@ def _act(verb: str, name: str, file: FileOption) -> None:
         return await act(await session_of(file), Verb(verb), name)
 
     done = {"start": "started", "stop": "stopped", "restart": "restarted"}[verb]
-    say(f"{name}: {done if asyncio.run(work()) else f'was {done} already'}")
+    say(f"{name}: {done if run(work()) else f'was {done} already'}")
 
 
 @app.command()
@@ -118,7 +117,7 @@ def console(name: NameArgument, file: FileOption = None) -> None:
                 say(f"the IOC shell of {name}; Ctrl-] leaves")
             return await join(await engine.console(name), detach=True)
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(run(work()))
 
 
 @app.command()
@@ -134,7 +133,7 @@ def shell(name: NameArgument, file: FileOption = None) -> None:
             stream = await engine.shell(name, ["/bin/bash", "-l"], size=terminal_size())
             return await join(stream, detach=False)
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(run(work()))
 
 
 @app.command()
@@ -158,7 +157,7 @@ def log(
             argv = ["tail", "-n", str(lines), *following, str(layout.log / LOG_NAME)]
             return await run_in(engine, name, argv)
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(run(work()))
 
 
 @app.command()
@@ -172,7 +171,7 @@ def diff(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
         async with session.engine_up():
             return await differences(session, name)
 
-    found = asyncio.run(work())
+    found = run(work())
     if as_json:
         print_json(found)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from linacre.base.errors import LinacreError
 from linacre.base.tasks import Step, Task
-from linacre.cli.context import open_catalogue
+from linacre.cli.context import open_catalogue, run
 from linacre.cli.render import (
     duration,
     iso_time,
@@ -46,7 +45,7 @@ def list_tasks(
             await _judge(catalogue)
             return await catalogue.tasks(limit)
 
-    tasks = asyncio.run(work())
+    tasks = run(work())
     if as_json:
         print_json([task_data(task) for task in tasks])
         return
@@ -78,7 +77,7 @@ def show_task(number: TaskArgument, file: FileOption = None, as_json: JsonOption
             await _judge(catalogue)
             return await catalogue.task(number), await catalogue.steps(number)
 
-    task, steps = asyncio.run(work())
+    task, steps = run(work())
     if as_json:
         print_json({**task_data(task), "steps": [step_data(step) for step in steps]})
         return
@@ -120,7 +119,7 @@ def show_log(
             async for line in catalogue.read_log(number, follow=follow):
                 typer.echo(line if as_json else human(line))
 
-    asyncio.run(work())
+    run(work())
 
 
 def task_data(task: Task) -> dict[str, object]:

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import typer
@@ -15,6 +12,7 @@ from typer.testing import CliRunner
 
 from linacre.base.errors import LinacreError
 from linacre.catalogue import Catalogue
+from linacre.cli import task
 
 
 @pytest.fixture
@@ -28,21 +26,16 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     async def fill() -> None:
         steps = [("image", "build [the] image"), ("S02-MAG", "make S02-MAG")]
         async with open_catalogue(None) as catalogue:
-            task = await catalogue.begin_task(facility="clara", verb="up", steps=steps)
+            handle = await catalogue.begin_task(facility="clara", verb="up", steps=steps)
             with pytest.raises(LinacreError):
-                async with task:
-                    await task.step_started("image")
-                    await task.step_failed("image", "no space")
+                async with handle:
+                    await handle.step_started("image")
+                    await handle.step_failed("image", "no space")
                     raise LinacreError("no space")
 
     asyncio.run(fill())
-    context = ModuleType("linacre.cli.context")
-    context.open_catalogue = open_catalogue
-    monkeypatch.setitem(sys.modules, "linacre.cli.context", context)
-    monkeypatch.delitem(sys.modules, "linacre.cli.task", raising=False)
-    module = importlib.import_module("linacre.cli.task")
-    monkeypatch.delitem(sys.modules, "linacre.cli.task")
-    return module.app
+    monkeypatch.setattr(task, "open_catalogue", open_catalogue)
+    return task.app
 
 
 def run(app: typer.Typer, *args: str) -> str:
