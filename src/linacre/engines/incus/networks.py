@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any, cast
@@ -15,10 +15,11 @@ from linacre.base.processes import run_tool
 from linacre.engines.base import NetworkSpec
 from linacre.engines.incus import machines, names
 from linacre.engines.incus.cable import bridge_name
-from linacre.engines.incus.client import IncusClient
+from linacre.engines.incus.client import IncusClient, IncusError
 
 _ALL = "/1.0/networks"
 _MAKING_LIMIT_S = 2.0
+_TRIES = 20
 
 
 class Networks:
@@ -47,6 +48,10 @@ class Networks:
             names.LABEL + "facility": self._facility,
             names.LABEL + "network": network.name,
         }
+        await self._patiently(lambda: self._make(network, config))
+        await self.mend_broadcast()
+
+    async def _make(self, network: NetworkSpec, config: Mapping[str, str]) -> None:
         body: dict[str, Any] = {"config": config, "description": "made by Linacre"}
         path = self._path(network.name)
         bridge = bridge_name(self._facility, network.name)
@@ -57,7 +62,21 @@ class Networks:
             await self._client.request("POST", _ALL, body=body, project=False)
         elif any(found["config"].get(key) != value for key, value in config.items()):
             await self._client.request("PUT", path, body=body, project=False)
-        await self.mend_broadcast()
+
+    @staticmethod
+    async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
+        """Do work on a bridge, again where another cable of this host came between.
+
+        Incus looks at every link of the host, one after the other, and gives up where one of a
+        container that ends elsewhere has gone meanwhile.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                return await work()
+            except IncusError as error:
+                if left == 0 or "ip -d -j link show" not in str(error):
+                    raise
+                await asyncio.sleep(0.1)
 
     async def _whole(self, path: str, bridge: str) -> dict[str, Any] | None:
         """Return the daemon's entry of a bridge that there is; remove one that is only an entry.
@@ -89,7 +108,8 @@ class Networks:
 
     async def remove(self, network: str) -> None:
         """Remove the bridge of a network; none there is no error."""
-        await self._client.remove(self._path(network), project=False)
+        path = self._path(network)
+        await self._patiently(lambda: self._client.remove(path, project=False))
 
     async def address(self, network: str) -> IPv4Interface | None:
         """Return the host's address on a network, or None where there is no such bridge."""
@@ -103,11 +123,9 @@ class Networks:
         """
         if not self._client.is_local:
             return
-        ours = {bridge_name(self._facility, name) for name in await self.declared_names()}
-        told = json.loads(await run_tool("ip", "-json", "-4", "address", "show"))
-        for link in cast(list[dict[str, Any]], told):
-            bridge = str(link.get("ifname"))
-            for each in cast(list[dict[str, Any]], link["addr_info"] if bridge in ours else []):
+        for name in await self.declared_names():
+            bridge = bridge_name(self._facility, name)
+            for each in await _addresses(bridge):
                 if "broadcast" not in each:
                     # The kernel changes no broadcast address: out and in again, in one go.
                     address = f"{each['local']}/{each['prefixlen']}"
@@ -116,3 +134,12 @@ class Networks:
                         f"address add {address} broadcast + dev {bridge}\n"
                     )
                     await run_tool("ip", "-batch", "-", stdin=orders.encode())
+
+
+async def _addresses(bridge: str) -> list[dict[str, Any]]:
+    """Return what `ip` tells of the addresses of a bridge; nothing where there is no such link."""
+    said = await run_tool("ip", "-json", "-4", "address", "show", "dev", bridge, check=False)
+    # Beside the JSON, `ip` may complain that links of others came or went meanwhile.
+    told = next((line for line in said.splitlines() if line.startswith("[{")), "[]")
+    links = cast(list[dict[str, Any]], json.loads(told))
+    return [each for link in links for each in link.get("addr_info", [])]
