@@ -295,8 +295,11 @@ class Site:
         for link in (bridge_name(self.name, "controls"), *links):
             if Path(f"/sys/class/net/{link}").exists():
                 found.append(f"network interface {link}")
-        for group in Path("/sys/fs/cgroup").glob(f"**/lxc.*.{project}_*"):
-            found.append(f"control group {group}")
+        # One tree for all controllers (cgroup v2), or one for each below the root.
+        groups = Path("/sys/fs/cgroup")
+        for folder in (groups, *(each for each in groups.iterdir() if each.is_dir())):
+            left = [each for each in folder.iterdir() if f".{project}_" in each.name]
+            found += [f"control group {each}" for each in left]
         for folder in (Path("/run/netns"), Path("/dev/shm"), Path("/run/lxc")):
             found += [str(path) for path in folder.glob(f"*{self.name}*")]
         return found
