@@ -91,14 +91,11 @@ def execute(
 
 def shell(network: NetworkOption = None, file: FileOption = None) -> None:
     """Open a shell at a network's desk."""
-    from linacre.cli.terminal import join, terminal_size
 
     async def work() -> int:
         session = await session_of(file)
         async with session.engine_up() as engine:
-            name = await _desk(session, network)
-            stream = await engine.shell(name, ["/bin/bash", "-l"], size=terminal_size())
-            return await join(stream, detach=False)
+            return await run_in(engine, await _desk(session, network), ["/bin/bash", "-l"])
 
     raise typer.Exit(run(work()))
 

@@ -123,15 +123,14 @@ def console(name: NameArgument, file: FileOption = None) -> None:
 @app.command()
 def shell(name: NameArgument, file: FileOption = None) -> None:
     """Open a shell in an IOC's machine, also when SSH or its network is broken."""
-    from linacre.cli.terminal import join, terminal_size
+    from linacre.cli.desk import run_in
     from linacre.facility.iocs import running_machine
 
     async def work() -> int:
         session = await session_of(file)
         async with session.engine_up() as engine:
             await running_machine(session, name)
-            stream = await engine.shell(name, ["/bin/bash", "-l"], size=terminal_size())
-            return await join(stream, detach=False)
+            return await run_in(engine, name, ["/bin/bash", "-l"])
 
     raise typer.Exit(run(work()))
 
