@@ -68,6 +68,8 @@ async def wait_until_booted(
         if found.booted and not found.restart_loop:
             return
         if found.restart_loop or (found.starts > 1 and not found.ioc_up):
+            # Its last words may still be on their way into the log.
+            await clock.sleep(_REPORT_PERIOD_S)
             raise IocNotBootedError(
                 f"the IOC {name} ends at its start{await _last_word(engine, name, address)}"
             )
