@@ -103,11 +103,6 @@ class Cables:
             veth = veth_name(self._facility, machine)
             await run_tool("ip", "link", "delete", "dev", veth, check=False)
 
-    def where(self, machine: str) -> str | None:
-        """Return the bridge that a running machine's cable is in now, as the kernel says."""
-        master = Path(f"/sys/class/net/{veth_name(self._facility, machine)}/master")
-        return master.resolve().name if master.exists() else None
-
     @staticmethod
     def _write(path: Path, text: str, *, mode: int) -> None:
         temporary = path.with_name(path.name + ".new")

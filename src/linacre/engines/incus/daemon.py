@@ -20,6 +20,9 @@ from linacre.engines.incus.client import IncusClient
 SYSTEM_SOCKET = Path("/var/lib/incus/unix.socket")
 _PROGRAMS = (Path("/usr/libexec/incus/incusd"), Path("/usr/bin/incusd"), Path("/usr/sbin/incusd"))
 _FORK = Path(__file__).parent / "bin" / "incus-fork"
+# capabilities(7), and the length of the first user namespace's map (user_namespaces(7)).
+_CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
+_ALL_IDS = "4294967295"
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 60.0
 # sockaddr_un(7) allows 107 bytes.
@@ -41,17 +44,18 @@ def why_not_here() -> str | None:
         return "Incus is not installed"
     if not os.access("/sys/fs/cgroup", os.W_OK) or not Path("/proc/sys/net/ipv4").exists():
         return "this environment has no control groups of its own"
-    if not _may("CAP_SYS_ADMIN", 21) or not _may("CAP_NET_ADMIN", 12):
+    if not _has_capabilities(_CAP_NET_ADMIN, _CAP_SYS_ADMIN):
         return "this environment gives root no right to make containers"
     return None
 
 
-def _may(_name: str, number: int) -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            in_first_namespace = Path("/proc/self/uid_map").read_text().split()[2] == "4294967295"
-            return bool(int(line.split()[1], 16) >> number & 1) and in_first_namespace
-    return False
+def _has_capabilities(*numbers: int) -> bool:
+    """Tell whether we have these capabilities over the host, not over a namespace of users."""
+    if Path("/proc/self/uid_map").read_text().split()[2] != _ALL_IDS:
+        return False
+    lines = Path("/proc/self/status").read_text().splitlines()
+    mask = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+    return all(mask >> number & 1 for number in numbers)
 
 
 class EmbeddedDaemon:
