@@ -41,7 +41,11 @@ async def session_of(file: Path | None) -> Session:
     from linacre.facility.session import open_session
 
     return await open_session(
-        file, state=StatePaths.from_environment(), folder=Path.cwd(), journal_hook=_journal_hook()
+        file,
+        state=StatePaths.from_environment(),
+        folder=Path.cwd(),
+        journal_hook=_journal_hook(),
+        say=say,
     )
 
 

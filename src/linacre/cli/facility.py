@@ -241,6 +241,9 @@ def _show_status(found: FacilityStatus) -> None:
     typer.echo(f"{found.facility}: {found.standing}, {found.engine} engine, {green} of ", nl=False)
     typer.echo(f"{len(found.iocs)} IOCs as they should be")
     print_table(columns, rows)
+    for each in found.iocs:
+        if each.twin is not None:
+            typer.echo(f"{each.name}: {each.live} is live, {each.twin} is its twin")
     if found.undeclared:
         typer.echo(f"no longer declared: {', '.join(found.undeclared)}")
     if found.outdated:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="One IOC at a time.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The IOC.")]
+TwinOption = Annotated[bool, typer.Option("--twin", help="Its twin, not the live one.")]
 
 
 @app.command("list")
@@ -54,14 +55,14 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
 
     async def work() -> tuple[IocStatus, str, tuple[str, ...]]:
         session = await session_of(file)
-        session.ioc_machine(name)
+        session.check_ioc(name)
         found = await facility_status(session)
         row = next(each for each in found.iocs if each.name == name)
         pvs: tuple[str, ...] = ()
         if row.ioc == "up":
             async with session.engine_up() as engine:
-                layout = engine.layout(name, session.declaration.facility.iocs[name].address)
-                listing = await engine.read(name, layout.run / "pvs", limit=4 << 20)
+                layout = engine.layout(row.live, session.declaration.facility.iocs[name].address)
+                listing = await engine.read(row.live, layout.run / "pvs", limit=4 << 20)
                 pvs = pv_names(lambda _: listing, layout) or ()
         return row, session.declaration.where("iocs", name), pvs
 
@@ -75,36 +76,37 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
         typer.echo(f"  {pv}")
 
 
-def _act(verb: str, name: str, file: FileOption) -> None:
+def _act(verb: str, name: str, file: FileOption, *, twin: bool) -> None:
     from linacre.facility.iocs import Verb, act
 
     async def work() -> bool:
-        return await act(await session_of(file), Verb(verb), name)
+        return await act(await session_of(file), Verb(verb), name, twin=twin)
 
     done = {"start": "started", "stop": "stopped", "restart": "restarted"}[verb]
-    say(f"{name}: {done if run(work()) else f'was {done} already'}")
+    who = f"the twin of {name}" if twin else name
+    say(f"{who}: {done if run(work()) else f'was {done} already'}")
 
 
 @app.command()
-def start(name: NameArgument, file: FileOption = None) -> None:
+def start(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Start an IOC's machine, and wait until the IOC serves."""
-    _act("start", name, file)
+    _act("start", name, file, twin=twin)
 
 
 @app.command()
-def stop(name: NameArgument, file: FileOption = None) -> None:
+def stop(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Stop an IOC's machine; `up` starts it again."""
-    _act("stop", name, file)
+    _act("stop", name, file, twin=twin)
 
 
 @app.command()
-def restart(name: NameArgument, file: FileOption = None) -> None:
+def restart(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Restart an IOC and its procServ; its machine goes on."""
-    _act("restart", name, file)
+    _act("restart", name, file, twin=twin)
 
 
 @app.command()
-def console(name: NameArgument, file: FileOption = None) -> None:
+def console(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Join the IOC shell, also when the machine's network is broken; Ctrl-] leaves."""
     from linacre.cli.terminal import join, terminal_size
     from linacre.facility.iocs import running_machine
@@ -112,16 +114,16 @@ def console(name: NameArgument, file: FileOption = None) -> None:
     async def work() -> int:
         session = await session_of(file)
         async with session.engine_up() as engine:
-            await running_machine(session, name)
+            machine = (await running_machine(session, name, twin=twin)).name
             if terminal_size() is not None:
-                say(f"the IOC shell of {name}; Ctrl-] leaves")
-            return await join(await engine.console(name), detach=True)
+                say(f"the IOC shell of {machine}; Ctrl-] leaves")
+            return await join(await engine.console(machine), detach=True)
 
     raise typer.Exit(run(work()))
 
 
 @app.command()
-def shell(name: NameArgument, file: FileOption = None) -> None:
+def shell(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Open a shell in an IOC's machine, also when SSH or its network is broken."""
     from linacre.cli.desk import run_in
     from linacre.facility.iocs import running_machine
@@ -129,8 +131,8 @@ def shell(name: NameArgument, file: FileOption = None) -> None:
     async def work() -> int:
         session = await session_of(file)
         async with session.engine_up() as engine:
-            await running_machine(session, name)
-            return await run_in(engine, name, ["/bin/bash", "-l"])
+            machine = (await running_machine(session, name, twin=twin)).name
+            return await run_in(engine, machine, ["/bin/bash", "-l"])
 
     raise typer.Exit(run(work()))
 
@@ -138,6 +140,7 @@ def shell(name: NameArgument, file: FileOption = None) -> None:
 @app.command()
 def log(
     name: NameArgument,
+    twin: TwinOption = False,
     file: FileOption = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes.")] = False,
@@ -150,17 +153,22 @@ def log(
     async def work() -> int:
         session = await session_of(file)
         async with session.engine_up() as engine:
-            await running_machine(session, name)
-            layout = engine.layout(name, session.declaration.facility.iocs[name].address)
+            machine = (await running_machine(session, name, twin=twin)).name
+            layout = engine.layout(machine, session.declaration.facility.iocs[name].address)
             following = ["-F"] if follow else []
             argv = ["tail", "-n", str(lines), *following, str(layout.log / LOG_NAME)]
-            return await run_in(engine, name, argv)
+            return await run_in(engine, machine, argv)
 
     raise typer.Exit(run(work()))
 
 
 @app.command()
-def diff(name: NameArgument, file: FileOption = None, as_json: JsonOption = False) -> None:
+def diff(
+    name: NameArgument,
+    twin: TwinOption = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show how the files that an IOC runs differ from those declared; exit status 1 if so."""
     from linacre.cli.render import print_json
     from linacre.facility.iocs import FileDifference, differences
@@ -168,7 +176,7 @@ def diff(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     async def work() -> list[FileDifference]:
         session = await session_of(file)
         async with session.engine_up():
-            return await differences(session, name)
+            return await differences(session, name, twin=twin)
 
     found = run(work())
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
@@ -24,11 +25,15 @@ from linacre.engines.model import (
     Part,
     Payload,
     PayloadFile,
+    Space,
 )
+from linacre.engines.wiring import Cable, Client, Wiring
 from linacre.epics.layout import Layout
 
 __all__ = [
+    "Cable",
     "Capability",
+    "Client",
     "Completed",
     "Device",
     "Engine",
@@ -45,7 +50,9 @@ __all__ = [
     "Part",
     "Payload",
     "PayloadFile",
+    "Space",
     "Stream",
+    "Wiring",
     "require",
 ]
 
@@ -83,6 +90,11 @@ class Engine(Protocol):
 
     def capabilities(self) -> frozenset[Capability]:
         """Return what this engine can do."""
+        ...
+
+    @property
+    def wiring(self) -> Wiring:
+        """The cables; `UnsupportedError` where the engine cannot move any."""
         ...
 
     def layout(self, machine: str, address: IPv4Address) -> Layout:
@@ -137,8 +149,12 @@ class Engine(Protocol):
         """Make an image known to the engine."""
         ...
 
-    async def create(self, spec: MachineSpec) -> None:
-        """Make a machine with its payload, not started; one half made is made anew."""
+    async def create(self, spec: MachineSpec, *, persistent_from: str | None = None) -> None:
+        """Make a machine with its payload, not started; one half made is made anew.
+
+        Its persistent folder, where it has none yet, begins as a copy of that of the machine
+        `persistent_from`.
+        """
         ...
 
     async def update(self, spec: MachineSpec) -> None:
@@ -208,6 +224,23 @@ class Engine(Protocol):
 
     async def console(self, name: str) -> Stream:
         """Open the IOC's procServ through its local endpoint: no network is needed."""
+        ...
+
+    async def connect(
+        self, name: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a TCP port of a running machine from its own side of its cable.
+
+        Raises `EngineError` where nothing listens, or the machine does not run here.
+        """
+        ...
+
+    async def clients(self, name: str) -> list[Client]:
+        """Return who is connected to the servers in a running machine; those inside it are not."""
+        ...
+
+    async def space(self) -> list[Space]:
+        """Return the room for data that machines share: a storage pool."""
         ...
 
     async def client_environment(self, network: str) -> dict[str, str]:

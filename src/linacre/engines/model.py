@@ -28,6 +28,8 @@ class Capability(StrEnum):
     MOUNTS = "read-only host folders at a path of the machine's own"
     DEVICES = "serial and USB devices of the host"
     REBUILD = "machines rebuilt from a new image, persistent folder kept"
+    CABLES = "cables that are plugged and moved: twins, swap, plug, unplug"
+    UPLINK = "machines on the site's own network, through an uplink"
     NO_ROOT = "runs without root"
 
 
@@ -133,11 +135,14 @@ class Device:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A virtual bridge; the host itself stands on it at `host_address`."""
+    """A virtual bridge."""
 
     name: str
     subnet: IPv4Network
-    host_address: IPv4Address
+    host_address: IPv4Address | None
+    """Where the host itself stands on it; None where it does not."""
+    uplink: str | None = None
+    """The NIC or the bridge of the host by which it is part of the site's network."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ class MachineSpec:
     kind: MachineKind
     network: str
     address: IPv4Interface
-    gateway: IPv4Address
+    gateway: IPv4Address | None
     mac: str
     image: str | None
     """The digest of the image, or None for an engine without images."""
@@ -181,6 +186,15 @@ class Host:
     name: str
     online: bool
     description: str
+
+
+@dataclass(frozen=True)
+class Space:
+    """Room for data, and how much of it is taken."""
+
+    what: str
+    used_bytes: int
+    total_bytes: int
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from typing import Protocol
 from linacre.base.clock import Clock
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec
-from linacre.facility.plan import RUNNING_DIGEST, Action, Plan, Step, network_record
+from linacre.facility.labels import IMAGE, PROGRAM_DIGEST, RUNNING_DIGEST
+from linacre.facility.plan import Action, Plan, Step, network_record
 from linacre.facility.reports import wait_until_booted
-from linacre.facility.specs import IMAGE, PROGRAM_DIGEST, Declared
+from linacre.facility.specs import Declared
 
 _AT_ONCE = 4
 

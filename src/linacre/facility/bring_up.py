@@ -6,8 +6,8 @@ import asyncio
 import getpass
 import hashlib
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import linacre
@@ -15,12 +15,15 @@ from linacre.base.errors import UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Capability, Limits, Machine, MachineState
 from linacre.facility.apply import Work, apply
+from linacre.facility.labels import ORIGIN
 from linacre.facility.load import Declaration
 from linacre.facility.lock import FacilityLock
 from linacre.facility.models import Access, Ioc
 from linacre.facility.plan import Found, Plan, make_plan
 from linacre.facility.reports import ioc_report
+from linacre.facility.roles import Pair
 from linacre.facility.session import Session
+from linacre.facility.settle import Settled, settle
 from linacre.facility.specs import Declared, declared_facility
 from linacre.facility.state import Standing
 from linacre.images.build import build_image
@@ -48,6 +51,8 @@ class Prospect:
     found: Found
     plan: Plan
     notes: tuple[str, ...]
+    pairs: Mapping[str, Pair]
+    """The machines of each declared IOC."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,10 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
     )
     found = Found()
     if await session.engine.exists():
-        machines = await session.machines()
-        silent = await _silent(session, machines)
-        found = Found(machines, await session.engine.record(), silent)
+        found = Found(await session.machines(), await session.engine.record())
+    settled = settle(declared, found.machines, found.record)
+    declared = settled.declared
+    found = replace(found, silent=await _silent(session, settled, found.machines))
     plan = make_plan(
         declared,
         found,
@@ -85,10 +91,13 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
         rebuild=_rebuilds(declared, found, options.rebuild),
         prune=options.prune,
     )
-    return Prospect(declared, found, plan, _notes(session, declared, plan))
+    notes = (*_notes(session, declared, plan), *_twin_notes(settled, found.machines))
+    return Prospect(declared, found, plan, notes, settled.pairs)
 
 
-async def _silent(session: Session, machines: Mapping[str, Machine]) -> frozenset[str]:
+async def _silent(
+    session: Session, settled: Settled, machines: Mapping[str, Machine]
+) -> frozenset[str]:
     async def is_silent(name: str, ioc: Ioc) -> bool:
         report = await ioc_report(
             session.engine, name, ioc.address, clock=session.clock, hold_off_s=float(ioc.hold_off)
@@ -97,7 +106,8 @@ async def _silent(session: Session, machines: Mapping[str, Machine]) -> frozense
 
     running = [
         (name, ioc)
-        for name, ioc in session.declaration.facility.iocs.items()
+        for ioc_name, ioc in session.declaration.facility.iocs.items()
+        for name in settled.pairs[ioc_name].names
         if (machine := machines.get(name)) and machine.state is MachineState.RUNNING
     ]
     told = await asyncio.gather(*(is_silent(name, ioc) for name, ioc in running))
@@ -141,6 +151,18 @@ def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
     if session.engine.name == "process" and session.declaration.facility.access != Access():
         notes.append(f"the {session.engine.name} engine gives no log-in: access is not used")
     return tuple(notes)
+
+
+def _twin_notes(settled: Settled, machines: Mapping[str, Machine]) -> Iterator[str]:
+    with_twin = [pair.ioc for pair in settled.pairs.values() if pair.twin]
+    if with_twin:
+        named = ", ".join(with_twin)
+        yield f"have a twin, and stay as they are until ioc promote: {named}"
+    for ioc in settled.held:
+        origin = machines[settled.pairs[ioc].live].labels.get(ORIGIN, "a twin")
+        yield (
+            f"{ioc} keeps the files of {origin}, its promoted twin's, until those declared change"
+        )
 
 
 def declaration_digest(declaration: Declaration) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from linacre.base.errors import LinacreError
+from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineSpec, MachineState
 from linacre.facility.bring_up import UpOptions, look_ahead
@@ -29,68 +29,81 @@ class Verb(StrEnum):
 
 
 async def act(
-    session: Session, verb: Verb, name: str, *, listener: TaskListener | None = None
+    session: Session,
+    verb: Verb,
+    name: str,
+    *,
+    twin: bool = False,
+    listener: TaskListener | None = None,
 ) -> bool:
-    """Start, stop or restart one IOC as a task; return False where it was so already.
+    """Start, stop or restart one IOC, or its twin, as a task; return False where it was so already.
 
     Starting and stopping are the machine's; a restart is the IOC's and its procServ's alone.
     Waits until the IOC has booted. Raises `LinacreError` where it does not run or does not boot.
     """
-    session.ioc_machine(name)
+    session.check_ioc(name)
     async with (
         FacilityLock(session.paths, command=f"ioc {verb} {name}", clock=session.clock),
         session.engine_up(),
     ):
-        machine = await existing_machine(session, name)
+        machine = await existing_machine(session, name, twin=twin)
         running = machine.state is MachineState.RUNNING
         if verb is Verb.RESTART and not running:
-            raise LinacreError(f"{name} does not run: start it with linacre ioc start {name}")
+            raise LinacreError(_not_running(name, twin=twin))
         if (verb is Verb.START and running) or (verb is Verb.STOP and not running):
             return False
-        key = f"{verb} {name}"
+        key = f"{verb} {machine.name}"
         async with session.catalogue_open() as catalogue:
             task = await catalogue.begin_task(
                 facility=session.name,
                 verb=f"ioc {verb}",
-                detail=name,
+                detail=machine.name,
                 steps=[(key, key)],
                 listener=listener,
             )
             async with task:
                 await task.step_started(key)
-                await _do(session, verb, name)
+                await _do(session, verb, name, machine.name)
                 await task.step_done(key)
     return True
 
 
-async def _do(session: Session, verb: Verb, name: str) -> None:
+async def _do(session: Session, verb: Verb, ioc: str, machine: str) -> None:
     engine = session.engine
     match verb:
         case Verb.START:
-            await engine.start(name)
+            await engine.start(machine)
         case Verb.STOP:
-            await engine.stop(name)
+            await engine.stop(machine)
         case Verb.RESTART:
-            await engine.restart_program(name)
+            await engine.restart_program(machine)
     if verb is not Verb.STOP:
-        address = session.declaration.facility.iocs[name].address
-        await wait_until_booted(engine, name, address, clock=session.clock, limit_s=60)
+        address = session.declaration.facility.iocs[ioc].address
+        await wait_until_booted(engine, machine, address, clock=session.clock, limit_s=60)
 
 
-async def existing_machine(session: Session, name: str) -> Machine:
-    """Return the machine of a declared IOC, running or not; the engine is open."""
-    machine = (await session.machines()).get(session.ioc_machine(name))
+async def existing_machine(session: Session, ioc: str, *, twin: bool = False) -> Machine:
+    """Return a machine of a declared IOC, the live one or its twin; the engine is open."""
+    pair = await session.pair(ioc)
+    if twin and pair.twin is None:
+        raise UserError(f"{ioc} has no twin: linacre ioc twin {ioc} makes one")
+    machine = (await session.machines()).get(pair.twin if twin and pair.twin else pair.live)
     if machine is None:
-        raise LinacreError(f"{name} has no machine yet: run linacre up")
+        raise LinacreError(f"{ioc} has no machine yet: run linacre up")
     return machine
 
 
-async def running_machine(session: Session, name: str) -> Machine:
-    """Return the machine of a declared IOC; raise `LinacreError` where it does not run."""
-    machine = await existing_machine(session, name)
+async def running_machine(session: Session, ioc: str, *, twin: bool = False) -> Machine:
+    """Return a machine of a declared IOC; raise `LinacreError` where it does not run."""
+    machine = await existing_machine(session, ioc, twin=twin)
     if machine.state is not MachineState.RUNNING:
-        raise LinacreError(f"{name} does not run: start it with linacre ioc start {name}")
+        raise LinacreError(_not_running(ioc, twin=twin))
     return machine
+
+
+def _not_running(ioc: str, *, twin: bool) -> str:
+    of, option = ("the twin of ", " --twin") if twin else ("", "")
+    return f"{of}{ioc} does not run: start it with linacre ioc start {ioc}{option}"
 
 
 class Change(StrEnum):
@@ -112,16 +125,16 @@ class FileDifference:
     text: str
 
 
-async def differences(session: Session, name: str) -> list[FileDifference]:
+async def differences(session: Session, name: str, *, twin: bool = False) -> list[FileDifference]:
     """Return how the files in a running machine differ from those declared; the engine is open."""
-    await running_machine(session, name)
+    machine = await running_machine(session, name, twin=twin)
     prospect = await look_ahead(session, UpOptions())
-    spec = prospect.declared.machine(name)
+    spec = prospect.declared.iocs[name]
     ioc = session.declaration.facility.iocs[name]
     layout = session.engine.layout(name, ioc.address)
     kept = tuple(PurePosixPath(str(folder)) for folder in ioc.persistent)
     declared = _declared_files(spec, layout.tree)
-    there = await _files_inside(session, name, layout.tree)
+    there = await _files_inside(session, machine.name, layout.tree)
     found: list[FileDifference] = []
     for path in sorted(declared.keys() | there.keys()):
         if any(PurePosixPath(path).is_relative_to(folder) for folder in kept):

@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from linacre.engines.base import Machine, MachineKind, MachineSpec, MachineState, NetworkSpec
-from linacre.facility.specs import (
+from linacre.facility.labels import (
     ACCESS_DIGEST,
     IMAGE,
     NIC_DIGEST,
     PROGRAM_DIGEST,
+    RUNNING_DIGEST,
     SETTINGS_DIGEST,
-    Declared,
 )
-
-RUNNING_DIGEST = "digest.running"
-"""The label with the digest of the files that the IOC was last started with."""
+from linacre.facility.specs import Declared
 
 
 class Action(StrEnum):
@@ -82,7 +80,8 @@ class Plan:
 
 def network_record(network: NetworkSpec) -> tuple[str, str]:
     """Return the entry of the facility's record that says what a network was made as."""
-    return f"network.{network.name}", f"{network.subnet} {network.host_address}"
+    words = [str(network.subnet), str(network.host_address or "-"), network.uplink or ""]
+    return f"network.{network.name}", " ".join(words).strip()
 
 
 def make_plan(

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths, StatePaths
-from linacre.engines.base import Engine, Machine
+from linacre.engines.base import Capability, Engine, Machine
 from linacre.facility.choose import choose_engine
 from linacre.facility.find import find_facility
 from linacre.facility.load import Declaration, load
+from linacre.facility.roles import Pair, pairs
 from linacre.facility.state import (
     FacilityNote,
     Standing,
@@ -27,25 +28,28 @@ if TYPE_CHECKING:
     from linacre.catalogue.catalogue import Catalogue
 
 
-@dataclass(frozen=True)
-class Session:
-    """What every command on a facility works with."""
+def _unheard(_: str) -> None:
+    """Say nothing."""
 
-    declaration: Declaration
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A facility on this host, whether or not its file can be read: its engine and its records."""
+
     paths: FacilityPaths
     state: StatePaths
     engine: Engine
-    engine_line: str | None
-    """Why this engine, where nobody declared one; None where there is nothing to say."""
     note: FacilityNote | None
     clock: Clock
     journal_hook: Callable[[int], None] | None = None
     """Called after each write to the journal, with its number; for tests that crash there."""
+    say: Callable[[str], None] = _unheard
+    """Shows one line to whoever gave the command, beside its result."""
 
     @property
     def name(self) -> str:
         """The facility's name."""
-        return self.declaration.facility.facility
+        return self.paths.root.name
 
     async def is_up(self) -> bool:
         """Tell whether there is anything to look at: nobody took it down, and the engine has it.
@@ -56,22 +60,17 @@ class Session:
             return False
         return await self.engine.exists()
 
-    def take_note(self, standing: Standing) -> None:
-        """Remember how the facility stands, for the commands to come."""
-        note = FacilityNote(
-            facility=self.name,
-            file=self.declaration.file.absolute(),
-            engine=self.engine.name,
-            standing=standing,
-        )
-        if note != self.note:
-            write_note(self.paths, note)
-
     @asynccontextmanager
     async def engine_open(self) -> AsyncGenerator[Engine]:
-        """Reach the engine for the block; machines go on after it."""
+        """Reach the engine for the block; machines go on after it.
+
+        Cables that a command killed meanwhile was moving are brought to their place first.
+        """
         await self.engine.open()
         try:
+            if Capability.CABLES in self.engine.capabilities():
+                for moved in await self.engine.wiring.finish_moves():
+                    self.say(f"finished what was cut short: {moved}")
             yield self.engine
         finally:
             await self.engine.close()
@@ -107,12 +106,38 @@ class Session:
         """Return the facility's machines by name, from the open engine."""
         return {machine.name: machine for machine in await self.engine.machines()}
 
-    def ioc_machine(self, name: str) -> str:
+
+@dataclass(frozen=True, kw_only=True)
+class Session(Place):
+    """What every command on a declared facility works with."""
+
+    declaration: Declaration
+    engine_line: str | None
+    """Why this engine, where nobody declared one; None where there is nothing to say."""
+
+    def take_note(self, standing: Standing) -> None:
+        """Remember how the facility stands, for the commands to come."""
+        note = FacilityNote(
+            facility=self.name,
+            file=self.declaration.file.absolute(),
+            engine=self.engine.name,
+            standing=standing,
+        )
+        if note != self.note:
+            write_note(self.paths, note)
+
+    def check_ioc(self, name: str) -> str:
         """Return the name of a declared IOC; raise `UserError` with the names there are."""
         if name not in self.declaration.facility.iocs:
             there = ", ".join(self.declaration.facility.iocs) or "none"
             raise UserError(f"{self.name} has no IOC {name}; it has: {there}")
         return name
+
+    async def pair(self, ioc: str) -> Pair:
+        """Return the machines of a declared IOC; the engine is open."""
+        self.check_ioc(ioc)
+        found = pairs([ioc], await self.machines(), await self.engine.record())
+        return found[ioc]
 
 
 async def open_session(
@@ -122,6 +147,7 @@ async def open_session(
     folder: Path,
     clock: Clock | None = None,
     journal_hook: Callable[[int], None] | None = None,
+    say: Callable[[str], None] = _unheard,
 ) -> Session:
     """Return the session of the facility that a command means.
 
@@ -150,4 +176,5 @@ async def open_session(
         note=note,
         clock=clock or SystemClock(),
         journal_hook=journal_hook,
+        say=say,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,19 @@ from linacre.epics.launch import Program, ProgramKind, make_scripts
 from linacre.epics.layout import Layout
 from linacre.facility import sources
 from linacre.facility.addresses import mac_address
+from linacre.facility.labels import (
+    ACCESS_DIGEST,
+    ADDRESS,
+    AFTER,
+    IMAGE,
+    IOC,
+    KIND,
+    NETWORK,
+    NIC_DIGEST,
+    ORIGIN,
+    PROGRAM_DIGEST,
+    SETTINGS_DIGEST,
+)
 from linacre.facility.load import Declaration
 from linacre.facility.models import (
     DeviceSettings,
@@ -37,12 +51,6 @@ from linacre.facility.models import (
     desk_name,
 )
 
-PROGRAM_DIGEST = "digest.program"
-ACCESS_DIGEST = "digest.access"
-SETTINGS_DIGEST = "digest.settings"
-NIC_DIGEST = "digest.nic"
-IMAGE = "image"
-ORIGIN = "origin"
 _ACCESS_FILE = ".linacre/access.acf"
 
 
@@ -52,8 +60,10 @@ class Declared:
 
     networks: tuple[NetworkSpec, ...]
     machines: tuple[MachineSpec, ...]
-    after: dict[str, tuple[str, ...]]
-    """For each IOC, those that must run before it starts."""
+    after: Mapping[str, tuple[str, ...]]
+    """For each machine of an IOC, those that must run before it starts."""
+    iocs: Mapping[str, MachineSpec]
+    """For each IOC, the machine that it would be if it were made now from its declaration."""
 
     def machine(self, name: str) -> MachineSpec:
         """Return one machine; `KeyError` where it is not declared."""
@@ -70,13 +80,15 @@ async def declared_facility(
     """
     maker = _Maker(declaration, engine, paths, image)
     facility = declaration.facility
-    machines = [await maker.ioc(name, ioc) for name, ioc in facility.iocs.items()]
+    iocs = {name: await maker.ioc(name, ioc) for name, ioc in facility.iocs.items()}
+    machines = [*iocs.values()]
     if Capability.DESK in engine.capabilities():
         machines += [maker.desk(network) for network in facility.networks]
     return Declared(
         networks=tuple(network_spec(facility, name) for name in facility.networks),
         machines=tuple(machines),
         after={name: tuple(ioc.after) for name, ioc in facility.iocs.items()},
+        iocs=iocs,
     )
 
 
@@ -185,7 +197,9 @@ class _Maker:
             devices=tuple(_device(each) for each in ioc.devices),
         )
         origin = tree.origin if tree else f"module {program.module}"
-        return self._labelled(spec, origin=origin, settings=_start_settings(ioc))
+        return self._labelled(
+            spec, origin=origin, settings=_start_settings(ioc), ioc=name, after=tuple(ioc.after)
+        )
 
     def _check_supported(self, name: str, ioc: Ioc) -> None:
         instead = f"take them out of {name}, or use the incus engine"
@@ -265,7 +279,7 @@ class _Maker:
         settings = (
             f"ADDRESS={interface}\n"
             f"BROADCAST={interface.network.broadcast_address}\n"
-            f"GATEWAY={self._facility.networks[network].host_address}\n"
+            f"GATEWAY={self._facility.networks[network].host_address or ''}\n"
         )
         keys = "".join(f"{key}\n" for key in access.ssh_keys)
         files = [
@@ -280,15 +294,24 @@ class _Maker:
             files.append(_text(layout.etc / "telnet", line, mode=0o600, part=Part.ACCESS))
         return files
 
-    def _labelled(self, spec: MachineSpec, *, origin: str, settings: str = "") -> MachineSpec:
+    def _labelled(
+        self,
+        spec: MachineSpec,
+        *,
+        origin: str,
+        settings: str = "",
+        ioc: str | None = None,
+        after: tuple[str, ...] = (),
+    ) -> MachineSpec:
         devices = (spec.limits, spec.mounts, spec.devices)
         labels = {
-            "kind": str(spec.kind),
-            "network": spec.network,
-            "address": str(spec.address.ip),
+            **({} if ioc is None else {IOC: ioc, AFTER: " ".join(after)}),
+            KIND: str(spec.kind),
+            NETWORK: spec.network,
+            ADDRESS: str(spec.address.ip),
             PROGRAM_DIGEST: _digest(spec.payload.digest(Part.PROGRAM), settings),
             ACCESS_DIGEST: spec.payload.digest(Part.ACCESS),
-            SETTINGS_DIGEST: _digest(*(repr(each) for each in devices)),
+            SETTINGS_DIGEST: _digest(*(repr(each) for each in devices), after),
             NIC_DIGEST: _digest(spec.network, str(spec.address), spec.mac),
             ORIGIN: origin,
             IMAGE: spec.image or "",

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from linacre.engines.base import Engine, Machine, MachineSpec, MachineState, Part
+from linacre.engines.base import (
+    Cable,
+    Capability,
+    Engine,
+    Machine,
+    MachineSpec,
+    MachineState,
+    Part,
+)
 from linacre.epics.report import DOWN, IocReport
 from linacre.facility.bring_up import UpOptions, look_ahead
+from linacre.facility.labels import PROGRAM_DIGEST
 from linacre.facility.models import Ioc
 from linacre.facility.plan import Plan
 from linacre.facility.reports import ioc_report
+from linacre.facility.roles import Pair
 from linacre.facility.session import Session
-from linacre.facility.specs import PROGRAM_DIGEST
+from linacre.facility.settle import is_held
 
 _LARGEST_COMPARED = 1 << 20
 
@@ -26,6 +37,8 @@ class Files(StrEnum):
     """The declared files are newer than those in the machine; `up` brings them there."""
     EDITED = "edited"
     """Somebody changed files inside the machine."""
+    TWIN = "twin's"
+    """Those of a twin that is live or was promoted; `up` leaves them until the declared change."""
     UNKNOWN = "-"
 
 
@@ -47,8 +60,14 @@ class IocStatus:
     starts: int
     pvs: int | None
     files: str
+    live: str
+    """The machine that serves."""
+    cable: str | None
+    """The network that its cable is in; None where it is unplugged, or the engine has no cables."""
+    twin: str | None
+    """Its twin, where there is one."""
     green: bool
-    """Whether all is as it should be: running, booted, no restart loop."""
+    """Whether all is as it should be: running, booted, plugged in, no restart loop."""
     description: str
     owner: str
     area: str
@@ -77,8 +96,10 @@ async def facility_status(session: Session) -> FacilityStatus:
     async with session.engine_open() as engine:
         prospect = await look_ahead(session, UpOptions())
         machines = prospect.found.machines
+        has_cables = Capability.CABLES in engine.capabilities()
+        cables = await engine.wiring.cables() if has_cables else None
         rows = [
-            _row(session, engine, name, ioc, prospect.declared.machine(name), machines.get(name))
+            _row(session, prospect.pairs[name], ioc, prospect.declared.iocs[name], machines, cables)
             for name, ioc in session.declaration.facility.iocs.items()
         ]
         iocs = await asyncio.gather(*rows)
@@ -87,7 +108,7 @@ async def facility_status(session: Session) -> FacilityStatus:
 
 async def _all_down(session: Session) -> FacilityStatus:
     rows = [
-        _status(name, ioc, session, machine=None, found=DOWN, files=Files.UNKNOWN)
+        _status(Pair(name, name), ioc, session, machine=None, found=DOWN, files=Files.UNKNOWN)
         for name, ioc in session.declaration.facility.iocs.items()
     ]
     return _facility(session, tuple(rows), Plan(()))
@@ -106,39 +127,48 @@ def _facility(session: Session, iocs: tuple[IocStatus, ...], plan: Plan) -> Faci
 
 async def _row(
     session: Session,
-    engine: Engine,
-    name: str,
+    pair: Pair,
     ioc: Ioc,
     spec: MachineSpec,
-    machine: Machine | None,
+    machines: Mapping[str, Machine],
+    cables: Mapping[str, Cable] | None,
 ) -> IocStatus:
+    machine = machines.get(pair.live)
     if machine is None or machine.state is not MachineState.RUNNING:
-        return _status(name, ioc, session, machine=machine, found=DOWN, files=Files.UNKNOWN)
+        return _status(pair, ioc, session, machine=machine, found=DOWN, files=Files.UNKNOWN)
     found = await ioc_report(
-        engine, name, ioc.address, clock=session.clock, hold_off_s=float(ioc.hold_off)
+        session.engine,
+        pair.live,
+        ioc.address,
+        clock=session.clock,
+        hold_off_s=float(ioc.hold_off),
     )
-    files = await compare_files(engine, spec, machine)
-    return _status(name, ioc, session, machine=machine, found=found, files=files)
+    files = await compare_files(session.engine, spec, machine)
+    row = _status(pair, ioc, session, machine=machine, found=found, files=files)
+    if cables is None:
+        return row
+    cable = cables[pair.live].found if pair.live in cables else None
+    return replace(row, cable=cable, green=row.green and cable == ioc.network)
 
 
 async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> Files:
     """Compare the files in a running machine with those declared."""
     if machine.labels.get(PROGRAM_DIGEST) != spec.labels[PROGRAM_DIGEST]:
-        return Files.CHANGED
+        return Files.TWIN if is_held(spec, machine) else Files.CHANGED
     for file in spec.payload.files:
         if file.part is not Part.PROGRAM or (file.data is None and file.source is None):
             continue
         wanted = file.source.read_bytes() if file.source else file.data
         if wanted is None or len(wanted) > _LARGEST_COMPARED:
             continue
-        there = await engine.read(spec.name, file.path, limit=_LARGEST_COMPARED + 1)
+        there = await engine.read(machine.name, file.path, limit=_LARGEST_COMPARED + 1)
         if there is not None and there != wanted:
             return Files.EDITED
     return Files.CLEAN
 
 
 def _status(
-    name: str,
+    pair: Pair,
     ioc: Ioc,
     session: Session,
     *,
@@ -146,10 +176,10 @@ def _status(
     found: IocReport,
     files: Files,
 ) -> IocStatus:
-    bind = session.engine.layout(name, ioc.address).bind
+    bind = session.engine.layout(pair.live, ioc.address).bind
     uptime = None if found.started_at is None else max(0.0, session.clock.now() - found.started_at)
     return IocStatus(
-        name=name,
+        name=pair.ioc,
         kind=ioc.kind,
         host=machine.host if machine else "-",
         address=str(ioc.address),
@@ -162,6 +192,9 @@ def _status(
         starts=found.starts,
         pvs=found.pv_count,
         files=str(files),
+        live=pair.live,
+        cable=None,
+        twin=pair.twin,
         green=found.booted and not found.restart_loop,
         description=ioc.description,
         owner=ioc.owner,

@@ -68,7 +68,7 @@ def work(engine: Engine, *names: str) -> Work:
 
     return Work(
         engine=cast(Any, engine),
-        declared=Declared((), specs, {}),
+        declared=Declared((), specs, {}, {}),
         found={},
         build_image=image,
         record={},

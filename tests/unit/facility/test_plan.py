@@ -11,22 +11,16 @@ from linacre.engines.base import (
     NetworkSpec,
     Payload,
 )
-from linacre.facility.plan import (
-    RUNNING_DIGEST,
-    Action,
-    Found,
-    Plan,
-    make_plan,
-    network_record,
-)
-from linacre.facility.specs import (
+from linacre.facility.labels import (
     ACCESS_DIGEST,
     IMAGE,
     NIC_DIGEST,
     PROGRAM_DIGEST,
+    RUNNING_DIGEST,
     SETTINGS_DIGEST,
-    Declared,
 )
+from linacre.facility.plan import Action, Found, Plan, make_plan, network_record
+from linacre.facility.specs import Declared
 
 NETWORK = NetworkSpec("controls", IPv4Network("10.9.0.0/24"), IPv4Address("10.9.0.1"))
 DIGESTS = {
@@ -52,7 +46,8 @@ def spec(name: str, number: int, *, kind: MachineKind = MachineKind.IOC, **label
 
 
 def declared(*specs: MachineSpec, **after: tuple[str, ...]) -> Declared:
-    return Declared((NETWORK,), specs, {s.name: after.get(s.name, ()) for s in specs})
+    waits = {s.name: after.get(s.name, ()) for s in specs}
+    return Declared((NETWORK,), specs, waits, {s.name: s for s in specs})
 
 
 def machine(wanted: MachineSpec, state: MachineState = MachineState.RUNNING, **labels: str):

@@ -7,20 +7,31 @@ moves a cable.
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from linacre.base.errors import EngineError
 from linacre.base.processes import run_tool
 
 _BRIDGE, _VETH = "lnb-", "lnv-"
-_PREFIXES = (_BRIDGE, _VETH)
+_UNPLUGGED = "-"
 _HOOK = """\
 #!/bin/sh
 # Plugs a machine's cable, at its start, into the network that Linacre recorded for it.
-cables=$(dirname "$0")
-read -r veth bridge < "$cables/${LXC_NAME#*_}.cable" || exit 0
-ip link set dev "$veth" up || exit 1
-[ "$bridge" = - ] || ip link set dev "$veth" master "$bridge"
+name=${LXC_NAME#*_}
+while read -r machine veth bridge; do
+    [ "$machine" = "$name" ] || continue
+    ip link set dev "$veth" up || exit 1
+    [ "$bridge" = - ] || ip link set dev "$veth" master "$bridge"
+    exit
+done < "$(dirname "$0")/plugged"
+exit 0
 """
 
 
@@ -38,8 +49,21 @@ def veth_name(facility: str, machine: str) -> str:
     return f"{_VETH}{_short_hash(facility, machine)}"
 
 
+def link_there(name: str) -> bool:
+    """Tell whether there is a link of this name on this host."""
+    return Path(f"/sys/class/net/{name}").exists()
+
+
+def bridge_of(link: str) -> str | None:
+    """Return the bridge that a link is in, or None."""
+    try:
+        return Path(f"/sys/class/net/{link}/master").readlink().name
+    except OSError:
+        return None
+
+
 class Cables:
-    """The cables of one facility on this host."""
+    """The cables of one facility on this host, in one file so that they change in one stroke."""
 
     def __init__(self, facility: str, folder: Path) -> None:
         self._facility = facility
@@ -50,31 +74,61 @@ class Cables:
         """The script that the start of every machine runs on the host."""
         return self._folder / "plug"
 
-    def _record_file(self, machine: str) -> Path:
-        return self._folder / f"{machine}.cable"
+    @property
+    def _file(self) -> Path:
+        return self._folder / "plugged"
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """Keep other commands from changing cables for the block; held for moments only."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def prepare(self) -> None:
         """Write the hook; one that stands is left alone."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._file.exists():
+            self._write(self._file, "", mode=0o644)
         if not self.hook.exists() or self.hook.read_text() != _HOOK:
             self._write(self.hook, _HOOK, mode=0o755)
 
-    def record(self, machine: str, network: str | None) -> None:
-        """Record where a machine's cable is plugged, from its next start on; None is nowhere."""
-        bridge = bridge_name(self._facility, network) if network else "-"
-        line = f"{veth_name(self._facility, machine)} {bridge}\n"
-        file = self._record_file(machine)
-        if not file.exists() or file.read_text() != line:
-            self._write(file, line, mode=0o644)
+    def _bridges(self) -> dict[str, str]:
+        try:
+            lines = [line.split() for line in self._file.read_text().splitlines()]
+        except FileNotFoundError:
+            return {}
+        return {line[0]: line[2] for line in lines if len(line) == 3}
+
+    def _keep(self, bridges: Mapping[str, str]) -> None:
+        lines = (
+            f"{machine} {veth_name(self._facility, machine)} {bridge}\n"
+            for machine, bridge in sorted(bridges.items())
+        )
+        self._write(self._file, "".join(lines), mode=0o644)
+
+    def record(self, moves: Mapping[str, str | None]) -> None:
+        """Record where machines are plugged, from their next start on; None is nowhere."""
+        before = self._bridges()
+        bridges = before | {
+            machine: bridge_name(self._facility, network) if network else _UNPLUGGED
+            for machine, network in moves.items()
+        }
+        if bridges != before:
+            self._keep(bridges)
 
     def links(self) -> list[str]:
         """Return the links on this host of all recorded cables, and the bridges they are in."""
-        words = [file.read_text().split() for file in self._folder.glob("*.cable")]
-        return sorted({word for line in words for word in line if word.startswith(_PREFIXES)})
+        bridges = self._bridges()
+        names = {veth_name(self._facility, machine) for machine in bridges}
+        return sorted(names | set(bridges.values()) - {_UNPLUGGED})
 
     def forget(self, machine: str) -> None:
         """Drop the record of a machine that is gone."""
-        self._record_file(machine).unlink(missing_ok=True)
+        bridges = self._bridges()
+        if bridges.pop(machine, None) is not None:
+            self._keep(bridges)
 
     def remove(self) -> None:
         """Remove all records and the hook."""
@@ -82,20 +136,58 @@ class Cables:
             file.unlink()
         self._folder.rmdir()
 
-    async def replug(self, machine: str) -> None:
-        """Bring the cable of a running machine to where its record says."""
-        veth, bridge = self._record_file(machine).read_text().split()
-        if not Path(f"/sys/class/net/{veth}").exists():
-            return
-        await run_tool("ip", "link", "set", "dev", veth, "up")
-        if bridge == "-":
-            await run_tool("ip", "link", "set", "dev", veth, "nomaster")
-        else:
-            await run_tool("ip", "link", "set", "dev", veth, "master", bridge)
+    def wrong(self, machines: Iterable[str]) -> dict[str, str | None]:
+        """Return, of running machines, those in the wrong place with the bridge recorded."""
+        bridges = self._bridges()
+        found: dict[str, str | None] = {}
+        for machine in machines:
+            veth = veth_name(self._facility, machine)
+            recorded = bridges.get(machine, _UNPLUGGED)
+            wanted = None if recorded == _UNPLUGGED else recorded
+            if link_there(veth) and bridge_of(veth) != wanted:
+                found[machine] = wanted
+        return found
+
+    async def move(
+        self, moves: Mapping[str, str | None], *, before: Callable[[], None] | None = None
+    ) -> None:
+        """Move cables of running machines to bridges: first all out, then in.
+
+        `before` is called when all is ready, right before the first cable moves. Raises
+        `LinacreError` where a bridge is missing, and then nothing has moved.
+        """
+        for bridge in moves.values():
+            if bridge is not None and not link_there(bridge):
+                raise EngineError(f"the bridge {bridge} is not on this host: run linacre up")
+        links = {veth_name(self._facility, machine): bridge for machine, bridge in moves.items()}
+        lines = [f"link set dev {link} nomaster" for link in links if bridge_of(link)]
+        for link, bridge in links.items():
+            lines.append(f"link set dev {link} up")
+            if bridge is not None:
+                lines.append(f"link set dev {link} master {bridge}")
+        # Started beforehand: what `before` does and the first move must not lie apart.
+        tool = await asyncio.create_subprocess_exec(
+            *("ip", "-batch", "-"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            if before is not None:
+                before()
+        finally:
+            said, _ = await tool.communicate("".join(f"{line}\n" for line in lines).encode())
+        if tool.returncode != 0:
+            last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+            raise EngineError(f"the cables of {', '.join(moves)} do not move: {last[0]}")
 
     def has_link(self, machine: str) -> bool:
         """Tell whether the host's end of a machine's cable is there."""
-        return Path(f"/sys/class/net/{veth_name(self._facility, machine)}").exists()
+        return link_there(veth_name(self._facility, machine))
+
+    def bridge(self, machine: str) -> str | None:
+        """Return the bridge that a machine's cable is in now; None where it is in none."""
+        return bridge_of(veth_name(self._facility, machine))
 
     async def clear_link(self, machine: str) -> None:
         """Remove the cable that a start cut short left of a machine that does not run."""
@@ -106,6 +198,9 @@ class Cables:
     @staticmethod
     def _write(path: Path, text: str, *, mode: int) -> None:
         temporary = path.with_name(path.name + ".new")
-        temporary.write_text(text)
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.chmod(mode)
         temporary.replace(path)

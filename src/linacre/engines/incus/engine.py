@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from linacre.base.errors import EngineError
+from linacre.base.errors import EngineError, UnsupportedError
 from linacre.base.paths import FacilityPaths
 from linacre.base.processes import run_tool
 from linacre.engines.base import (
     Capability,
+    Client,
     Completed,
     Host,
     Machine,
     MachineSpec,
     NetworkSpec,
     Output,
+    Space,
     Stream,
 )
+from linacre.engines.connections import clients, served, sockets
 from linacre.engines.console import ConsoleStream
 from linacre.engines.incus import machines, names, storage, streams
 from linacre.engines.incus.cable import Cables
@@ -29,7 +33,10 @@ from linacre.engines.incus.client import IncusClient
 from linacre.engines.incus.connection import Connection, IncusSettings
 from linacre.engines.incus.inside import read_inside
 from linacre.engines.incus.instances import Instances
+from linacre.engines.incus.netns import socket_in
 from linacre.engines.incus.networks import Networks
+from linacre.engines.incus.project import Project
+from linacre.engines.incus.wiring import IncusWiring, plugged
 from linacre.epics.layout import Layout
 
 LAYOUT = Layout(
@@ -54,15 +61,33 @@ class IncusEngine:
 
     def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
         self._facility = facility
-        self._project = names.project(facility)
+        self._pool = names.project(facility)
         self._settings = settings
         self._connection = Connection(facility, paths, settings)
         self._cables = Cables(facility, paths.cables)
-        self._recording = asyncio.Lock()
 
     def capabilities(self) -> frozenset[Capability]:
-        """Return what this engine can do."""
-        return CAPABILITIES
+        """Return what this engine can do; the host of a daemon elsewhere cannot be touched."""
+        far = frozenset({Capability.CABLES, Capability.UPLINK})
+        return CAPABILITIES - far if self._settings.remote else CAPABILITIES
+
+    @property
+    def wiring(self) -> IncusWiring:
+        """The cables; `UnsupportedError` where the daemon's host cannot be reached."""
+        if (remote := self._settings.remote) is not None:
+            raise UnsupportedError(
+                engine=self.name,
+                what=Capability.CABLES.value,
+                instead=f"{remote.url} is reached by its URL alone, and cables end on its host: "
+                "run linacre on that host",
+            )
+        return IncusWiring(
+            self._facility,
+            project=self._project,
+            cables=self._cables,
+            machines=self.machines,
+            networks=self.networks,
+        )
 
     def layout(self, machine: str, address: IPv4Address) -> Layout:
         """Return where things stand: the same in every machine of our image."""
@@ -73,8 +98,12 @@ class IncusEngine:
         return self._connection.client
 
     @property
+    def _project(self) -> Project:
+        return Project(self._client, self._facility)
+
+    @property
     def _instances(self) -> Instances:
-        return Instances(self._client, self._facility, pool=self._project, cables=self._cables)
+        return Instances(self._client, self._facility, pool=self._pool, cables=self._cables)
 
     @property
     def _networks(self) -> Networks:
@@ -97,13 +126,10 @@ class IncusEngine:
 
     async def prepare(self) -> None:
         """Make the project, the pool and the cables' hook."""
-        if not await self._client.exists(f"/1.0/projects/{self._project}", project=False):
-            config = {"features.images": "true", "features.profiles": "true"}
-            body = {"name": self._project, "description": "made by Linacre", "config": config}
-            await self._client.request("POST", "/1.0/projects", body=body, project=False)
+        await self._project.ensure()
         await storage.ensure_pool(
             self._client,
-            name=self._project,
+            name=self._pool,
             size_bytes=self._settings.pool_bytes,
             disks=self._connection.disks,
         )
@@ -112,26 +138,11 @@ class IncusEngine:
 
     async def record(self) -> dict[str, str]:
         """Return the facility's record: the project's own keys of ours."""
-        found = await self._client.get_or_none(f"/1.0/projects/{self._project}", project=False)
-        config = cast(Mapping[str, str], found["config"] if found else {})
-        return {
-            key.removeprefix(names.LABEL): value
-            for key, value in config.items()
-            if key.startswith(names.LABEL)
-        }
+        return await self._project.record()
 
     async def set_record(self, values: Mapping[str, str | None]) -> None:
         """Change entries of the facility's record; None removes one."""
-        async with self._recording:
-            path = f"/1.0/projects/{self._project}"
-            found = await self._client.request("GET", path, project=False)
-            config = dict(cast(Mapping[str, str], found["config"]))
-            for key, value in values.items():
-                config.pop(names.LABEL + key, None)
-                if value is not None:
-                    config[names.LABEL + key] = value
-            body = {"config": config, "description": found["description"]}
-            await self._client.request("PUT", path, body=body, project=False)
+        await self._project.set_record(values)
 
     async def hosts(self) -> list[Host]:
         """Return the members of the cluster, or the one server."""
@@ -180,21 +191,27 @@ class IncusEngine:
             key=lambda m: m.name,
         )
 
-    async def create(self, spec: MachineSpec) -> None:
+    async def create(self, spec: MachineSpec, *, persistent_from: str | None = None) -> None:
         """Make an instance with its payload, not started; one half made is made anew."""
-        await self._instances.create(spec)
+        where = await self._plugged(spec)
+        await self._instances.create(spec, plugged=where, persistent_from=persistent_from)
 
     async def update(self, spec: MachineSpec) -> None:
         """Bring configuration, devices, payload and labels of an instance to the spec."""
-        await self._instances.update(spec)
+        await self._instances.update(spec, plugged=await self._plugged(spec))
+
+    async def _plugged(self, spec: MachineSpec) -> str | None:
+        return plugged(await self._project.record(), spec.name, home=spec.network)
 
     async def rebuild(self, spec: MachineSpec) -> None:
         """Replace an instance by a new one of the spec's image; the persistent volume stays."""
-        await self._instances.create(spec)
+        await self.create(spec)
 
     async def delete(self, name: str, *, keep_persistent: bool = False) -> None:
         """Remove an instance, running or not; none there is no error."""
         await self._instances.delete(name, keep_persistent=keep_persistent)
+        if not keep_persistent and Capability.CABLES in self.capabilities():
+            await self.wiring.forget(name)
 
     async def start(self, name: str) -> None:
         """Start an instance; one that runs is left alone."""
@@ -258,6 +275,32 @@ class IncusEngine:
         argv = ["nc", "-U", str(LAYOUT.run / "console.sock")]
         return ConsoleStream(await self.shell(name, argv))
 
+    async def connect(
+        self, name: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a TCP port of a machine on this host, from inside its network."""
+        pid = await self._connection.pid_of(name) if self._client.is_local else None
+        if pid is None:
+            raise EngineError(f"{name} does not run on this host")
+        sock = socket_in(pid, socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        except OSError as error:
+            sock.close()
+            raise EngineError(f"{name}: port {port}: {error.strerror}") from error
+        return await asyncio.open_connection(sock=sock)
+
+    async def clients(self, name: str) -> list[Client]:
+        """Return who is connected to the servers in a running machine."""
+        # Not /proc/net: that is a link, and no link inside a machine is followed.
+        tables = [await self.read(name, PurePosixPath(f"/proc/1/net/{t}")) for t in ("tcp", "tcp6")]
+        return clients(served(sockets(*(t.decode() for t in tables if t is not None))))
+
+    async def space(self) -> list[Space]:
+        """Return how full the pool is."""
+        return [await storage.pool_space(self._client, pool=self._pool)]
+
     async def client_environment(self, network: str) -> dict[str, str]:
         """Return the EPICS variables for a client on this host: the bridge's broadcast address."""
         address = await self._networks.address(network)
@@ -304,5 +347,5 @@ class IncusEngine:
         await asyncio.gather(*(delete(machine.name) for machine in await self.machines()))
         for network in await self.networks():
             await self.remove_network(network)
-        await storage.remove_all(self._client, pool=self._project)
-        await self._client.remove(f"/1.0/projects/{self._project}", project=False)
+        await storage.remove_all(self._client, pool=self._pool)
+        await self._project.remove()

@@ -33,14 +33,19 @@ class Instances:
         query = {"recursion": "2"}
         return await self._client.get_or_none("/1.0/instances", query=query) or []
 
-    async def create(self, spec: MachineSpec) -> None:
+    async def create(
+        self, spec: MachineSpec, *, plugged: str | None, persistent_from: str | None = None
+    ) -> None:
         """Make an instance with its payload, not started; one half made is made anew.
 
-        The labels are set last: an instance without them is known to be half made.
+        `plugged` is the network of its cable. The labels are set last: an instance without them
+        is known to be half made.
         """
         await self.delete(spec.name, keep_persistent=True)
         if spec.kind is MachineKind.IOC:
-            await storage.ensure_volume(self._client, pool=self._pool, machine=spec.name)
+            await storage.ensure_volume(
+                self._client, pool=self._pool, machine=spec.name, copy_of=persistent_from
+            )
         config = {
             key: value
             for key, value in self._config(spec).items()
@@ -56,7 +61,7 @@ class Instances:
         }
         query = {"target": spec.host} if spec.host else None
         await self._client.request("POST", "/1.0/instances", body=body, query=query)
-        await self._lay(spec)
+        await self._lay(spec, plugged)
         await self.set_labels(spec.name, spec.labels)
 
     def _config(self, spec: MachineSpec) -> dict[str, str]:
@@ -68,9 +73,9 @@ class Instances:
             spec, facility=self._facility, pool=self._pool, local=self._client.is_local
         )
 
-    async def _lay(self, spec: MachineSpec) -> None:
+    async def _lay(self, spec: MachineSpec, plugged: str | None) -> None:
         if self._client.is_local:
-            self._cables.record(spec.name, spec.network)
+            self._cables.record({spec.name: plugged})
         headers = {
             "X-Incus-uid": "0",
             "X-Incus-gid": "0",
@@ -87,8 +92,8 @@ class Instances:
             headers=headers,
         )
 
-    async def update(self, spec: MachineSpec) -> None:
-        """Bring configuration, devices, payload and labels of an instance to the spec."""
+    async def update(self, spec: MachineSpec, *, plugged: str | None) -> None:
+        """Bring configuration, devices, payload, labels and cable of an instance to the spec."""
         found = await self._client.request("GET", _path(spec.name))
         ours = self._config(spec)
         kept = {
@@ -103,11 +108,11 @@ class Instances:
             "devices": self._devices(spec),
         }
         await self._client.request("PUT", _path(spec.name), body=body)
-        await self._lay(spec)
+        await self._lay(spec, plugged)
         if found["status"] == "Running":
             await self._check(spec.name, [str(payload.UNPACK)], "lay the files of")
             if self._client.is_local:
-                await self._cables.replug(spec.name)
+                await self._cables.move(self._cables.wrong([spec.name]))
         await self.set_labels(spec.name, spec.labels)
 
     async def _check(self, name: str, argv: Sequence[str], what: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import aiohttp
 
 from linacre.base.errors import UserError
+from linacre.engines.base import Space
 from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.names import volume
 
@@ -97,12 +98,16 @@ async def ensure_image(client: IncusClient, *, digest: str, metadata: Path, root
             raise
 
 
-async def ensure_volume(client: IncusClient, *, pool: str, machine: str) -> None:
-    """Make the persistent volume of a machine."""
+async def ensure_volume(
+    client: IncusClient, *, pool: str, machine: str, copy_of: str | None = None
+) -> None:
+    """Make the persistent volume of a machine, empty or as a copy of another machine's."""
     path = f"/1.0/storage-pools/{pool}/volumes/custom"
     if await client.exists(f"{path}/{volume(machine)}"):
         return
-    body = {"name": volume(machine), "content_type": "filesystem"}
+    body: dict[str, Any] = {"name": volume(machine), "content_type": "filesystem"}
+    if copy_of is not None:
+        body["source"] = {"type": "copy", "name": volume(copy_of), "pool": pool}
     await client.request("POST", path, body=body)
 
 
@@ -119,3 +124,10 @@ async def remove_all(client: IncusClient, *, pool: str) -> None:
     for url in cast(list[str], await client.get_or_none("/1.0/images") or []):
         await client.remove(url.partition("?")[0])
     await client.remove(f"/1.0/storage-pools/{pool}", project=False)
+
+
+async def pool_space(client: IncusClient, *, pool: str) -> Space:
+    """Return how full the pool is."""
+    path = f"/1.0/storage-pools/{pool}/resources"
+    space = (await client.request("GET", path, project=False))["space"]
+    return Space(f"the pool {pool}", int(space["used"]), int(space["total"]))

@@ -16,6 +16,7 @@ from linacre.base.errors import EngineError, UnsupportedError, UserError
 from linacre.base.paths import FacilityPaths
 from linacre.engines.base import (
     Capability,
+    Client,
     Completed,
     Host,
     Machine,
@@ -23,8 +24,11 @@ from linacre.engines.base import (
     MachineSpec,
     NetworkSpec,
     Output,
+    Space,
     Stream,
+    Wiring,
 )
+from linacre.engines.connections import clients, served, sockets
 from linacre.engines.console import ConsoleStream
 from linacre.engines.process import commands, processes
 from linacre.engines.process.addresses import check_distinct, loopback_address
@@ -63,6 +67,11 @@ class ProcessEngine:
                 Capability.NO_ROOT,
             }
         )
+
+    @property
+    def wiring(self) -> Wiring:
+        """Raise `UnsupportedError`: there are no cables."""
+        self._refuse(Capability.CABLES)
 
     def layout(self, machine: str, address: IPv4Address) -> Layout:
         """Return where things stand in a machine; `UserError` for an address that has no place."""
@@ -127,7 +136,7 @@ class ProcessEngine:
         """Raise `UnsupportedError`: processes run from the host's own file system."""
         self._refuse(Capability.FILE_SYSTEM)
 
-    async def create(self, spec: MachineSpec) -> None:
+    async def create(self, spec: MachineSpec, *, persistent_from: str | None = None) -> None:
         """Make a machine, not started; one half made is made anew, its persistent folder kept.
 
         `UnsupportedError` for mounts and devices; limits are not held. `UserError` where another
@@ -234,6 +243,26 @@ class ProcessEngine:
                 f"{name}: nothing answers at its console ({error.strerror}): "
                 f"linacre ioc start {name}"
             ) from error
+
+    async def connect(
+        self, name: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a port at the loopback address of a machine; `EngineError` where none is."""
+        address = loopback_address(self._machines.manifest(name).address)
+        try:
+            return await asyncio.open_connection(str(address), port)
+        except OSError as error:
+            raise EngineError(f"{name}: port {port}: {error.strerror}") from error
+
+    async def clients(self, name: str) -> list[Client]:
+        """Return who is connected to the loopback address of a machine."""
+        address = loopback_address(self._machines.manifest(name).address)
+        tables = [Path(f"/proc/self/net/{table}").read_text() for table in ("tcp", "tcp6")]
+        return clients(served(sockets(*tables), at=address))
+
+    async def space(self) -> list[Space]:
+        """Return nothing: machines have the room of the host's own file system."""
+        return []
 
     async def client_environment(self, network: str) -> dict[str, str]:
         """Return the EPICS variables with which a client on this host reaches a network."""

@@ -1,0 +1,121 @@
+"""Moving the cables of machines: written down first, then done, then known to be done."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ipaddress import IPv4Address
+
+from linacre.base.errors import EngineError
+from linacre.engines.base import Cable, Machine
+from linacre.engines.incus import arp
+from linacre.engines.incus.cable import Cables, bridge_name
+from linacre.engines.incus.project import Project
+from linacre.engines.incus.resets import Resetter
+
+_UNPLUGGED = "-"
+_MOVING = "moving"
+"""The entry of the record with the machines whose cables are not yet where they are to be."""
+
+
+def _key(machine: str) -> str:
+    return f"cable.{machine}"
+
+
+def plugged(record: Mapping[str, str], machine: str, *, home: str) -> str | None:
+    """Return the network that a machine is to be in: its home, unless it was moved."""
+    recorded = record.get(_key(machine), home)
+    return None if recorded == _UNPLUGGED else recorded
+
+
+class IncusWiring:
+    """The cables of one facility, whose daemon runs on this host."""
+
+    def __init__(
+        self,
+        facility: str,
+        *,
+        project: Project,
+        cables: Cables,
+        machines: Callable[[], Awaitable[list[Machine]]],
+        networks: Callable[[], Awaitable[list[str]]],
+    ) -> None:
+        self._facility = facility
+        self._project = project
+        self._cables = cables
+        self._machines = machines
+        self._networks = networks
+
+    async def cables(self) -> dict[str, Cable]:
+        """Return the cable of each machine."""
+        record = await self._project.record()
+        bridges = {bridge_name(self._facility, name): name for name in await self._networks()}
+        found: dict[str, Cable] = {}
+        for machine in await self._machines():
+            recorded = plugged(record, machine.name, home=machine.labels.get("network", ""))
+            bridge = self._cables.bridge(machine.name)
+            there = bridges.get(bridge, bridge) if bridge else None
+            running = self._cables.has_link(machine.name)
+            found[machine.name] = Cable(machine.name, recorded, there, running)
+        return found
+
+    async def record_moves(
+        self, moves: Mapping[str, str | None], *, notes: Mapping[str, str | None]
+    ) -> None:
+        """Write down where machines are to be plugged, and that they are not there yet."""
+        homes = {m.name: m.labels.get("network") for m in await self._machines()}
+        entries = {
+            # A cable at home needs no entry, and follows the facility file when that changes.
+            _key(machine): None if network == homes.get(machine) else network or _UNPLUGGED
+            for machine, network in moves.items()
+        }
+        with self._cables.alone():
+            await self._project.set_record({**notes, **entries, _MOVING: " ".join(moves)})
+
+    async def forget(self, machine: str) -> None:
+        """Drop what is written down of a machine that is gone."""
+        await self._project.set_record({_key(machine): None})
+
+    async def finish_moves(self) -> tuple[str, ...]:
+        """Do the moves that are written down and not done; return what was done, a line each."""
+        if _MOVING not in await self._project.record():
+            return ()
+        with self._cables.alone():
+            # Whoever wrote it down may have done it meanwhile.
+            record = await self._project.record()
+            moving = record.get(_MOVING, "").split()
+            there = {m.name: m for m in await self._machines() if m.name in moving}
+            homes = {name: m.labels.get("network", "") for name, m in there.items()}
+            moves = {name: plugged(record, name, home=home) for name, home in homes.items()}
+            self._cables.record(moves)
+            await self._carry_out(there)
+            if moving:
+                await self._project.set_record({_MOVING: None})
+        return tuple(
+            f"{name} is plugged into {network}" if network else f"{name} is unplugged"
+            for name, network in moves.items()
+        )
+
+    async def _carry_out(self, machines: Mapping[str, Machine]) -> None:
+        moves = self._cables.wrong(machines)
+        pids = [m.pid for name, m in machines.items() if name in moves and m.pid is not None]
+        with contextlib.ExitStack() as stack:
+            resetters = [stack.enter_context(contextlib.closing(Resetter(pid))) for pid in pids]
+
+            def reset() -> None:
+                for each in resetters:
+                    each.reset()
+
+            try:
+                await self._cables.move(moves, before=reset)
+                # A client may have come back between its reset and the move.
+                reset()
+            except OSError as error:
+                raise EngineError(f"clients cannot be reset: {error}") from error
+
+    async def owners(
+        self, network: str, addresses: Sequence[IPv4Address], *, wait_s: float = 0.3
+    ) -> dict[IPv4Address, tuple[str, ...]]:
+        """Return the MAC addresses that answer to ARP for addresses on a network."""
+        bridge = bridge_name(self._facility, network)
+        return await arp.owners(bridge, addresses, wait_s=wait_s)

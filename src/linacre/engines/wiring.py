@@ -1,0 +1,80 @@
+"""Cables and what comes in by them: the words, and what an engine that can move cables does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Protocol
+
+_PROTOCOLS = {
+    22: "SSH",
+    23: "telnet",
+    5064: "Channel Access",
+    5075: "pvAccess",
+    7001: "console",
+}
+
+
+@dataclass(frozen=True)
+class Cable:
+    """The cable of a machine: where it is to be plugged, and where it is."""
+
+    machine: str
+    recorded: str | None
+    """The network that it is to be plugged into; None is none."""
+    found: str | None
+    """The network that it is in, or the bridge's name where it is in another's; None is none."""
+    is_there: bool
+    """Whether the machine runs, so that there is a cable to look at."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is where it is to be."""
+        return not self.is_there or self.found == self.recorded
+
+
+@dataclass(frozen=True)
+class Client:
+    """A TCP connection from a client to a server in a machine."""
+
+    address: IPv4Address
+    port: int
+    server_port: int
+
+    @property
+    def protocol(self) -> str:
+        """What the client speaks, by the server's port."""
+        return _PROTOCOLS.get(self.server_port, f"port {self.server_port}")
+
+
+class Wiring(Protocol):
+    """The cables of a facility's machines."""
+
+    async def cables(self) -> dict[str, Cable]:
+        """Return the cable of each machine."""
+        ...
+
+    async def record_moves(
+        self, moves: Mapping[str, str | None], *, notes: Mapping[str, str | None]
+    ) -> None:
+        """Write down where machines are to be plugged, and that they are not there yet.
+
+        `notes` go into the facility's record in the same stroke. Nothing moves: that is for
+        `finish_moves`, now or after whatever comes between.
+        """
+        ...
+
+    async def finish_moves(self) -> tuple[str, ...]:
+        """Do the moves that are written down and not done; return what was done, a line each.
+
+        What is pulled out is pulled out before anything is plugged in, and the clients of a
+        machine that is pulled out are reset, so that they search anew.
+        """
+        ...
+
+    async def owners(
+        self, network: str, addresses: Sequence[IPv4Address], *, wait_s: float = 0.3
+    ) -> dict[IPv4Address, tuple[str, ...]]:
+        """Return the MAC addresses that answer to ARP for addresses on a network."""
+        ...

@@ -1,0 +1,60 @@
+"""Which machine of an IOC is the live one: stored state, not a matter of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from linacre.engines.base import Machine, MachineKind
+from linacre.facility.labels import IOC
+
+TWIN_ENDING = "-twin"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The machines of one IOC."""
+
+    ioc: str
+    live: str
+    """The machine that serves; its name where none is made yet."""
+    twin: str | None = None
+    """The other one, where there is one."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of both, the live one first."""
+        return (self.live,) if self.twin is None else (self.live, self.twin)
+
+
+def live_key(ioc: str) -> str:
+    """Return the entry of the facility's record that names the live machine of an IOC."""
+    return f"live.{ioc}"
+
+
+def other_name(ioc: str, machine: str) -> str:
+    """Return the name of the other machine of an IOC."""
+    twin = f"{ioc}{TWIN_ENDING}"
+    return ioc if machine == twin else twin
+
+
+def ioc_of(machine: Machine) -> str | None:
+    """Return the IOC that a machine belongs to; None for a desk."""
+    if machine.kind is not MachineKind.IOC:
+        return None
+    return machine.labels.get(IOC, machine.name)
+
+
+def pairs(
+    iocs: Iterable[str], machines: Mapping[str, Machine], record: Mapping[str, str]
+) -> dict[str, Pair]:
+    """Return the machines of each IOC, as they are found and recorded."""
+    found: dict[str, Pair] = {}
+    for ioc in iocs:
+        there = [name for name, machine in machines.items() if ioc_of(machine) == ioc]
+        live = record.get(live_key(ioc), ioc)
+        if live not in there and len(there) == 1:
+            live = there[0]
+        others = [name for name in there if name != live]
+        found[ioc] = Pair(ioc, live, others[0] if others else None)
+    return found

@@ -1,0 +1,93 @@
+"""What is to be, given the machines that there are: twins and promoted machines are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Interface
+
+from linacre.engines.base import Machine, MachineKind, MachineSpec, Payload
+from linacre.facility.labels import ADDRESS, DECLARED_DIGEST, IMAGE, NETWORK, PROGRAM_DIGEST
+from linacre.facility.roles import Pair, pairs
+from linacre.facility.specs import Declared
+
+TWINS_ENDING = "-twins"
+
+
+def twins_network(network: str) -> str:
+    """Return the sandbox on which the twins of a network's IOCs are tested."""
+    return f"{network}{TWINS_ENDING}"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A declaration settled with the machines that are found."""
+
+    declared: Declared
+    pairs: Mapping[str, Pair]
+    """The machines of each declared IOC."""
+    held: tuple[str, ...]
+    """IOCs whose one machine keeps the files of a twin that was promoted."""
+
+
+def as_found(machine: Machine) -> MachineSpec:
+    """Return the spec of a machine that stays as it is: nothing of it differs from what is found.
+
+    It can be started, and nothing else.
+    """
+    return MachineSpec(
+        name=machine.name,
+        kind=machine.kind,
+        network=machine.labels.get(NETWORK, ""),
+        address=IPv4Interface(machine.labels.get(ADDRESS) or "0.0.0.0"),
+        gateway=None,
+        mac="",
+        image=machine.labels.get(IMAGE) or None,
+        payload=Payload(),
+        labels=machine.labels,
+    )
+
+
+def is_held(spec: MachineSpec, machine: Machine | None) -> bool:
+    """Tell whether a machine keeps other files than those declared, until these change."""
+    if machine is None:
+        return False
+    declared, running = spec.labels[PROGRAM_DIGEST], machine.labels.get(PROGRAM_DIGEST)
+    return running != declared and machine.labels.get(DECLARED_DIGEST) == declared
+
+
+def settle(
+    declared: Declared, machines: Mapping[str, Machine], record: Mapping[str, str]
+) -> Settled:
+    """Return what is to be, in terms of the machines that are found."""
+    found = pairs(declared.iocs, machines, record)
+    desks = [spec for spec in declared.machines if spec.kind is MachineKind.DESK]
+    specs: list[MachineSpec] = []
+    held: list[str] = []
+    after: dict[str, tuple[str, ...]] = {}
+    for ioc, pair in found.items():
+        spec, live = declared.iocs[ioc], machines.get(pair.live)
+        if pair.twin is not None:
+            specs += [as_found(machines[name]) for name in pair.names]
+        elif live is not None and is_held(spec, live):
+            held.append(ioc)
+            specs.append(as_found(live))
+        else:
+            specs.append(replace(spec, name=pair.live))
+        waits = tuple(found[other].live for other in declared.after[ioc])
+        after |= dict.fromkeys(pair.names, waits)
+    desks += _desks_of_twins(machines, known={spec.name for spec in desks})
+    settled = replace(declared, machines=(*specs, *desks), after=after)
+    return Settled(settled, found, tuple(held))
+
+
+def _desks_of_twins(machines: Mapping[str, Machine], *, known: set[str]) -> list[MachineSpec]:
+    networks = {machine.labels.get(NETWORK, "") for machine in machines.values()}
+    return [
+        as_found(machine)
+        for name, machine in machines.items()
+        if machine.kind is MachineKind.DESK
+        and name not in known
+        and (network := machine.labels.get(NETWORK, "")).endswith(TWINS_ENDING)
+        and network.removesuffix(TWINS_ENDING) in networks
+    ]
