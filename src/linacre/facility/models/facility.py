@@ -90,6 +90,11 @@ class Facility(Part):
         description="What runs the machines: auto, incus or process, or one with its settings.",
         examples=["auto"],
     )
+    autostart: bool = Field(
+        default=False,
+        description="Whether `linacre boot`, and so a start of the host, brings it up.",
+        examples=[True],
+    )
     hosts: dict[Name, Annotated[DeclaredHost, BeforeValidator(empty_as_mapping)]] = Field(
         default_factory=dict,
         description="The hosts that IOCs may be put on, by name. Not needed for one host.",
@@ -106,6 +111,11 @@ class Facility(Part):
         default_factory=Access,
         description="Who may log in to the machines.",
         examples=[{"ssh_keys": ["ssh-ed25519 AAAAC3... name"]}],
+    )
+    time_servers: tuple[Address, ...] = Field(
+        default=(),
+        description="Time servers (NTP) that linacre doctor compares the host's clock with.",
+        examples=[["10.61.2.250"]],
     )
     defaults: Defaults = Field(
         default_factory=Defaults,
