@@ -36,6 +36,7 @@ TYPES: list[tuple[Any, str]] = [
     (models.Source, "folder, or [git source](#git-source)"),
     (models.Engine, "`auto`, `incus` or `process`, or [engine settings](#engine)"),
     (models.Ioc, "[IOC](#ioc)"),
+    (bool, "`true` or `false`"),
     (float, "number"),
     (int, "whole number"),
     (str, "text"),
@@ -236,7 +237,9 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is PydanticUndefined or value in (None, "", ()):
         return ""
-    return f"`{value.kind}`" if isinstance(value, models.AutoEngine) else f"`{value}`"
+    if isinstance(value, models.AutoEngine):
+        return f"`{value.kind}`"
+    return f"`{json.dumps(value)}`" if isinstance(value, bool) else f"`{value}`"
 
 
 def _meaning(field: FieldInfo) -> str:

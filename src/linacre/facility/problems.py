@@ -24,6 +24,7 @@ _LATER = ("services", "archivers", "devices")
 _TAGS = frozenset({*_KINDS, "auto", "incus", "process", "FolderSource", "GitSource", "[key]"})
 _WANTED = {
     "string_type": "text",
+    "bool_type": "true or false",
     "tuple_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",

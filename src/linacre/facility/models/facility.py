@@ -92,6 +92,7 @@ class Facility(Part):
     )
     autostart: bool = Field(
         default=False,
+        strict=True,
         description="Whether `linacre boot`, and so a start of the host, brings it up.",
         examples=[True],
     )
