@@ -94,6 +94,7 @@ class Site:
         self.iocs: dict[str, dict[str, Any]] = {}
         self.access: dict[str, Any] = {}
         self.machines: set[str] = {"desk-controls"}
+        self.networks: set[str] = {"controls"}
         self.share_images()
 
     def share_images(self) -> None:
@@ -272,6 +273,18 @@ class Site:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
+    def twin(self, name: str, *args: str) -> Done:
+        """Make a twin of an IOC."""
+        self.machines |= {f"{name}-twin", "desk-controls-twins"}
+        self.networks.add("controls-twins")
+        return self.ok("ioc", "twin", name, "--yes", *args)
+
+    def on(self, network: str) -> set[str]:
+        """Return the machines whose cables are in a network's bridge, as the kernel has it."""
+        folder = Path(f"/sys/class/net/{bridge_name(self.name, network)}/brif")
+        ports = {each.name for each in folder.iterdir()} if folder.exists() else set[str]()
+        return {machine for machine in self.machines if veth_name(self.name, machine) in ports}
+
     def daemon(self) -> ProcessId | None:
         """Return the embedded daemon, or None where it does not run."""
         try:
@@ -292,7 +305,8 @@ class Site:
             if f"{state}/facilities" in backing.read_text():
                 found.append(f"loop device {backing.parts[3]}")
         links = [veth_name(self.name, machine) for machine in self.machines]
-        for link in (bridge_name(self.name, "controls"), *links):
+        links += [bridge_name(self.name, network) for network in self.networks]
+        for link in links:
             if Path(f"/sys/class/net/{link}").exists():
                 found.append(f"network interface {link}")
         # One tree for all controllers (cgroup v2), or one for each below the root.

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from linacre.base.tasks import TaskEvent, TaskListener
     from linacre.catalogue.catalogue import Catalogue
+    from linacre.cli.render import UpProgress
+    from linacre.facility.bring_up import Talk
+    from linacre.facility.plan import Plan
     from linacre.facility.session import Session
 
 FileOption = Annotated[
@@ -85,3 +89,37 @@ def confirm(question: str) -> bool:
         say(f"{question} There is no terminal to ask on: give --yes.")
         return False
     return typer.confirm(question, err=True)
+
+
+def progress_talk(progress: UpProgress, *, yes: bool) -> Talk:
+    """Return how a command with steps speaks: its plan, its steps and its questions."""
+    from linacre.facility.bring_up import Talk
+
+    def announce(plan: Plan) -> None:
+        progress.expect(len(plan.steps))
+        if plan.restarts:
+            progress.note(f"will restart: {', '.join(plan.restarts)}")
+
+    return Talk(
+        confirm=lambda question: yes or confirm(question),
+        say=progress.note,
+        show_plan=announce,
+        listener=listener_of(progress),
+    )
+
+
+def listener_of(progress: UpProgress) -> TaskListener:
+    """Return what shows the steps of a task as they go."""
+    from linacre.base.tasks import TaskEventKind
+
+    def listen(event: TaskEvent) -> None:
+        if event.key is None:
+            return
+        if event.kind is TaskEventKind.STEP_STARTED:
+            progress.started(event.key, event.title or event.key)
+        elif event.kind is TaskEventKind.STEP_DONE:
+            progress.done(event.key)
+        elif event.kind is TaskEventKind.STEP_FAILED:
+            progress.failed(event.key, event.error or "")
+
+    return listen

@@ -31,10 +31,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _network(session: Session, named: str | None) -> str:
+    from linacre.facility.settle import twins_network
+
     networks = session.declaration.facility.networks
     if named is None:
         return next(iter(networks))
-    if named not in networks:
+    if named not in networks and named not in map(twins_network, networks):
         raise UserError(f"{session.name} has no network {named}; it has: {', '.join(networks)}")
     return named
 

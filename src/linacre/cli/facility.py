@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, run, say, session_of
+from linacre.cli.context import (
+    FileOption,
+    JsonOption,
+    YesOption,
+    confirm,
+    listener_of,
+    progress_talk,
+    run,
+    say,
+    session_of,
+)
 
 if TYPE_CHECKING:
-    from linacre.base.tasks import TaskEvent, TaskListener
     from linacre.cli.render import UpProgress
-    from linacre.facility.plan import Plan
     from linacre.facility.status import FacilityStatus
 
 WhereArgument = Annotated[
@@ -54,17 +62,12 @@ def up(
 ) -> None:
     """Bring the facility to what its file says; what is right already is left alone."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.bring_up import Talk, UpOptions, bring_up
+    from linacre.facility.bring_up import UpOptions, bring_up
 
     async def work(progress: UpProgress) -> bool:
         session = await session_of(where or file)
         options = UpOptions(prune=prune, rebuild=tuple(rebuild or ()))
-        talk = Talk(
-            confirm=_asking(yes=yes),
-            say=progress.note,
-            show_plan=lambda made: _announce(made, progress),
-            listener=_listener(progress),
-        )
+        talk = progress_talk(progress, yes=yes)
         begun = time.monotonic()
         prospect = await bring_up(session, options, talk)
         if prospect is None:
@@ -81,35 +84,6 @@ def up(
         went_on = run(work(progress))
     if not went_on:
         raise typer.Exit(1)
-
-
-def _asking(*, yes: bool) -> Callable[[str], bool]:
-    def ask(question: str) -> bool:
-        return True if yes else confirm(question)
-
-    return ask
-
-
-def _announce(plan: Plan, progress: UpProgress) -> None:
-    progress.expect(len(plan.steps))
-    if plan.restarts:
-        progress.note(f"will restart: {', '.join(plan.restarts)}")
-
-
-def _listener(progress: UpProgress) -> TaskListener:
-    from linacre.base.tasks import TaskEventKind
-
-    def listen(event: TaskEvent) -> None:
-        if event.key is None:
-            return
-        if event.kind is TaskEventKind.STEP_STARTED:
-            progress.started(event.key, event.title or event.key)
-        elif event.kind is TaskEventKind.STEP_DONE:
-            progress.done(event.key)
-        elif event.kind is TaskEventKind.STEP_FAILED:
-            progress.failed(event.key, event.error or "")
-
-    return listen
 
 
 def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOption = False) -> None:
@@ -157,7 +131,7 @@ def down(
 
     async def stop(progress: UpProgress) -> None:
         session = await session_of(where or file)
-        count = await take_down(session, listener=_listener(progress))
+        count = await take_down(session, listener=listener_of(progress))
         say(f"{session.name}: down, {count} machines stopped, data kept")
 
     async def remove_all() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +47,8 @@ class Work:
     """The entries written to the facility's record at the end."""
     clock: Clock
     boot_limit_s: float = 60.0
+    copies: Mapping[str, str] = field(default_factory=dict[str, str])
+    """For a new machine, the one whose persistent folder its own begins as a copy of."""
 
 
 class StepsFailedError(LinacreError):
@@ -133,7 +135,8 @@ class _Runner:
         engine = self._work.engine
         match step.action:
             case Action.CREATE:
-                await engine.create(_marked_as_running(spec))
+                copied = self._work.copies.get(spec.name)
+                await engine.create(_marked_as_running(spec), persistent_from=copied)
             case Action.REBUILD:
                 await engine.rebuild(_marked_as_running(spec))
             case Action.STOP:

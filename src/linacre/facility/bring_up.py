@@ -8,13 +8,13 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import linacre
 from linacre.base.errors import UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Capability, Limits, Machine, MachineState
 from linacre.facility.apply import Work, apply
+from linacre.facility.image import have_image, image_digest
 from linacre.facility.labels import ORIGIN
 from linacre.facility.load import Declaration
 from linacre.facility.lock import FacilityLock
@@ -26,8 +26,6 @@ from linacre.facility.session import Session
 from linacre.facility.settle import Settled, settle
 from linacre.facility.specs import Declared, declared_facility
 from linacre.facility.state import Standing
-from linacre.images.build import build_image
-from linacre.images.recipe import Recipe
 
 ALL_OUTDATED = "all"
 
@@ -71,12 +69,11 @@ class Talk:
 
 async def look_ahead(session: Session, options: UpOptions) -> Prospect:
     """Return what `up` would do, changing nothing. The engine is open, or holds nothing yet."""
-    recipe = _recipe(session)
     declared = await declared_facility(
         session.declaration,
         engine=session.engine,
         paths=session.paths,
-        image=recipe.digest() if recipe else None,
+        image=image_digest(session),
     )
     found = Found()
     if await session.engine.exists():
@@ -112,11 +109,6 @@ async def _silent(
     ]
     told = await asyncio.gather(*(is_silent(name, ioc) for name, ioc in running))
     return frozenset(name for (name, _), silent in zip(running, told, strict=True) if silent)
-
-
-def _recipe(session: Session) -> Recipe | None:
-    has_images = Capability.FILE_SYSTEM in session.engine.capabilities()
-    return Recipe.load("ioc") if has_images else None
 
 
 def _rebuilds(declared: Declared, found: Found, asked: tuple[str, ...]) -> frozenset[str]:
@@ -220,21 +212,11 @@ def _question(plan: Plan) -> str:
 
 
 async def _carry_out(session: Session, options: UpOptions, prospect: Prospect, talk: Talk) -> None:
-    async def image() -> Path:
-        recipe = Recipe.load("ioc")
-        built = await build_image(
-            recipe,
-            images=session.state.images,
-            downloads=session.state.downloads,
-            report=talk.say,
-        )
-        return built.path
-
     work = Work(
         engine=session.engine,
         declared=prospect.declared,
         found=prospect.found.machines,
-        build_image=image,
+        build_image=lambda: have_image(session, report=talk.say),
         record=_record(session),
         clock=session.clock,
         boot_limit_s=options.boot_limit_s,

@@ -88,14 +88,14 @@ def make_plan(
     declared: Declared,
     found: Found,
     *,
-    digest: str,
+    digest: str | None,
     rebuild: Collection[str] = (),
     prune: bool = False,
 ) -> Plan:
     """Compare what is declared with what is found.
 
-    `digest` is the declaration's, kept in the record; `rebuild` names the machines to be made
-    anew; `prune` removes what is no longer declared.
+    `digest` is the declaration's, kept in the record, or None where this is but a part of it;
+    `rebuild` names the machines to be made anew; `prune` removes what is no longer declared.
     """
     planner = _Planner(declared, found, frozenset(rebuild))
     return planner.plan(digest=digest, prune=prune)
@@ -111,7 +111,7 @@ class _Planner:
         self._steps: list[Step] = []
         self._restarts: list[str] = []
 
-    def plan(self, *, digest: str, prune: bool) -> Plan:
+    def plan(self, *, digest: str | None, prune: bool) -> Plan:
         names = {spec.name for spec in self._declared.machines}
         undeclared = tuple(sorted(set(self._found.machines) - names))
         self._facility_steps()
@@ -120,7 +120,7 @@ class _Planner:
         if prune:
             for name in undeclared:
                 self._add(Action.REMOVE, name, f"remove {name} and its persistent folder")
-        if self._steps or self._found.record.get("digest") != digest:
+        if digest is not None and (self._steps or self._found.record.get("digest") != digest):
             everything = tuple(step.key for step in self._steps)
             self._add(Action.RECORD, "declaration", "record the declaration", everything)
         return Plan(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
 
@@ -76,18 +76,18 @@ def settle(
             specs.append(replace(spec, name=pair.live))
         waits = tuple(found[other].live for other in declared.after[ioc])
         after |= dict.fromkeys(pair.names, waits)
-    desks += _desks_of_twins(machines, known={spec.name for spec in desks})
+    with_twin = {declared.iocs[pair.ioc].network for pair in found.values() if pair.twin}
+    desks += _desks_of_twins(machines, networks=with_twin)
     settled = replace(declared, machines=(*specs, *desks), after=after)
     return Settled(settled, found, tuple(held))
 
 
-def _desks_of_twins(machines: Mapping[str, Machine], *, known: set[str]) -> list[MachineSpec]:
-    networks = {machine.labels.get(NETWORK, "") for machine in machines.values()}
+def _desks_of_twins(
+    machines: Mapping[str, Machine], *, networks: Collection[str]
+) -> list[MachineSpec]:
+    sandboxes = {twins_network(network) for network in networks}
     return [
         as_found(machine)
-        for name, machine in machines.items()
-        if machine.kind is MachineKind.DESK
-        and name not in known
-        and (network := machine.labels.get(NETWORK, "")).endswith(TWINS_ENDING)
-        and network.removesuffix(TWINS_ENDING) in networks
+        for machine in machines.values()
+        if machine.kind is MachineKind.DESK and machine.labels.get(NETWORK) in sandboxes
     ]

@@ -163,6 +163,7 @@ class IncusClient:
                 headers=headers,
             ) as response:
                 answer = cast(Json, await response.json(content_type=None))
+                answer["etag"] = response.headers.get("ETag", "")
         except (aiohttp.ClientError, OSError) as error:
             raise EngineError(f"Incus at {self} does not answer: {error}") from error
         if answer.get("type") == "error":
@@ -190,6 +191,11 @@ class IncusClient:
             if error.status == 404:
                 return None
             raise
+
+    async def with_etag(self, path: str, *, project: bool = True) -> tuple[Any, str]:
+        """Return the metadata of a GET, and the tag by which a PUT knows that nothing changed."""
+        answer = await self._send("GET", path, None, None, None, None, project=project)
+        return answer.get("metadata"), str(answer["etag"])
 
     async def exists(self, path: str, *, project: bool = True) -> bool:
         """Tell whether the thing at this path is there."""

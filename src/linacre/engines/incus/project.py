@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import fcntl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 from linacre.engines.incus import names
-from linacre.engines.incus.client import IncusClient
+from linacre.engines.incus.client import IncusClient, IncusError
+
+_PRECONDITION_FAILED = 412
+_TRIES = 50
 
 
 class Project:
     """The project of one facility."""
 
-    def __init__(self, client: IncusClient, facility: str) -> None:
+    def __init__(self, client: IncusClient, facility: str, *, folder: Path) -> None:
         self._client = client
         self._name = names.project(facility)
+        self._folder = folder
 
     @property
     def _path(self) -> str:
@@ -39,9 +47,36 @@ class Project:
 
     async def set_record(self, values: Mapping[str, str | None]) -> None:
         """Change entries of the record in one stroke, leaving the others; None removes one."""
-        # PATCH merges in the daemon, so that two commands at once lose nothing of each other's.
-        config = {names.LABEL + key: value or "" for key, value in values.items()}
-        await self._client.request("PATCH", self._path, body={"config": config}, project=False)
+        async with self._alone():
+            await self._change(values)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[None]:
+        # The daemon checks its tags before it writes and not while, so they alone do not serve.
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "record.lock").open("w") as file:
+            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+            yield
+
+    async def _change(self, values: Mapping[str, str | None]) -> None:
+        for left in reversed(range(_TRIES)):
+            found, etag = await self._client.with_etag(self._path, project=False)
+            config = dict(cast(Mapping[str, str], found["config"]))
+            for key, value in values.items():
+                config.pop(names.LABEL + key, None)
+                if value is not None:
+                    config[names.LABEL + key] = value
+            body = {"config": config, "description": found["description"]}
+            try:
+                await self._client.request(
+                    "PUT", self._path, body=body, headers={"If-Match": etag}, project=False
+                )
+            except IncusError as error:
+                # Another host changed it meanwhile, and what it wrote must stay.
+                if error.status != _PRECONDITION_FAILED or left == 0:
+                    raise
+            else:
+                return
 
     async def remove(self) -> None:
         """Remove the project, which is empty."""

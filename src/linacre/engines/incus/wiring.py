@@ -112,6 +112,8 @@ class IncusWiring:
                 reset()
             except OSError as error:
                 raise EngineError(f"clients cannot be reset: {error}") from error
+        if left := self._cables.wrong(machines):
+            raise EngineError(f"the cable of {', '.join(left)} is not where it was put")
 
     async def owners(
         self, network: str, addresses: Sequence[IPv4Address], *, wait_s: float = 0.3
