@@ -86,7 +86,22 @@ class EmbeddedDaemon:
             found = ProcessId.parse(self._pid_file.read_text())
         except OSError:
             return None
-        return found if found is not None and found.is_alive else None
+        # After a restart of the host, another may have the same id and the same start time.
+        is_ours = found is not None and found.is_alive and leftovers.serves(found, self.directory)
+        return found if is_ours else None
+
+    def _find(self) -> ProcessId | None:
+        """Return the daemon's process, also one whose starter was killed before it said so."""
+        if (known := self.process()) is not None:
+            return known
+        if (found := leftovers.daemon_of(self.directory)) is not None:
+            self._keep(found)
+        return found
+
+    def _keep(self, process: ProcessId) -> None:
+        temporary = self._pid_file.with_suffix(".new")
+        temporary.write_text(str(process))
+        temporary.replace(self._pid_file)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None]:
@@ -113,7 +128,7 @@ class EmbeddedDaemon:
             )
         self._check_way()
         async with self._alone():
-            running = self.process()
+            running = self._find()
             if running is None:
                 await self._clear_after_a_crash()
                 running = self._spawn()
@@ -129,10 +144,12 @@ class EmbeddedDaemon:
                 )
 
     async def _clear_after_a_crash(self) -> None:
+        await leftovers.end_half_dead(self.directory, self._project)
         # Containers that outlived their daemon are taken over by the next one: only when
         # none is left are mounts and loop devices nobody's.
-        if not any(leftovers.processes_of(self.directory)):
+        if not leftovers.anything_runs(self.directory, self._project):
             await leftovers.clear(self.directory)
+        leftovers.clear_control_groups(self._project)
         self.socket.unlink(missing_ok=True)
 
     def _spawn(self) -> ProcessId:
@@ -154,9 +171,7 @@ class EmbeddedDaemon:
         identity = ProcessId.of(pid)
         if identity is None:
             raise EngineError(f"incusd ended at once: {self._last_word()}")
-        temporary = self._pid_file.with_suffix(".new")
-        temporary.write_text(str(identity))
-        temporary.replace(self._pid_file)
+        self._keep(identity)
         return identity
 
     def _forking(self, incusd: Path) -> dict[str, str]:
@@ -200,7 +215,7 @@ class EmbeddedDaemon:
     async def stop(self) -> None:
         """Stop the daemon and its machines, and let go of its mounts and loop devices."""
         async with self._alone():
-            process = self.process()
+            process = self._find()
             if process is not None:
                 # SIGPWR is Incus' own signal for a shutdown that stops machines and unmounts.
                 process.kill(signal.SIGPWR)
@@ -210,7 +225,7 @@ class EmbeddedDaemon:
                             await asyncio.sleep(0.02)
                 except TimeoutError:
                     process.kill(signal.SIGKILL)
-            await leftovers.end_containers(self.directory)
+            await leftovers.end_containers(self.directory, self._project)
             await leftovers.clear(self.directory)
             leftovers.clear_control_groups(self._project)
             self._pid_file.unlink(missing_ok=True)
