@@ -48,12 +48,12 @@ async def session_of(file: Path | None) -> Session:
         file,
         state=StatePaths.from_environment(),
         folder=Path.cwd(),
-        journal_hook=_journal_hook(),
+        journal_hook=journal_hook(),
         say=say,
     )
 
 
-def _journal_hook() -> Callable[[int], None] | None:
+def journal_hook() -> Callable[[int], None] | None:
     """Return what kills this process after the nth write to the journal, for the crash tests."""
     number = os.environ.get(_KILL_AFTER)
     if number is None:

@@ -11,7 +11,7 @@ import typer
 
 from linacre import __version__
 from linacre.base.errors import LinacreError
-from linacre.cli import desk, develop, facility, ioc, task
+from linacre.cli import boot, desk, develop, facility, ioc, task, twins, who
 
 app = typer.Typer(
     name="linacre",
@@ -23,7 +23,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 facility.add_to(app)
+boot.add_to(app)
 desk.add_to(app)
+twins.add_to(ioc.app)
+who.add_to(ioc.app)
 app.add_typer(ioc.app, name="ioc")
 app.add_typer(task.app, name="task")
 develop.add_to(app)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
-from linacre.base.errors import UserError
+from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths
 from linacre.engines.base import Engine
 from linacre.engines.incus.client import Remote
@@ -12,6 +13,7 @@ from linacre.engines.incus.connection import DEFAULT_POOL_BYTES, IncusSettings, 
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.process.engine import ProcessEngine
 from linacre.facility import models
+from linacre.facility.state import FacilityNote, RemoteNote
 
 
 async def choose_engine(
@@ -35,6 +37,24 @@ async def choose_engine(
         said = f"engine: process ({reason}): IOCs run as processes on 127.x addresses"
         return ProcessEngine(facility, paths), said
     return IncusEngine(facility, paths, IncusSettings()), None
+
+
+def noted_engine(note: FacilityNote, paths: FacilityPaths) -> Engine:
+    """Return the engine that has a facility, without its file."""
+    if note.engine == "process":
+        return ProcessEngine(note.facility, paths)
+    if note.engine != "incus":
+        raise LinacreError(f"{note.facility} runs on the engine {note.engine}, unknown here")
+    remote = None if note.remote is None else Remote(**note.remote.model_dump())
+    return IncusEngine(note.facility, paths, IncusSettings(remote=remote))
+
+
+def remote_note(settings: models.Engine, *, base: Path) -> RemoteNote | None:
+    """Return what must be remembered of an engine that is not on this host."""
+    if not isinstance(settings, models.IncusEngine):
+        return None
+    remote = _incus_settings(settings, base).remote
+    return None if remote is None else RemoteNote(**asdict(remote))
 
 
 def _incus_settings(settings: models.IncusEngine, base: Path) -> IncusSettings:

@@ -12,7 +12,7 @@ from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.engines.base import Capability, Engine, Machine
-from linacre.facility.choose import choose_engine
+from linacre.facility.choose import choose_engine, noted_engine, remote_note
 from linacre.facility.find import find_facility
 from linacre.facility.load import Declaration, load
 from linacre.facility.roles import Pair, pairs
@@ -122,9 +122,17 @@ class Session(Place):
             file=self.declaration.file.absolute(),
             engine=self.engine.name,
             standing=standing,
+            autostart=self._autostart(standing),
+            remote=remote_note(self.declaration.facility.engine, base=self.declaration.folder),
         )
         if note != self.note:
             write_note(self.paths, note)
+
+    def _autostart(self, standing: Standing) -> bool:
+        """Return whether it starts with the host from now on: only `up` takes up a new mark."""
+        if standing is Standing.UP:
+            return self.declaration.facility.autostart
+        return self.note is not None and self.note.autostart
 
     def check_ioc(self, name: str) -> str:
         """Return the name of a declared IOC; raise `UserError` with the names there are."""
@@ -138,6 +146,27 @@ class Session(Place):
         self.check_ioc(ioc)
         found = pairs([ioc], await self.machines(), await self.engine.record())
         return found[ioc]
+
+
+def open_place(
+    note: FacilityNote,
+    *,
+    state: StatePaths,
+    clock: Clock | None = None,
+    journal_hook: Callable[[int], None] | None = None,
+    say: Callable[[str], None] = _unheard,
+) -> Place:
+    """Return a facility that this host knows, whatever became of its file."""
+    paths = state.facility(note.facility)
+    return Place(
+        paths=paths,
+        state=state,
+        engine=noted_engine(note, paths),
+        note=note,
+        clock=clock or SystemClock(),
+        journal_hook=journal_hook,
+        say=say,
+    )
 
 
 async def open_session(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,6 +19,17 @@ class Standing(StrEnum):
     DOWN = "down"
 
 
+class RemoteNote(BaseModel):
+    """The Incus server elsewhere that a facility runs on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    certificate: Path
+    key: Path
+    server_certificate: Path | None = None
+
+
 class FacilityNote(BaseModel):
     """Where a facility's declaration is and what runs it.
 
@@ -31,6 +43,10 @@ class FacilityNote(BaseModel):
     file: Path
     engine: str
     standing: Standing
+    autostart: bool = False
+    """Whether the last `up` found it marked so."""
+    remote: RemoteNote | None = None
+    """Where its engine is, if not on this host: the file may be out of reach when it is needed."""
 
 
 def _note_file(paths: FacilityPaths) -> Path:
@@ -56,13 +72,22 @@ def write_note(paths: FacilityPaths, note: FacilityNote) -> None:
     paths.root.mkdir(parents=True, exist_ok=True)
     file = _note_file(paths)
     temporary = file.with_suffix(".new")
-    temporary.write_text(note.model_dump_json(indent=2) + "\n")
+    with temporary.open("w") as opened:
+        opened.write(note.model_dump_json(indent=2) + "\n")
+        opened.flush()
+        # After a power cut it is the only way back to the facility.
+        os.fsync(opened.fileno())
     temporary.replace(file)
 
 
 def known_facilities(state: StatePaths) -> list[FacilityNote]:
     """Return the notes of the facilities of this host, by name."""
+    notes = [read_note(state.facility(name)) for name in facility_folders(state)]
+    return sorted((note for note in notes if note), key=lambda note: note.facility)
+
+
+def facility_folders(state: StatePaths) -> list[str]:
+    """Return the names of the facilities that have a folder on this host."""
     if not state.facilities.is_dir():
         return []
-    notes = [read_note(state.facility(entry.name)) for entry in state.facilities.iterdir()]
-    return sorted((note for note in notes if note), key=lambda note: note.facility)
+    return sorted(entry.name for entry in state.facilities.iterdir() if entry.is_dir())
