@@ -8,40 +8,88 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from linacre.base.errors import LinacreError
 
+_PROC = Path("/proc")
+_BOOT_ID = _PROC / "sys/kernel/random/boot_id"
+
+
+@dataclass(frozen=True)
+class ProcessStat:
+    """What /proc/<pid>/stat tells of a process (proc(5))."""
+
+    pid: int
+    state: str
+    parent: int
+    ticks: int
+    """When it started, in clock ticks since boot."""
+
+    @classmethod
+    def parse(cls, text: str) -> ProcessStat | None:
+        """Read the text of the file; None where it is not that, or not all of it."""
+        # The command's name, in parentheses, may itself hold spaces and parentheses.
+        head, _, tail = text.rpartition(")")
+        fields = tail.split()
+        try:
+            return cls(int(head.split()[0]), fields[0], int(fields[1]), int(fields[19]))
+        except (ValueError, IndexError):
+            return None
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessStat | None:
+        """Return that of a live process; None where there is none or only a zombie."""
+        try:
+            found = cls.parse((_PROC / str(pid) / "stat").read_text(errors="replace"))
+        except OSError:
+            return None
+        return None if found is None or found.state in "ZX" else found
+
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process id with the start time that makes it unique until the next boot."""
+    """One process, told from any other that ever had its id, on this boot of the host or another.
+
+    Setting the clock changes nothing of it.
+    """
 
     pid: int
-    started: int
-    """Clock ticks since boot, field 22 of /proc/<pid>/stat (proc(5))."""
+    started: str
+    """`BOOT:TICKS`: the boot's id, and the clock ticks from that boot to its start."""
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
         """Return the name of a live process; None where there is none or only a zombie."""
-        try:
-            text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        except OSError:
-            return None
-        # The command's name, in parentheses, may itself hold spaces and parentheses.
-        fields = text.rpartition(")")[2].split()
-        if fields[0] in ("Z", "X"):
-            return None
-        return cls(pid, int(fields[19]))
+        found = ProcessStat.of(pid)
+        return None if found is None else cls.named(found)
+
+    @classmethod
+    def own(cls) -> ProcessId:
+        """Return the name of this process."""
+        found = cls.of(os.getpid())
+        assert found is not None
+        return found
+
+    @classmethod
+    def named(cls, stat: ProcessStat, *, boot: str | None = None) -> ProcessId:
+        """Return the name of the process of a stat, read in this boot unless another is given."""
+        return cls(stat.pid, f"{boot or _boot_id()}:{stat.ticks}")
 
     @classmethod
     def parse(cls, text: str) -> ProcessId | None:
-        """Read what `str` wrote; None where it is not that."""
-        try:
-            pid, started = (int(part) for part in text.split())
-        except ValueError:
+        """Read what `str` wrote; None where it is not that.
+
+        Earlier versions wrote no boot: theirs is taken for this one.
+        """
+        words = text.split()
+        if len(words) != 2 or not words[0].isdecimal():
             return None
-        return cls(pid, started)
+        boot, colon, ticks = words[1].rpartition(":")
+        if not ticks.isdecimal() or (colon and not boot):
+            return None
+        return cls(int(words[0]), f"{boot or _boot_id()}:{ticks}")
 
     def __str__(self) -> str:
         """Return the form kept in pid files."""
@@ -49,19 +97,36 @@ class ProcessId:
 
     @property
     def is_alive(self) -> bool:
-        """Whether this very process lives."""
+        """Whether this very process lives; a zombie does not."""
         return ProcessId.of(self.pid) == self
 
     def kill(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Send a signal, unless the process is gone."""
-        if self.is_alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+        """Send a signal to this very process; one that is gone is no error."""
+        with contextlib.suppress(ProcessLookupError):
+            try:
+                descriptor = os.pidfd_open(self.pid)
+            except ProcessLookupError:
+                return
+            except OSError:  # a container may forbid pidfd_open
+                if self.is_alive:
+                    os.kill(self.pid, number)
+                return
+            try:
+                # Once the descriptor is open it cannot come to mean another process.
+                if self.is_alive:
+                    signal.pidfd_send_signal(descriptor, number)
+            finally:
+                os.close(descriptor)
+
+
+@cache
+def _boot_id() -> str:
+    return _BOOT_ID.read_text().strip()
 
 
 def all_processes() -> Iterator[tuple[ProcessId, str]]:
     """Yield each live process that has a command line, with that line, words parted by spaces."""
-    for entry in Path("/proc").iterdir():
+    for entry in _PROC.iterdir():
         if not entry.name.isdigit():
             continue
         try:

@@ -44,7 +44,7 @@ class Task:
     host: str
     pid: int
     process_started: str
-    """When its process started, as `process_started` gives it; a pid alone is used again."""
+    """When its process started, as `ProcessId.started`; a pid alone is used again."""
     started_at: float
     ended_at: float | None
     state: TaskState
@@ -106,27 +106,3 @@ def user_name() -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def process_started(pid: int) -> str | None:
-    """Return when a process of this host started, as text to compare, or None if it is gone.
-
-    The text is the boot's id and the clock ticks since that boot (field 22 of
-    /proc/PID/stat, see proc(5)): setting the clock does not change it, a restart of the host does.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The second field, the name in brackets, may itself hold spaces and brackets.
-    fields = stat[stat.rindex(")") + 2 :].split()
-    state, ticks = fields[0], fields[19]
-    if state in {"Z", "X"}:
-        return None
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot}:{ticks}"
-
-
-def process_alive(pid: int, started: str) -> bool:
-    """Say whether the process that had this pid, and started then, still runs on this host."""
-    return process_started(pid) == started

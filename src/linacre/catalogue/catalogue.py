@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
@@ -12,13 +11,12 @@ from typing import Self
 from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.log import redact_text
+from linacre.base.processes import ProcessId
 from linacre.base.tasks import (
     Step,
     Task,
     TaskListener,
     TaskState,
-    process_alive,
-    process_started,
     user_name,
 )
 from linacre.catalogue import logs, queries
@@ -80,15 +78,15 @@ class Catalogue:
 
         Logs of tasks older than the newest 200 are removed, those of running tasks excepted.
         """
-        pid = os.getpid()
+        process = ProcessId.own()
         new = queries.NewTask(
             facility=facility,
             verb=verb,
             detail=redact_text(detail),
             user=user_name(),
             host=self._host,
-            pid=pid,
-            process_started=process_started(pid) or "",
+            pid=process.pid,
+            process_started=process.started,
             started_at=self._clock.now(),
         )
         number, running = await self._database.write(
@@ -104,16 +102,13 @@ class Catalogue:
         )
 
     async def mark_interrupted(
-        self, alive: Callable[[int, str], bool] = process_alive
+        self, alive: Callable[[ProcessId], bool] = lambda process: process.is_alive
     ) -> list[Task]:
-        """Mark running tasks of this host whose process is gone as interrupted and return them.
-
-        `alive` gets a pid and the text that `process_started` gave for it.
-        """
+        """Mark running tasks of this host whose process is gone as interrupted and return them."""
         found = await self._database.read(
             lambda connection: queries.running_tasks(connection, host=self._host)
         )
-        if all(alive(pid, started) for _, pid, started in found):
+        if all(alive(process) for _, process in found):
             return []
         marked = await self._database.write(
             partial(queries.interrupt_tasks, host=self._host, alive=alive, at=self._clock.now())

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
 
+from linacre.base.processes import ProcessId
 from linacre.base.tasks import Step, StepState, Task, TaskState
 from linacre.catalogue.logs import log_name
 from linacre.catalogue.tables import step, task
@@ -104,21 +105,22 @@ def end_task(
     return True
 
 
-def running_tasks(connection: Connection, *, host: str) -> list[tuple[int, int, str]]:
-    """Return id, pid and the process's start of a host's running tasks."""
+def running_tasks(connection: Connection, *, host: str) -> list[tuple[int, ProcessId]]:
+    """Return id and process of a host's running tasks."""
     query = select(task.c.id, task.c.pid, task.c.process_started).order_by(task.c.id)
     running = (task.c.state == TaskState.RUNNING.value) & (task.c.host == host)
-    return [tuple(row) for row in connection.execute(query.where(running))]
+    found = connection.execute(query.where(running))
+    return [(number, ProcessId(pid, started)) for number, pid, started in found]
 
 
 def interrupt_tasks(
-    connection: Connection, *, host: str, alive: Callable[[int, str], bool], at: float
+    connection: Connection, *, host: str, alive: Callable[[ProcessId], bool], at: float
 ) -> list[int]:
     """Mark a host's running tasks whose process is gone as interrupted; return their ids."""
     gone = [
-        (number, pid)
-        for number, pid, started in running_tasks(connection, host=host)
-        if not alive(pid, started)
+        (number, process.pid)
+        for number, process in running_tasks(connection, host=host)
+        if not alive(process)
     ]
     for number, pid in gone:
         error = f"its process (pid {pid}) ended before the work did"

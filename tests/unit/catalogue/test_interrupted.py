@@ -66,8 +66,8 @@ async def test_a_task_of_another_host_is_left_alone(
     await catalogue.begin_task(facility="x", verb="up")
     monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     async with await Catalogue.open(path, logs=path.parent / "log") as elsewhere:
-        assert await elsewhere.mark_interrupted(lambda pid, started: False) == []
-    assert len(await catalogue.mark_interrupted(lambda pid, started: False)) == 1
+        assert await elsewhere.mark_interrupted(lambda process: False) == []
+    assert len(await catalogue.mark_interrupted(lambda process: False)) == 1
 
 
 KILLED_AFTER = """

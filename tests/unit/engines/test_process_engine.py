@@ -15,6 +15,7 @@ import pytest
 from linacre.base.clock import SystemClock
 from linacre.base.errors import EngineError, UnsupportedError, UserError
 from linacre.base.paths import FacilityPaths
+from linacre.base.processes import ProcessId
 from linacre.engines.base import (
     Capability,
     Device,
@@ -206,11 +207,11 @@ def test_a_busy_port_names_its_holder() -> None:
 async def test_only_the_very_process_is_ended() -> None:
     clock = SystemClock()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        field = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19]
-        here = processes.ProcessId(child.pid, int(field))
-        earlier = processes.ProcessId(child.pid, int(field) - 1)
-        assert (here.alive, earlier.alive) == (True, False)
-        processes.send(earlier, signal.SIGKILL)
+        here = ProcessId.of(child.pid)
+        assert here is not None
+        boot, _, ticks = here.started.rpartition(":")
+        earlier = ProcessId(child.pid, f"{boot}:{int(ticks) - 1}")
+        assert (here.is_alive, earlier.is_alive) == (True, False)
         await processes.end(frozenset({earlier}), clock=clock, timeout_s=1)
         assert child.poll() is None
         await processes.end(frozenset({here}), clock=clock, timeout_s=5)
@@ -229,7 +230,18 @@ async def test_a_process_that_ignores_sigterm_is_killed_with_all_below_it() -> N
         assert {p.pid for p in found} == {child.pid, below}
         await processes.end(found, clock=SystemClock(), timeout_s=0.2)
         assert child.wait() == -signal.SIGKILL
-        assert not any(p.alive for p in found)
+        assert not any(p.is_alive for p in found)
+
+
+def test_a_stamp_names_the_process_that_wrote_it(tmp_path: Path) -> None:
+    stamp = tmp_path / "process"
+    own = Path(f"/proc/{os.getpid()}/stat").read_text()
+    stamp.write_text(own + Path("/proc/sys/kernel/random/boot_id").read_text())
+    assert processes.read_stamp(stamp) == ProcessId.own()
+    stamp.write_text(f"{own}11111111-2222-3333-4444-555555555555\n")
+    earlier = processes.read_stamp(stamp)
+    assert earlier is not None
+    assert not earlier.is_alive
 
 
 @pytest.mark.parametrize("text", ["", "1", "\n\n", "garbage\nboot\n", "1 (a) S\n"])

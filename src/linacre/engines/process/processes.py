@@ -1,4 +1,4 @@
-"""Processes of this host, named so that a reused process id is never taken for the old one."""
+"""Processes of the process engine: found by a mark in their environment, and ended."""
 
 from __future__ import annotations
 
@@ -7,73 +7,27 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from linacre.base.clock import Clock
 from linacre.base.errors import EngineError
+from linacre.base.processes import ProcessId, ProcessStat
 
 _PROC = Path("/proc")
-_BOOT_ID = _PROC / "sys/kernel/random/boot_id"
 _POLL_S = 0.01
 
 
-@dataclass(frozen=True)
-class ProcessId:
-    """One process, told from any other that ever had its id."""
-
-    pid: int
-    started: int
-    """Clock ticks after boot: field 22 of /proc/<pid>/stat."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs; a zombie does not."""
-        return _alive_with(self.pid) == self
-
-
-@dataclass(frozen=True)
-class _Stat:
-    pid: int
-    state: str
-    parent: int
-    started: int
-
-
-def _parse(text: str) -> _Stat:
-    # The command's name stands in brackets and may itself hold blanks and brackets.
-    head, _, tail = text.rpartition(")")
-    fields = tail.split()
-    return _Stat(int(head.split(" ", 1)[0]), fields[0], int(fields[1]), int(fields[19]))
-
-
-def _stat(pid: int) -> _Stat | None:
-    try:
-        return _parse((_PROC / str(pid) / "stat").read_text(errors="replace"))
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _alive_with(pid: int) -> ProcessId | None:
-    found = _stat(pid)
-    if found is None or found.state in "ZX":
-        return None
-    return ProcessId(pid, found.started)
-
-
 def read_stamp(path: Path) -> ProcessId | None:
-    """Return the process whose stamp stands in a file, if it is one of this boot.
+    """Return the process whose stamp stands in a file, alive or not.
 
     The stamp is /proc/<pid>/stat followed by the boot id, each on a line.
     """
     try:
-        stat, boot = path.read_text(errors="replace").strip().rsplit("\n", 1)
-        if boot.strip() != _BOOT_ID.read_text().strip():
-            return None
-        found = _parse(stat)
-    except (OSError, ValueError, IndexError):
+        stat, _, boot = path.read_text(errors="replace").strip().rpartition("\n")
+    except OSError:
         return None
-    return ProcessId(found.pid, found.started)
+    found = ProcessStat.parse(stat)
+    return ProcessId.named(found, boot=boot.strip()) if found is not None else None
 
 
 def _own_pids() -> Iterator[int]:
@@ -96,12 +50,12 @@ def find_marked(variable: str, matches: Callable[[str], bool]) -> frozenset[Proc
     found: dict[int, ProcessId] = {}
     for pid in _own_pids():
         with suppress(OSError):
-            if (stat := _stat(pid)) is None or stat.state in "ZX":
+            if (stat := ProcessStat.of(pid)) is None:
                 continue
             parents[pid] = stat.parent
             for entry in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
                 if entry.startswith(key) and matches(os.fsdecode(entry[len(key) :])):
-                    found[pid] = ProcessId(pid, stat.started)
+                    found[pid] = ProcessId.named(stat)
     kept = _lineage()
     return frozenset(p for p in _with_descendants(found, parents) if p.pid not in kept)
 
@@ -112,7 +66,7 @@ def _lineage() -> frozenset[int]:
     pid = os.getpid()
     while pid > 0 and pid not in found:
         found.add(pid)
-        stat = _stat(pid)
+        stat = ProcessStat.of(pid)
         pid = stat.parent if stat is not None else 0
     return frozenset(found)
 
@@ -125,34 +79,15 @@ def _with_descendants(roots: dict[int, ProcessId], parents: dict[int, int]) -> f
         for pid in [p for p, above in parents.items() if above == parent and p not in known]:
             known.add(pid)
             waiting.append(pid)
-    below = (_alive_with(pid) for pid in known - roots.keys())
+    below = (ProcessId.of(pid) for pid in known - roots.keys())
     return frozenset(roots.values()) | frozenset(p for p in below if p is not None)
-
-
-def send(process: ProcessId, number: signal.Signals) -> None:
-    """Send a signal to this very process; one that is gone is no error."""
-    with suppress(ProcessLookupError):
-        try:
-            descriptor = os.pidfd_open(process.pid)
-        except ProcessLookupError:
-            return
-        except OSError:  # a container may forbid pidfd_open
-            if process.alive:
-                os.kill(process.pid, number)
-            return
-        try:
-            # Once the descriptor is open it cannot come to mean another process.
-            if process.alive:
-                signal.pidfd_send_signal(descriptor, number)
-        finally:
-            os.close(descriptor)
 
 
 async def gone(processes: Iterable[ProcessId], *, clock: Clock, timeout_s: float) -> bool:
     """Wait until none of the processes runs; return False when time is up."""
     limit = clock.monotonic() + timeout_s
     left = list(processes)
-    while left := [p for p in left if p.alive]:
+    while left := [p for p in left if p.is_alive]:
         if clock.monotonic() >= limit:
             return False
         await clock.sleep(_POLL_S)
@@ -164,14 +99,16 @@ async def end(processes: frozenset[ProcessId], *, clock: Clock, timeout_s: float
 
     `EngineError` for one that even SIGKILL does not end.
     """
-    for process in processes:
-        send(process, signal.SIGTERM)
+    # Parents first, as ids go: none is to see its child end and start another.
+    ordered = sorted(processes, key=lambda process: process.pid)
+    for process in ordered:
+        process.kill(signal.SIGTERM)
     if await gone(processes, clock=clock, timeout_s=timeout_s):
         return
-    for process in processes:
-        send(process, signal.SIGKILL)
+    for process in ordered:
+        process.kill(signal.SIGKILL)
     if not await gone(processes, clock=clock, timeout_s=10.0):
-        left = ", ".join(str(p.pid) for p in processes if p.alive)
+        left = ", ".join(str(p.pid) for p in ordered if p.is_alive)
         raise EngineError(
             f"process {left} does not end even by SIGKILL: it waits for the kernel (a device, "
             f"a network file system); see /proc/{left.split(',')[0]}/stack as root"

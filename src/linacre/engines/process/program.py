@@ -12,9 +12,9 @@ from ipaddress import IPv4Address
 
 from linacre.base.clock import Clock
 from linacre.base.errors import EngineError
+from linacre.base.processes import ProcessId
 from linacre.engines.process import ports, processes
 from linacre.engines.process.folder import MachineFolder
-from linacre.engines.process.processes import ProcessId
 from linacre.epics.launch import LOG_NAME
 
 MARK = "LINACRE_MACHINE"
@@ -47,7 +47,7 @@ class Program:
     def leader(self) -> ProcessId | None:
         """Return the process that was started, if it runs: procServ."""
         found = processes.read_stamp(self._folder.stamp)
-        return found if found is not None and found.alive else None
+        return found if found is not None and found.is_alive else None
 
     async def start(self, *, address: IPv4Address, environment: Mapping[str, str]) -> None:
         """Start procServ with its IOC and wait until its console is there.
@@ -107,7 +107,7 @@ class Program:
     async def stop(self, *, timeout_s: float) -> None:
         """End procServ, its IOC and whatever they started; `EngineError` if one cannot be ended."""
         if (leader := self.leader()) is not None:
-            processes.send(leader, signal.SIGTERM)
+            leader.kill(signal.SIGTERM)
             await processes.gone([leader], clock=self._clock, timeout_s=timeout_s)
         await self._end_all(timeout_s=_GIVE_WAY_S)
         self._folder.stamp.unlink(missing_ok=True)

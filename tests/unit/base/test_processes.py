@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from linacre.base import processes
+from linacre.base.processes import ProcessId, ProcessStat, all_processes
+
+OTHER_BOOT = "11111111-2222-3333-4444-555555555555"
+
+
+def test_this_process_is_alive() -> None:
+    assert ProcessId.own() == ProcessId.of(os.getpid())
+    assert ProcessId.own().is_alive
+
+
+def test_a_process_with_the_same_pid_that_started_later_is_another() -> None:
+    own = ProcessId.own()
+    boot, _, ticks = own.started.rpartition(":")
+    assert not replace(own, started=f"{boot}:{int(ticks) - 1}").is_alive
+
+
+def test_no_process_is_one_of_another_boot_whatever_its_id_and_ticks() -> None:
+    own = ProcessId.own()
+    ticks = own.started.rpartition(":")[2]
+    earlier = replace(own, started=f"{OTHER_BOOT}:{ticks}")
+    assert not earlier.is_alive
+    earlier.kill(signal.SIGKILL)
+    assert ProcessId.parse(str(earlier)) == earlier
+
+
+def test_a_killed_process_is_gone_even_before_it_is_waited_for() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    found = ProcessId.of(child.pid)
+    assert found is not None
+    found.kill(signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not found.is_alive
+    assert ProcessId.of(child.pid) is None
+    child.wait()
+    assert not found.is_alive
+    found.kill(signal.SIGKILL)
+
+
+def test_only_the_very_process_gets_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        found = ProcessId.of(child.pid)
+        assert found is not None
+        replace(found, started=f"{OTHER_BOOT}:1").kill(signal.SIGKILL)
+        assert found.is_alive
+
+        def refused(pid: int) -> int:
+            raise PermissionError
+
+        monkeypatch.setattr(processes.os, "pidfd_open", refused)
+        replace(found, started=f"{OTHER_BOOT}:1").kill(signal.SIGKILL)
+        assert found.is_alive
+        found.kill()
+        assert child.wait() == -signal.SIGTERM
+
+
+def test_what_is_written_is_read_again() -> None:
+    own = ProcessId.own()
+    assert ProcessId.parse(f"{own}\n") == own
+    # As pid files were written before the boot stood in them.
+    assert ProcessId.parse(f"{own.pid} {own.started.rpartition(':')[2]}") == own
+
+
+@pytest.mark.parametrize("text", ["", "1", "1 2 3", "x 2", "1 x", "1 :2", "1 boot:", "-1 2"])
+def test_what_is_no_process_is_none(text: str) -> None:
+    assert ProcessId.parse(text) is None
+
+
+def test_a_name_may_hold_brackets_and_blanks(tmp_path: Path) -> None:
+    program = tmp_path / "a) S (b 7"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([str(program), "60"]) as child:
+        found = ProcessStat.of(child.pid)
+        assert found is not None
+        assert (found.pid, found.parent) == (child.pid, os.getpid())
+        assert (ProcessId.named(found), f"{program} 60") in all_processes()
+        child.kill()
+
+
+@pytest.mark.parametrize("text", ["", ")", "1 (a) S", "x (a) S 1" + " 0" * 40])
+def test_a_stat_that_is_not_whole_is_none(text: str) -> None:
+    assert ProcessStat.parse(text) is None
