@@ -76,6 +76,11 @@ class IncusClient:
         return isinstance(self._where, Path)
 
     @property
+    def directory(self) -> Path | None:
+        """The daemon's own directory (`INCUS_DIR`), where it runs on this host."""
+        return self._where.parent if isinstance(self._where, Path) else None
+
+    @property
     def _base(self) -> str:
         return "http://incus" if isinstance(self._where, Path) else self._where.url.rstrip("/")
 

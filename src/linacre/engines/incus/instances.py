@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from linacre.base.errors import EngineError
 from linacre.engines.base import Completed, MachineKind, MachineSpec, Output
-from linacre.engines.incus import machines, names, payload, storage, streams
+from linacre.engines.incus import leftovers, machines, names, payload, storage, streams
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
 
@@ -156,11 +156,17 @@ class Instances:
         return errors[0] if errors else None
 
     async def _clear_link(self, name: str) -> None:
-        """Remove what a daemon killed in the middle of a start left: the name is taken by it."""
-        if not self._client.is_local or not self._cables.has_link(name):
+        """Remove what holds the name of the cable of a machine that does not run.
+
+        That is a daemon's that was killed in the middle of a start, or that of processes whose
+        monitor was killed: for the daemon they do not run.
+        """
+        directory = self._client.directory
+        if directory is None or not self._cables.has_link(name):
             return
         found = await self._client.request("GET", _path(name, "/state"))
         if found["status"] == "Stopped":
+            await leftovers.end_orphans(directory, names.project(self._facility))
             await self._cables.clear_link(name)
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
