@@ -9,6 +9,7 @@ from enum import StrEnum
 from linacre.engines.base import Machine, MachineKind, MachineSpec, MachineState, NetworkSpec
 from linacre.facility.labels import (
     ACCESS_DIGEST,
+    DECLARED_DIGEST,
     IMAGE,
     NIC_DIGEST,
     PROGRAM_DIGEST,
@@ -220,6 +221,9 @@ class _Planner:
             for name in (PROGRAM_DIGEST, ACCESS_DIGEST, SETTINGS_DIGEST, NIC_DIGEST)
             if found.labels.get(name) != spec.labels[name]
         }
+        # The files of a promoted twin that are now declared: known from then on as such.
+        if found.labels.get(DECLARED_DIGEST) not in (None, spec.labels.get(DECLARED_DIGEST)):
+            differing.add(PROGRAM_DIGEST)
         after = self._base(spec)
         running = found.state is MachineState.RUNNING
         if NIC_DIGEST in differing and running:

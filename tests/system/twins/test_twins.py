@@ -206,6 +206,7 @@ def test_the_twin_is_kept_and_so_are_its_files(site: Site) -> None:
     # What was tried out becomes what is declared: nothing is restarted for that.
     kept = site.identity("a-twin", "softIoc")
     site.source("a", {"ioc.db": DATABASE.replace('"2.5"', '"9.5"')})
+    assert "update a-twin: files" in site.ok("up").err
     assert "nothing to change" in site.ok("up").err
     assert site.status()["a"]["files"] == "clean"
     assert kept.is_alive
