@@ -11,7 +11,7 @@ import typer
 
 from linacre import __version__
 from linacre.base.errors import LinacreError
-from linacre.cli import boot, desk, develop, facility, ioc, task, twins, who
+from linacre.cli import boot, desk, develop, doctor, facility, ioc, task, twins, who
 
 app = typer.Typer(
     name="linacre",
@@ -25,6 +25,7 @@ app = typer.Typer(
 facility.add_to(app)
 boot.add_to(app)
 desk.add_to(app)
+doctor.add_to(app)
 twins.add_to(ioc.app)
 who.add_to(ioc.app)
 app.add_typer(ioc.app, name="ioc")

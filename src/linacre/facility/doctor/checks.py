@@ -1,0 +1,155 @@
+"""The fixed list of checks, in the order in which they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from linacre.facility.doctor.certificate_checks import certificates_valid
+from linacre.facility.doctor.clock_checks import clock_right
+from linacre.facility.doctor.facts import Facts
+from linacre.facility.doctor.ioc_checks import iocs_booted, procserv_answers, restart_loop
+from linacre.facility.doctor.machine_checks import engine_reachable, image_current, machines_up
+from linacre.facility.doctor.model import Outcome
+from linacre.facility.doctor.mount_checks import mounts_answer
+from linacre.facility.doctor.network_checks import addresses_unique, cables_recorded, uplinks_there
+from linacre.facility.doctor.pv_checks import pvs_answered
+from linacre.facility.doctor.space_checks import memory_left, room_left
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that the doctor looks at."""
+
+    key: str
+    title: str
+    look: Callable[[Facts], Awaitable[Outcome]]
+    about: str
+    """What is looked at and when it is told, for the docs."""
+    asks_engine: bool = True
+    """Whether there is nothing to look at while the engine is silent."""
+    limit_s: float = 10.0
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "engine",
+        "engine reachable",
+        engine_reachable,
+        "The engine is asked for its hosts. Wrong where it does not answer, or a host of its "
+        "cluster is offline; a warning where it takes longer than 1 s.",
+        asks_engine=False,
+    ),
+    Check(
+        "image",
+        "image current",
+        image_current,
+        "The image that each machine was made from, against the present recipe. An older one is a "
+        "warning: the machine works on.",
+    ),
+    Check(
+        "address",
+        "address answered once",
+        addresses_unique,
+        "ARP probes for the address of every machine that is plugged in, and of the host. Wrong "
+        "where any MAC address answers that is not the machine's own, where two machines of ours "
+        "with one address are on one network, and where a running machine does not answer.",
+    ),
+    Check(
+        "machine",
+        "machine up",
+        machines_up,
+        "Every declared IOC's machine, its twin where it has one, and the desks: made, and "
+        "running. A twin that is stopped is a warning.",
+    ),
+    Check(
+        "cable",
+        "cable as recorded",
+        cables_recorded,
+        "The network that each running machine's cable is in, against the record.",
+    ),
+    Check(
+        "uplink",
+        "uplink there",
+        uplinks_there,
+        "The NIC or bridge that a network names as `uplink`: there, with a carrier, in a bridge.",
+    ),
+    Check(
+        "procserv",
+        "procServ answering",
+        procserv_answers,
+        "A connection to port 7001 of each machine that runs: the banner must come within 2 s. "
+        "Finds a procServ that is dead, and one that is stopped.",
+    ),
+    Check(
+        "loop",
+        "restart loop",
+        restart_loop,
+        "Three or more starts of an IOC in a minute (or four hold-offs, where that is longer).",
+    ),
+    Check(
+        "boot",
+        "IOC booted",
+        iocs_booted,
+        "Each IOC under a procServ runs, and has come to the point where it serves PVs. One that "
+        "was started within the last minute is a warning.",
+    ),
+    Check(
+        "pvs",
+        "PVs answered",
+        pvs_answered,
+        "Every PV of every IOC that has booted is read by Channel Access, and those that nobody "
+        "answers for by pvAccess, at the desk of the network that the machine is plugged into. "
+        "Wrong are PVs that nobody answers for within 2 s, that connect and give no value within "
+        "1.5 s (they hang: exactly those are named, not the ones that wait behind them), and that "
+        "another server answers for. A PV that answers with an error is a warning.",
+        limit_s=15.0,
+    ),
+    Check(
+        "clock",
+        "clock",
+        clock_right,
+        "The host's clock. Wrong where it is more than 2 s behind the newest entry of the "
+        "catalogue or Linacre's own newest file, or more than 1 s off any of `time_servers`. A "
+        "time server without an answer is a warning. Whether some service keeps the kernel's "
+        "clock right is told.",
+        asks_engine=False,
+    ),
+    Check(
+        "space",
+        "disk and pool space",
+        room_left,
+        "The file system of the state folder: a warning below 10 % of its bytes (and 20 GiB) or "
+        "inodes left, wrong below 3 %. The storage pool: a warning from 80 % taken on, wrong from "
+        "93 % on, shortly before btrfs refuses to write.",
+        asks_engine=False,
+    ),
+    Check(
+        "memory",
+        "memory pressure",
+        memory_left,
+        "The host's memory: a warning below 8 % available or from 10 % pressure (PSI) on, wrong "
+        "below 3 % or from 40 % on. Each machine: a warning above 90 % of its own limit, and "
+        "where the kernel has killed a process in it for lack of memory.",
+        asks_engine=False,
+    ),
+    Check(
+        "certificates",
+        "certificates",
+        certificates_valid,
+        "The client certificate, the server's as declared and as presented, and the embedded "
+        "daemon's: a warning in the last 30 days, wrong after their end. Wrong where a key is "
+        "open to others than its owner.",
+        asks_engine=False,
+    ),
+    Check(
+        "mounts",
+        "mounts",
+        mounts_answer,
+        "Every network and FUSE mount of the host, every folder that an IOC mounts, and the "
+        "state folder, each looked into by a process of its own. Wrong where one is stale, or "
+        "has not answered within 1.5 s.",
+        asks_engine=False,
+    ),
+)
+"""Every check; each of them is in every diagnosis."""

@@ -1,0 +1,113 @@
+"""procServ and the IOC inside each machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from linacre.base.errors import LinacreError
+from linacre.engines.base import Capability
+from linacre.epics.launch import PROCSERV_PORT
+from linacre.epics.report import IocReport
+from linacre.facility.doctor.facts import Facts, IocMachine
+from linacre.facility.doctor.model import (
+    Finding,
+    Outcome,
+    counted,
+    not_applicable,
+    problem,
+    warning,
+)
+
+_BANNER_LIMIT_S = 2.0
+_BOOT_PATIENCE_S = 60.0
+
+
+async def procserv_answers(facts: Facts) -> Outcome:
+    """Connect to each procServ, and wait for its banner."""
+    reports = await facts.reported()
+    running = [each for each in facts.ioc_machines if each.name in reports]
+    if not running:
+        return not_applicable("no machine of an IOC runs")
+    found = await asyncio.gather(*(_procserv(facts, e, reports[e.name]) for e in running))
+    findings = tuple(finding for finding in found if finding is not None)
+    answered = len(running) - len(findings)
+    return Outcome(f"{answered} of {len(running)} answer with their banner", findings)
+
+
+async def _procserv(facts: Facts, each: IocMachine, report: IocReport) -> Finding | None:
+    if not report.procserv_up:
+        return problem(each.name, "procServ does not run", each.command("restart"))
+    try:
+        async with asyncio.timeout(_BANNER_LIMIT_S):
+            if await _banner(facts, each.name):
+                return None
+        text = "procServ closes the connection at once"
+    except TimeoutError:
+        text = f"procServ runs, and gives no banner within {_BANNER_LIMIT_S:.0f} s"
+    except (LinacreError, OSError) as error:
+        text = f"procServ runs, and port {PROCSERV_PORT} refuses ({error})"
+    return problem(each.name, text, each.command("restart"))
+
+
+async def _banner(facts: Facts, name: str) -> bytes:
+    if not facts.has(Capability.CABLES) and facts.has(Capability.FILE_SYSTEM):
+        # On a host that is reached by its URL alone: by way of the socket inside.
+        stream = await facts.engine.console(name)
+        try:
+            return await stream.read()
+        finally:
+            await stream.close()
+    reader, writer = await facts.engine.connect(name, PROCSERV_PORT)
+    try:
+        return await reader.read(1)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def restart_loop(facts: Facts) -> Outcome:
+    """Look for IOCs that procServ starts again and again."""
+    reports = await facts.reported()
+    if not reports:
+        return not_applicable("no machine of an IOC runs")
+    findings = tuple(
+        problem(
+            each.name,
+            f"a restart loop: started {report.starts} times since its procServ was",
+            f"{each.command('log')} shows why it ends",
+        )
+        for each in facts.ioc_machines
+        if (report := reports.get(each.name)) is not None and report.restart_loop
+    )
+    return Outcome(f"{len(reports) - len(findings)} of {len(reports)} stay up", findings)
+
+
+async def iocs_booted(facts: Facts) -> Outcome:
+    """See that each IOC has come to the point where it serves PVs."""
+    reports = await facts.reported()
+    if not reports:
+        return not_applicable("no machine of an IOC runs")
+    now = facts.session.clock.now()
+    findings = [
+        finding
+        for each in facts.ioc_machines
+        if (report := reports.get(each.name)) is not None
+        and (finding := _boot(each, report, now=now)) is not None
+    ]
+    booted = sum(report.booted for report in reports.values())
+    return Outcome(f"{booted} of {counted(len(reports), 'IOC')} have booted", tuple(findings))
+
+
+def _boot(each: IocMachine, report: IocReport, *, now: float) -> Finding | None:
+    # What procServ or a restart loop is to blame for is told there.
+    if report.booted or report.restart_loop or not report.procserv_up:
+        return None
+    if not report.ioc_up:
+        return problem(each.name, "procServ runs, and its IOC does not", each.command("restart"))
+    since_s = 0.0 if report.started_at is None else max(0.0, now - report.started_at)
+    text = f"started {since_s:.0f} s ago and not booted yet"
+    if since_s < _BOOT_PATIENCE_S:
+        return warning(each.name, text, f"wait, or see how far it is: {each.command('log')}")
+    return problem(each.name, text, f"see where it stands: {each.command('console')}")

@@ -1,0 +1,175 @@
+"""Addresses, cables and uplinks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from linacre.engines.base import Cable, Capability
+from linacre.facility.addresses import mac_address
+from linacre.facility.doctor.facts import Facts
+from linacre.facility.doctor.model import (
+    Finding,
+    Outcome,
+    counted,
+    not_applicable,
+    problem,
+)
+from linacre.facility.labels import ADDRESS
+from linacre.facility.roles import ioc_of
+
+_LINKS = Path("/sys/class/net")
+_PATIENCE_S = 1.0
+
+
+def no_cables(facts: Facts) -> str:
+    """Return why there are no cables to look at."""
+    return f"the {facts.engine.name} engine does not have this here: {Capability.CABLES.value}"
+
+
+async def addresses_unique(facts: Facts) -> Outcome:
+    """Ask on each network, by ARP, who has the address of each machine and of the host."""
+    if not facts.has(Capability.CABLES):
+        return not_applicable(no_cables(facts))
+    networks = await facts.engine.networks()
+    plugged = {network: _plugged(facts, network) for network in networks}
+    found = await asyncio.gather(*(_network(facts, each, plugged[each]) for each in networks))
+    total = sum(len(set(each.values())) for each in plugged.values())
+    return Outcome(
+        f"{counted(total, 'address', 'addresses')} on {counted(len(networks), 'network')}, "
+        "each answered by its machine alone",
+        tuple(finding for findings in found for finding in findings),
+    )
+
+
+def _plugged(facts: Facts, network: str) -> dict[str, IPv4Address]:
+    """Return the addresses of the machines whose cable is in a network now."""
+    return {
+        name: IPv4Address(machine.labels[ADDRESS])
+        for name, machine in facts.machines.items()
+        if (cable := facts.cables.get(name)) is not None
+        and cable.is_there
+        and cable.found == network
+        and machine.labels.get(ADDRESS)
+    }
+
+
+async def _network(facts: Facts, network: str, plugged: Mapping[str, IPv4Address]) -> list[Finding]:
+    owners = facts.engine.wiring.owners
+    asked = sorted({*plugged.values(), *_host_address(facts, network)})
+    answers = await owners(network, asked)
+    unanswered = [a for a in plugged.values() if not answers[a]]
+    if unanswered:
+        # A machine under load may be late.
+        answers = {**answers, **await owners(network, unanswered, wait_s=_PATIENCE_S)}
+    findings: list[Finding] = []
+    for address in asked:
+        names = [name for name, each in plugged.items() if each == address]
+        ours = mac_address(facts.facility.facility, address) if names else None
+        who = f"{address} ({' and '.join(names) or 'this host'})"
+        findings += [
+            _answered(who, mac, network, instead=ours is not None and ours not in answers[address])
+            for mac in answers[address]
+            if mac != ours
+        ]
+        if names and not answers[address]:
+            findings.append(_silent(facts, names[0], who, network))
+        if len(names) > 1:
+            text = f"all of them are plugged into {network}"
+            remedy = f"linacre ioc unplug {_ioc(facts, names[-1])}, for the one that is not to be"
+            findings.append(problem(who, text, remedy))
+    return findings
+
+
+def _host_address(facts: Facts, network: str) -> list[IPv4Address]:
+    declared = facts.facility.networks.get(network)
+    # On the site's own network that address may be the router's.
+    if declared is None or getattr(declared, "uplink", None) is not None:
+        return []
+    address: IPv4Address | None = declared.host_address
+    return [] if address is None else [address]
+
+
+def _answered(who: str, mac: str, network: str, *, instead: bool) -> Finding:
+    how = "is answered by another device" if instead else "is answered twice"
+    return problem(
+        who,
+        f"{how} on {network}: {mac} has it too",
+        f"find that device (bridge fdb show | grep {mac}) and give it another address",
+    )
+
+
+def _silent(facts: Facts, name: str, who: str, network: str) -> Finding:
+    ioc = _ioc(facts, name)
+    look = f"linacre ioc shell {ioc}, then ip address" if ioc else f"linacre shell at {name}"
+    return problem(who, f"runs and does not answer on {network}", look)
+
+
+def _ioc(facts: Facts, name: str) -> str:
+    return ioc_of(facts.machines[name]) or ""
+
+
+async def cables_recorded(facts: Facts) -> Outcome:
+    """Compare where each cable is with where it is recorded to be."""
+    if not facts.has(Capability.CABLES):
+        return not_applicable(no_cables(facts))
+    wrong = [cable for cable in facts.cables.values() if not cable.is_right]
+    there = sum(cable.is_there for cable in facts.cables.values())
+    return Outcome(
+        f"{there - len(wrong)} of {counted(there, 'cable')} as recorded",
+        tuple(
+            problem(
+                cable.machine,
+                f"plugged into {cable.found or 'nothing'}, "
+                f"recorded as plugged into {cable.recorded or 'nothing'}",
+                _replug(facts, cable),
+            )
+            for cable in wrong
+        ),
+    )
+
+
+def _replug(facts: Facts, cable: Cable) -> str:
+    each = next((each for each in facts.ioc_machines if each.name == cable.machine), None)
+    if each is None:
+        return f"linacre up --rebuild {cable.machine}"
+    if cable.recorded is None:
+        return each.command("unplug")
+    return each.command("plug", "--network", cable.recorded)
+
+
+async def uplinks_there(facts: Facts) -> Outcome:
+    """See that the NIC or bridge of each uplink is there and has a carrier."""
+    declared = {
+        name: str(uplink)
+        for name, network in facts.facility.networks.items()
+        if (uplink := getattr(network, "uplink", None)) is not None
+    }
+    if not declared:
+        return not_applicable("no network has an uplink")
+    if not facts.has(Capability.UPLINK):
+        return not_applicable(f"the {facts.engine.name} engine does not reach the host's NICs here")
+    findings: list[Finding] = []
+    for network, uplink in declared.items():
+        link = _LINKS / uplink
+        if not link.exists():
+            text = f"the uplink {uplink} is not on this host"
+            findings.append(problem(network, text, "plug it in, or change uplink; ip link lists"))
+        elif not _has_carrier(link):
+            text = f"the uplink {uplink} has no carrier"
+            findings.append(problem(network, text, f"ip link set {uplink} up; check its cable"))
+        elif not (link / "bridge").exists() and not (link / "master").exists():
+            text = f"the uplink {uplink} is in no bridge"
+            findings.append(problem(network, text, "linacre up"))
+    named = ", ".join(f"{network} through {uplink}" for network, uplink in declared.items())
+    return Outcome(named, tuple(findings))
+
+
+def _has_carrier(link: Path) -> bool:
+    try:
+        return (link / "carrier").read_text().strip() == "1"
+    except OSError:
+        # The kernel refuses to tell of a link that is down.
+        return False

@@ -1,0 +1,154 @@
+"""Every PV of every IOC, read as a client at the network's desk reads it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from linacre.base.errors import LinacreError
+from linacre.engines.base import MachineState
+from linacre.epics.answers import Answers, Asked, question, read_answer
+from linacre.epics.report import IocReport, pv_names
+from linacre.facility.doctor.facts import Facts, IocMachine
+from linacre.facility.doctor.model import (
+    Finding,
+    Outcome,
+    counted,
+    listed,
+    not_applicable,
+    problem,
+    warning,
+)
+from linacre.facility.models import desk_name
+
+READ_LIMIT_S = 8.0
+_LARGEST_LIST = 64 << 20
+
+
+@dataclass(frozen=True)
+class _Served:
+    """The PVs of a machine, and where a client would read them."""
+
+    each: IocMachine
+    network: str
+    names: tuple[str, ...]
+
+
+async def pvs_answered(facts: Facts) -> Outcome:
+    """Read every PV at the desk of the network that its machine is plugged into."""
+    reports = await facts.reported()
+    unread: list[Finding] = []
+    places: list[tuple[IocMachine, str]] = []
+    for each in facts.ioc_machines:
+        report = reports.get(each.name)
+        if report is None or not report.booted:
+            continue  # told by the checks of the machine, procServ and the IOC
+        network = _network(facts, each)
+        if network is not None:
+            places.append((each, network))
+        elif not each.is_twin:
+            text = "its PVs are not to be read: its cable is unplugged"
+            unread.append(warning(each.name, text, each.command("plug")))
+    served, untold = await _listings(facts, places, reports)
+    by_network: dict[str, list[_Served]] = {}
+    for one in served:
+        by_network.setdefault(one.network, []).append(one)
+    told = await asyncio.gather(*(_read(facts, name, by_network[name]) for name in by_network))
+    answered = sum(count for count, _ in told)
+    findings = (*unread, *(finding for _, findings in told for finding in findings))
+    total = sum(len(one.names) for one in served)
+    if not total and not findings:
+        return not_applicable("no IOC that has booted tells what PVs it serves")
+    silent = f"; {listed(untold)}: no list of PVs" if untold else ""
+    said = f"{answered} of {counted(total, 'PV')} of {counted(len(served), 'IOC')} answered"
+    return Outcome(said + silent, findings)
+
+
+def _network(facts: Facts, each: IocMachine) -> str | None:
+    """Return the network that the machine is in as clients see it."""
+    if not facts.cables:
+        return each.declared.network
+    cable = facts.cables.get(each.name)
+    # Where it is to be: one in the wrong place is out of reach of its clients, and that is told.
+    return None if cable is None else cable.recorded
+
+
+async def _listings(
+    facts: Facts, places: list[tuple[IocMachine, str]], reports: Mapping[str, IocReport]
+) -> tuple[list[_Served], list[str]]:
+    async def names(each: IocMachine) -> tuple[str, ...] | None:
+        layout = facts.engine.layout(each.name, each.declared.address)
+        path = layout.run / "pvs"
+        listing = await facts.engine.read(each.name, path, limit=_LARGEST_LIST)
+        files: dict[PurePosixPath, bytes | None] = {path: listing}
+        return pv_names(files.get, layout)
+
+    listings = await asyncio.gather(*(names(each) for each, _ in places))
+    pairs = list(zip(places, listings, strict=True))
+    served = [_Served(each, network, told) for (each, network), told in pairs if told]
+    return served, [each.name for (each, _), told in pairs if told is None]
+
+
+async def _read(facts: Facts, network: str, served: list[_Served]) -> tuple[int, list[Finding]]:
+    """Read the PVs of one network at its desk; return how many answered, and what is wrong."""
+    desk = facts.machines.get(desk_name(network))
+    if desk is None or desk.state is not MachineState.RUNNING:
+        text = f"the PVs of {listed(one.each.name for one in served)} cannot be read without it"
+        return 0, [problem(desk_name(network), text, "linacre up")]
+    layout = facts.engine.layout(desk.name, facts.facility.networks[_home(network)].desk_address)
+    asked = {one.each.name: Asked(_endpoint(facts, one.each), one.names) for one in served}
+    done = await facts.engine.exec(
+        desk.name,
+        [layout.python, "-m", "linacre.epics.reader"],
+        stdin=question(asked, limit_s=READ_LIMIT_S),
+    )
+    try:
+        answers = read_answer(done.stdout)
+    except (ValueError, KeyError, TypeError):
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise LinacreError(
+            f"the reader of PVs at {desk.name} gave no answer "
+            f"({said[0] if said else f'status {done.status}'})"
+        ) from None
+    findings = [
+        finding
+        for one in served
+        for finding in _findings(one, answers[one.each.name], desk=desk.name)
+    ]
+    return sum(each.answered for each in answers.values()), findings
+
+
+def _home(network: str) -> str:
+    from linacre.facility.settle import TWINS_ENDING
+
+    return network.removesuffix(TWINS_ENDING)
+
+
+def _endpoint(facts: Facts, each: IocMachine) -> str:
+    address = each.declared.address
+    return str(facts.engine.layout(each.name, address).bind or address)
+
+
+def _findings(one: _Served, told: Answers, *, desk: str) -> Iterator[Finding]:
+    name, each = one.each.name, one.each
+    find = f"linacre exec --network {one.network} -- caget PV"
+    for pv in told.silent:
+        text = f"{name}: it connects, and gives no value: it hangs"
+        yield problem(pv, text, f"see what it waits for: {each.command('console')}")
+    if told.unread:
+        text = f"no time was left to read {counted(len(told.unread), 'PV')}: {listed(told.unread)}"
+        yield problem(name, text, each.command("restart"))
+    if len(told.unheard) == len(one.names):
+        text = f"nobody answers at {desk} for any of its {counted(len(one.names), 'PV')}"
+        yield problem(name, text, f"{each.command('log')}, then {each.command('restart')}")
+    else:
+        for pv in told.unheard:
+            yield problem(pv, f"{name}: nobody answers the search for it at {desk}", find)
+    for pv, why in told.refused.items():
+        text = f"{name}: it answers with an error: {why}"
+        yield warning(pv, text, f"{each.command('log')} may say why")
+    for pv, address in told.elsewhere.items():
+        text = f"{name}: another server answers for it: {address}"
+        yield problem(pv, text, f"find who serves {pv} at {address}, and rename one of the two")

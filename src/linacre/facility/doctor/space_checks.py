@@ -1,0 +1,129 @@
+"""Room on disk and in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from linacre.facility.doctor import memory
+from linacre.facility.doctor.facts import Facts
+from linacre.facility.doctor.model import (
+    Finding,
+    Outcome,
+    not_applicable,
+    problem,
+    warning,
+)
+from linacre.facility.doctor.mount_checks import existing
+from linacre.facility.doctor.probe import Probed, probe
+
+DISK_WARNING, DISK_PROBLEM = 0.10, 0.03
+"""Of a disk, what is left when it is told."""
+DISK_ENOUGH_BYTES = 20 << 30
+"""So much is enough, however large the disk is."""
+POOL_WARNING, POOL_PROBLEM = 0.80, 0.93
+"""Of a pool, what is taken when it is told; btrfs refuses to write a little before the end."""
+MEMORY_WARNING, MEMORY_PROBLEM = 0.08, 0.03
+"""Of the host's memory, what is available when it is told."""
+PRESSURE_WARNING, PRESSURE_PROBLEM = 10.0, 40.0
+"""Percent of the last minute in which some process waited for memory."""
+LIMIT_WARNING = 0.90
+"""Of a machine's own limit, what is taken when it is told."""
+
+_PROBE_LIMIT_S = 1.5
+
+
+def size(number: int) -> str:
+    """Return a number of bytes with a binary unit."""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+async def room_left(facts: Facts) -> Outcome:
+    """See how full the state folder's file system and the storage pool are."""
+    folder = existing(facts.session.state.root)
+    probed = await probe(folder, limit_s=_PROBE_LIMIT_S)
+    said: list[str] = []
+    findings: list[Finding] = []
+    if probed.hangs or probed.error is not None:
+        said.append(f"{folder} does not answer")  # told by the check of mounts
+    else:
+        said.append(f"{size(probed.free_bytes)} free for {folder}")
+        findings += disk_findings(folder, probed)
+    for space in await facts.engine.space() if facts.silence is None else ():
+        taken = space.used_bytes / max(1, space.total_bytes)
+        said.append(f"{taken:.0%} of {size(space.total_bytes)} taken in {space.what}")
+        findings += pool_findings(space.what, space.used_bytes, space.total_bytes)
+    return Outcome(", ".join(said), tuple(findings))
+
+
+def disk_findings(folder: Path, probed: Probed) -> list[Finding]:
+    """Return what is wrong with the room on a file system."""
+    findings: list[Finding] = []
+    left = probed.free_bytes / max(1, probed.total_bytes)
+    look = f"make room: du -xh --max-depth=2 {folder} | sort -h"
+    if left < DISK_WARNING and probed.free_bytes < DISK_ENOUGH_BYTES:
+        make = problem if left < DISK_PROBLEM else warning
+        text = f"{size(probed.free_bytes)} of {size(probed.total_bytes)} left"
+        findings.append(make(str(folder), text, look))
+    if probed.total_inodes:
+        files = probed.free_inodes / probed.total_inodes
+        if files < DISK_WARNING:
+            make = problem if files < DISK_PROBLEM else warning
+            text = f"{probed.free_inodes} of {probed.total_inodes} inodes left"
+            findings.append(make(str(folder), text, f"du --inodes -x {folder} | sort -n"))
+    return findings
+
+
+def pool_findings(what: str, used_bytes: int, total_bytes: int) -> list[Finding]:
+    """Return what is wrong with the room in a pool."""
+    taken = used_bytes / max(1, total_bytes)
+    if taken < POOL_WARNING:
+        return []
+    make = problem if taken >= POOL_PROBLEM else warning
+    look = "see whose it is: linacre ioc shell NAME, then du -xh --max-depth=1 /srv/persist /var"
+    return [make(what, f"{taken:.0%} of {size(total_bytes)} taken", look)]
+
+
+async def memory_left(facts: Facts) -> Outcome:
+    """See what memory is left for the host, and for each machine below its own limit."""
+    host = memory.read_host()
+    if host is None:
+        return not_applicable("/proc/meminfo cannot be read")
+    left = host.available_bytes / max(1, host.total_bytes)
+    said = f"{size(host.available_bytes)} of {size(host.total_bytes)} available"
+    findings: list[Finding] = []
+    look = "free memory, or move IOCs to another host: ps -eo rss,comm --sort=-rss | head"
+    if left < MEMORY_WARNING:
+        make = problem if left < MEMORY_PROBLEM else warning
+        findings.append(make("this host", said, look))
+    if host.pressure is None:
+        said += ", the kernel tells no pressure"
+    else:
+        said += f", pressure {host.pressure:.0f}%"
+        if host.pressure >= PRESSURE_WARNING:
+            make = problem if host.pressure >= PRESSURE_PROBLEM else warning
+            text = f"in {host.pressure:.0f}% of the last minute something waited for memory"
+            findings.append(make("this host", text, look))
+    for name, machine in facts.machines.items():
+        group = memory.read_group(machine.pid) if machine.pid is not None else None
+        if group is not None:
+            findings += machine_findings(name, group)
+    return Outcome(said, tuple(findings))
+
+
+def machine_findings(name: str, group: memory.Group) -> list[Finding]:
+    """Return what is wrong with the memory of a machine."""
+    findings: list[Finding] = []
+    raise_it = f"raise limits.memory of {name} in the facility file, then linacre up"
+    if group.limit_bytes is not None and group.used_bytes > LIMIT_WARNING * group.limit_bytes:
+        text = f"uses {size(group.used_bytes)} of its limit of {size(group.limit_bytes)}"
+        findings.append(warning(name, text, raise_it))
+    if group.killed:
+        times = "once" if group.killed == 1 else f"{group.killed} times"
+        text = f"the kernel has killed a process in it {times} for lack of memory since it started"
+        findings.append(warning(name, text, raise_it))
+    return findings
