@@ -23,6 +23,8 @@ from linacre.cli.context import (
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
+    from linacre.facility.bring_up import Talk, UpOptions
+    from linacre.facility.session import Session
     from linacre.facility.status import FacilityStatus
 
 WhereArgument = Annotated[
@@ -62,28 +64,51 @@ def up(
 ) -> None:
     """Bring the facility to what its file says; what is right already is left alone."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.bring_up import UpOptions, bring_up
+    from linacre.facility.bring_up import UpOptions
 
     async def work(progress: UpProgress) -> bool:
         session = await session_of(where or file)
         options = UpOptions(prune=prune, rebuild=tuple(rebuild or ()))
-        talk = progress_talk(progress, yes=yes)
-        begun = time.monotonic()
-        prospect = await bring_up(session, options, talk)
-        if prospect is None:
-            say("nothing was changed")
-            return False
-        took = time.monotonic() - begun
-        count = len(session.declaration.facility.iocs)
-        done = "nothing to change" if prospect.plan.is_empty else f"up in {took:.1f} s"
-        iocs = "1 IOC" if count == 1 else f"{count} IOCs"
-        say(f"{session.name}: {iocs}, {done} ({session.engine.name} engine)")
-        return True
+        try:
+            return await _up(session, options, progress_talk(progress, yes=yes))
+        finally:
+            await _arrange_boot(session)
 
     with UpProgress() as progress:
         went_on = run(work(progress))
     if not went_on:
         raise typer.Exit(1)
+
+
+async def _up(session: Session, options: UpOptions, talk: Talk) -> bool:
+    from linacre.facility.bring_up import bring_up
+
+    begun = time.monotonic()
+    prospect = await bring_up(session, options, talk)
+    if prospect is None:
+        say("nothing was changed")
+        return False
+    took = time.monotonic() - begun
+    count = len(session.declaration.facility.iocs)
+    done = "nothing to change" if prospect.plan.is_empty else f"up in {took:.1f} s"
+    iocs = "1 IOC" if count == 1 else f"{count} IOCs"
+    say(f"{session.name}: {iocs}, {done} ({session.engine.name} engine)")
+    return True
+
+
+async def _arrange_boot(session: Session) -> None:
+    """Have the host start what is marked autostart, and say so where that is new."""
+    from linacre.facility.state import read_note
+    from linacre.facility.unit import arrange_boot
+
+    before, after = session.note, read_note(session.paths)
+    line = await arrange_boot(
+        session.state,
+        was_marked=before is not None and before.autostart,
+        is_marked=after is not None and after.autostart,
+    )
+    if line is not None:
+        say(line)
 
 
 def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOption = False) -> None:
@@ -145,6 +170,7 @@ def down(
                 return False
         there = await remove(session)
         say(f"{session.name}: {'removed' if there else 'there was nothing to remove'}")
+        await _arrange_boot(session)
         return True
 
     if purge:

@@ -15,14 +15,16 @@ from linacre.facility.state import FacilityNote
 _READ_LIMIT_S = 5.0
 
 
-async def is_marked(note: FacilityNote, *, say: Callable[[str], None]) -> bool:
+async def is_marked(
+    note: FacilityNote, *, say: Callable[[str], None], limit_s: float = _READ_LIMIT_S
+) -> bool:
     """Tell whether a facility is marked autostart: by its file, else as the last `up` found it.
 
     A file that is broken, elsewhere, or on a file system that is not there now keeps nothing
     from starting; that it could not be read is said in one line.
     """
     try:
-        return _mark(await _read(note.file), note.facility)
+        return _mark(await _read(note.file, limit_s), note.facility)
     except LinacreError as error:
         found = "marked" if note.autostart else "not marked"
         say(f"{note.facility}: {note.file} {error}; at its last up it was {found} autostart")
@@ -44,7 +46,7 @@ def _mark(text: str, facility: str) -> bool:
     return mark
 
 
-async def _read(file: Path) -> str:
+async def _read(file: Path, limit_s: float) -> str:
     """Return the text of a file; by another process, since one that hangs would hold us too."""
     child = subprocess.Popen(
         ["/bin/cat", "--", str(file)],
@@ -54,7 +56,7 @@ async def _read(file: Path) -> str:
         env={"LC_ALL": "C"},
     )
     try:
-        out, err = await asyncio.to_thread(child.communicate, timeout=_READ_LIMIT_S)
+        out, err = await asyncio.to_thread(child.communicate, timeout=limit_s)
     except subprocess.TimeoutExpired:
         child.kill()
         # Not waited for: the kernel may never let it go.
@@ -62,7 +64,7 @@ async def _read(file: Path) -> str:
         for pipe in (child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()
-        raise LinacreError(f"cannot be read: nothing came in {_READ_LIMIT_S:.0f} s") from None
+        raise LinacreError(f"cannot be read: nothing came in {limit_s:g} s") from None
     if child.returncode != 0:
         reason = err.decode(errors="replace").strip().rpartition(": ")[2].lower()
         raise LinacreError(f"cannot be read: {reason or 'no reason given'}")
