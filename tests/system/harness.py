@@ -93,6 +93,8 @@ class Site:
         self.subnet = _free_subnet()
         self.iocs: dict[str, dict[str, Any]] = {}
         self.access: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {}
+        """What the file says on its top level beside this; it wins."""
         self.machines: set[str] = {"desk-controls"}
         self.networks: set[str] = {"controls"}
         self.share_images()
@@ -142,6 +144,7 @@ class Site:
             "defaults": {"ioc": {"hold_off": "1s"}},
             "iocs": self.iocs,
         }
+        facility |= self.settings
         (self.folder / "facility.yaml").write_text(json.dumps(facility, indent=2) + "\n")
 
     # -- the command line
