@@ -1,7 +1,7 @@
 """Who is connected to an IOC, as its IOC shell tells: the question, and the answer read.
 
 The answer goes into a file, so that the console and its log keep three short lines, however many
-PVs and channels there are.
+PVs and channels there are. Only the pvAccess server of before PVXS cannot write into a file.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ _PROMPT = re.compile(r"^[^\s>]{0,60}>(?!>)", re.MULTILINE)
 _PLACE = r"(\[[^\]\n]+\]|[\d.]+):(\d+)"
 _CA = re.compile(rf"TCP client at {_PLACE} '([^\n]*)':\s+User '([^\n]*?)', V")
 _PVA = re.compile(rf"Peer{_PLACE} backlog=")
+_PVA_OLD = re.compile(
+    rf"^  tcp://{_PLACE} [^\n]* user: \w+/([^\n]*?)(?:@[^\n]*?)?"
+    r"(?: groups:[^\n]*?)?(?: aux\. auth\.:\n(?P<more>(?: {4,}[^\n]*\n)*))?$",
+    re.MULTILINE,
+)
+_PVA_OLD_HOST = re.compile(r"^ +string host ([^\n]*)$", re.MULTILINE)
 _PVA_USER = re.compile(rf"^[ \t]*(?:Cred: )?\w+/([^\n]*?)@{_PLACE}", re.MULTILINE)
 
 
@@ -40,8 +46,11 @@ class Peer:
 
 def has_prompt(shown: bytes) -> bool:
     """Tell whether an IOC shell has shown its prompt on a console since it was joined."""
-    text = _ESCAPE.sub("", shown.decode(errors="replace")).replace("\r", "")
-    return _PROMPT.search(text) is not None
+    return _PROMPT.search(_plain(shown)) is not None
+
+
+def _plain(shown: bytes) -> str:
+    return _ESCAPE.sub("", shown.decode(errors="replace")).replace("\r", "")
 
 
 def question(file: PurePosixPath, *, mark: str) -> str:
@@ -49,6 +58,25 @@ def question(file: PurePosixPath, *, mark: str) -> str:
     # Below level 3 pvxsr tells no user.
     asked = (f'casr 1 > "{file}"', f'pvxsr 3 >> "{file}"', f'echo "{_MARK} {mark}" >> "{file}"')
     return "".join(f"{line}\n" for line in asked)
+
+
+def old_question(*, mark: str) -> str:
+    """Return the lines that ask a pvAccess server of before PVXS; it answers on the console."""
+    # Below level 3 it tells no host, and at level 1 it stops after one client.
+    return f'pvasr 3\necho "{_MARK} {mark}"\n'
+
+
+def needs_old_question(answer: str) -> bool:
+    """Tell whether the IOC has no PVXS, and so told nothing of pvAccess."""
+    return "EPICS_PVAS_" not in answer
+
+
+def old_answer(shown: bytes, *, mark: str) -> str | None:
+    """Return what a console has shown up to the mark; None where the mark has not come yet."""
+    text = _plain(shown)
+    # The terminal's echo of the question has it too, after a quotation mark.
+    ended = re.search(rf'(?<!"){_MARK} {mark}', text)
+    return text[: ended.start()] if ended else None
 
 
 def mark_of(answer: str) -> str | None:
@@ -59,7 +87,7 @@ def mark_of(answer: str) -> str | None:
 
 
 def peers(answer: str) -> list[Peer]:
-    """Return the clients told by `casr` 1 or above and `pvxsr` 3 (EPICS 7, PVXS 1); IPv4 only."""
+    """Return the clients that `casr` 1, `pvxsr` 3 (PVXS 1) and `pvasr` 3 tell; IPv4 only."""
     found: list[Peer] = []
     for place, port, host, user in _CA.findall(answer):
         if (address := _address(place)) is not None:
@@ -69,6 +97,11 @@ def peers(answer: str) -> list[Peer]:
         if (address := _address(place)) is not None:
             user = users.get((place, port)) or None
             found.append(Peer(address, int(port), PV_ACCESS, user, None))
+    for old in _PVA_OLD.finditer(answer):
+        if (address := _address(old[1])) is not None:
+            host = _PVA_OLD_HOST.search(old["more"] or "")
+            name = host[1].strip() if host else ""
+            found.append(Peer(address, int(old[2]), PV_ACCESS, old[3] or None, name or None))
     return found
 
 

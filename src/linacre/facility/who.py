@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
-from typing import Any
 
-from linacre.base.clock import Clock
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Capability, Client, Machine, Stream
 from linacre.epics import casr
@@ -18,6 +16,7 @@ from linacre.facility.labels import ADDRESS, NETWORK
 from linacre.facility.session import Session
 
 _NOT_EPICS = frozenset({22, 23, 7001})
+_PVA_PORT = 5075
 _FILE = "clients"
 _LARGEST = 8 << 20
 _POLL_S = 0.01
@@ -54,7 +53,8 @@ async def clients_of(
     machines = await session.machines()
     peers: list[casr.Peer] = []
     if ask_s is not None and any(each.server_port not in _NOT_EPICS for each in connected):
-        peers = await _peers(session, machines[machine], limit_s=ask_s)
+        has_pva = any(each.server_port == _PVA_PORT for each in connected)
+        peers = await _peers(session, machines[machine], has_pva=has_pva, limit_s=ask_s)
     told = {(peer.address, peer.port): peer for peer in peers}
     names = await _names(session, machine, machines)
     found = [_known(each, told.get((each.address, each.port)), names) for each in connected]
@@ -73,48 +73,53 @@ def _known(client: Client, peer: casr.Peer | None, names: Mapping[IPv4Address, s
     )
 
 
-async def _peers(session: Session, machine: Machine, *, limit_s: float) -> list[casr.Peer]:
+async def _peers(
+    session: Session, machine: Machine, *, has_pva: bool, limit_s: float
+) -> list[casr.Peer]:
     """Return the clients that the IOC shell tells; none where it does not answer in time."""
-    engine = session.engine
-    address = IPv4Interface(machine.labels[ADDRESS]).ip
-    file = engine.layout(machine.name, address).run / _FILE
-
-    question = casr.question(file, mark=uuid.uuid4().hex).encode()
-
-    async def answer() -> str:
-        found = await engine.read(machine.name, file, limit=_LARGEST)
-        return (found or b"").decode(errors="replace")
-
+    told = ""
     with contextlib.suppress(LinacreError, OSError, TimeoutError):
         async with contextlib.AsyncExitStack() as after:
             async with asyncio.timeout(limit_s):
-                console = await engine.console(machine.name)
+                console = await session.engine.console(machine.name)
                 # Later than the limit: an answer that has come is not lost to a slow farewell.
                 after.push_async_callback(console.close)
-                told = await _ask(console, question, answer=answer, clock=session.clock)
-            return casr.peers(told)
-    return []
+                told = await _ask(session, machine, console)
+                if told and has_pva and casr.needs_old_question(told):
+                    told += await _ask_old(console)
+    return casr.peers(told)
 
 
-async def _ask(
-    console: Stream,
-    question: bytes,
-    *,
-    answer: Callable[[], Coroutine[Any, Any, str]],
-    clock: Clock,
-) -> str:
+async def _ask(session: Session, machine: Machine, console: Stream) -> str:
     """Return what the IOC shell tells of its clients; nothing where there is no IOC shell.
 
     Where two ask at once, each may get the other's answer: both are of this moment.
     """
+    address = IPv4Interface(machine.labels[ADDRESS]).ip
+    file = session.engine.layout(machine.name, address).run / _FILE
+
+    async def answer() -> str:
+        found = await session.engine.read(machine.name, file, limit=_LARGEST)
+        return (found or b"").decode(errors="replace")
+
     before = casr.mark_of(await answer())
     await console.write(casr.CLEAR_LINE.encode())
     if not await _comes_to_prompt(console):
         return ""
-    await console.write(question)
+    await console.write(casr.question(file, mark=uuid.uuid4().hex).encode())
     while casr.mark_of(text := await answer()) in (None, before):
-        await clock.sleep(_POLL_S)
+        await session.clock.sleep(_POLL_S)
     return text
+
+
+async def _ask_old(console: Stream) -> str:
+    mark, shown = uuid.uuid4().hex, b""
+    await console.write(casr.old_question(mark=mark).encode())
+    while (answer := casr.old_answer(shown, mark=mark)) is None:
+        if not (data := await console.read()):
+            return ""
+        shown += data
+    return answer
 
 
 async def _comes_to_prompt(console: Stream) -> bool:

@@ -80,6 +80,32 @@ def test_unusual_clients(text: str, peer: Peer) -> None:
     assert casr.peers(text) == [peer]
 
 
+# What EPICS 7.0.10 with its earlier pvAccess server wrote on its console.
+OLD = (
+    b'pvasr 3\r\necho "linacre who 2e"\r\n'
+    b"\x1b[32;1mepics> \x1b[0mClients:\r\n"
+    b"  tcp://127.0.0.1:45428  ver=2 0 channels user: ca/root groups:root aux. auth.:\r\n"
+    b"    structure \r\n        string user root\r\n        string host vm\r\n\r\n"
+    b"  tcp://10.64.41.1:60344  ver=2 0 channels\r\n"
+    b"  tcp://10.64.41.1:60345  ver=2 1 channels user: ca/jane doe\r\n"
+    b"  WPVA:COUNT\r\n"
+    b"\x1b[32;1mepics> \x1b[0mlinacre who 2e\r\n"
+)
+
+
+def test_a_pvaccess_server_of_before_pvxs_answers_on_the_console() -> None:
+    assert casr.needs_old_question("Channel Access Server V4.13\nlinacre who 1f\n")
+    assert not casr.needs_old_question(ANSWER)
+    for end in range(OLD.index(b"0mlinacre who")):
+        assert casr.old_answer(OLD[:end], mark="2e") is None
+    answer = casr.old_answer(OLD, mark="2e")
+    assert answer is not None
+    assert casr.peers(answer) == [
+        Peer(IPv4Address("127.0.0.1"), 45428, PV_ACCESS, "root", "vm"),
+        Peer(IPv4Address("10.64.41.1"), 60345, PV_ACCESS, "jane doe", None),
+    ]
+
+
 def test_an_answer_is_whole_with_its_mark() -> None:
     assert casr.mark_of(ANSWER) == "1f"
     for end in range(len(ANSWER)):
