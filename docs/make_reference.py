@@ -18,6 +18,7 @@ from linacre.engines.process.addresses import loopback_address
 from linacre.facility import models
 from linacre.facility.addresses import mac_address
 from linacre.facility.models import values
+from linacre.facility.models.facility import Interface
 from linacre.facility.models.settings import Environment
 
 PAGE = Path(__file__).parent / "reference/facility.md"
@@ -26,6 +27,7 @@ TYPES: list[tuple[Any, str]] = [
     (values.Name, "host name"),
     (values.NetworkName, "host name"),
     (values.Line, "text"),
+    (Interface, "interface"),
     (values.Address, "IPv4 address"),
     (values.Subnet, "subnet"),
     (values.Bytes, "size"),
@@ -91,6 +93,7 @@ engine: {kind: incus, pool_size: 20GiB}
 networks:
   controls:
     subnet: 10.61.2.0/24 # the host is 10.61.2.1, the desk 10.61.2.2
+    # uplink: eth1 # makes it the site's network; see docs/how-to/uplinks.md
   lab:
     subnet: 10.61.3.0/24
     host_address: 10.61.3.254
@@ -137,6 +140,7 @@ iocs:
 | size | a whole number and `B`, `KiB`, `MiB`, `GiB` or `TiB`: `256MiB` |
 | time | a number of seconds, or a number and `ms`, `s`, `min` or `h`: `15`, `15s`, `2min` |
 | subnet | an IPv4 network with its prefix length, /8 to /29: `10.61.2.0/24` |
+| interface | as `ip link` shows it, at most 15 characters: `eth1`; or `none` |
 | text | one line; a number (`1.10`) or `true` is taken as it is written |
 | path in the IOC's files | from their top, without `..`: `iocBoot/ioc/st.cmd` |
 | full path | begins with `/` |
@@ -147,7 +151,9 @@ aliases and merges (`<<: *name`) may be used.
 ## Rules between items
 
 - An IOC's address is in its network's subnet and belongs to nothing else: no other IOC, not the
-  host, not the desk. Subnets do not overlap.
+  host, not the desk, not the gateway. Subnets do not overlap.
+- A network with an [uplink](../how-to/uplinks.md) names its desk's address, and no two networks
+  have one uplink.
 - Hosts, networks and IOCs that are named somewhere are declared. `after` has no cycle.
 - No IOC is called `desk-NETWORK`: that is the network's desk.
 - A source folder and the start script or program in it are there.

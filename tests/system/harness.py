@@ -26,6 +26,7 @@ from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.incus.connection import SYSTEM_SOCKET, IncusSettings
 from linacre.engines.incus.daemon import why_not_here
 from linacre.engines.incus.engine import IncusEngine
+from linacre.engines.incus.uplink import joint_names
 
 CACHE = Path(os.environ.get("LINACRE_TEST_IMAGES", "/var/lib/linacre"))
 """Where images and downloads are kept from one run of the tests to the next."""
@@ -95,6 +96,8 @@ class Site:
         self.access: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
         """What the file says on its top level beside this; it wins."""
+        self.network: dict[str, Any] = {}
+        """What the network `controls` says beside its subnet."""
         self.machines: set[str] = {"desk-controls"}
         self.networks: set[str] = {"controls"}
         self.share_images()
@@ -139,7 +142,7 @@ class Site:
         facility: dict[str, Any] = {
             "facility": self.name,
             "engine": {"kind": "incus", "pool_size": "1GiB"},
-            "networks": {"controls": {"subnet": f"{self.subnet}.0/24"}},
+            "networks": {"controls": {"subnet": f"{self.subnet}.0/24"} | self.network},
             "access": self.access,
             "defaults": {"ioc": {"hold_off": "1s"}},
             "iocs": self.iocs,
@@ -308,7 +311,9 @@ class Site:
             if f"{state}/facilities" in backing.read_text():
                 found.append(f"loop device {backing.parts[3]}")
         links = [veth_name(self.name, machine) for machine in self.machines]
-        links += [bridge_name(self.name, network) for network in self.networks]
+        for network in self.networks:
+            bridge = bridge_name(self.name, network)
+            links += [bridge, *joint_names(bridge)]
         for link in links:
             if Path(f"/sys/class/net/{link}").exists():
                 found.append(f"network interface {link}")

@@ -137,6 +137,13 @@ class Engine(Protocol):
         """Return the facility's networks that exist, by their declared names."""
         ...
 
+    async def check_network(self, network: NetworkSpec) -> None:
+        """Raise `UserError` where a network cannot be made as it is, because of its uplink.
+
+        One that is made already is not looked at. Nothing is started to find out.
+        """
+        ...
+
     async def ensure_network(self, network: NetworkSpec) -> None:
         """Make a network, or bring an existing one to this state."""
         ...

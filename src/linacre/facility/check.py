@@ -56,7 +56,7 @@ class Names:
 def free_address(facility: Facility, network: Network) -> IPv4Address | None:
     """Return an address of a network that nothing has; from the eleventh on, if it has so many."""
     taken = {ioc.address for ioc in facility.iocs.values()}
-    taken |= {network.host_address, network.desk_address}
+    taken |= {network.host_address, network.gateway, network.desk_address}
     size = min(network.subnet.num_addresses, 4096)
     order = [*range(min(11, size - 2), size - 1), *range(1, min(11, size - 2))]
     return next((network.subnet[n] for n in order if network.subnet[n] not in taken), None)
@@ -80,18 +80,43 @@ def _networks(facility: Facility) -> Iterator[Problem]:
                     "write a subnet of its own",
                 )
         seen[name] = network
-        for key, own in (
-            ("host_address", network.host_address),
-            ("desk_address", network.desk_address),
-        ):
-            if (wrong := _unfit(own, network)) is not None:
-                path = ("networks", name, key)
-                yield Problem(path, f"{own} {wrong}; {address_advice(facility, network)}")
-        if network.host_address == network.desk_address:
-            yield Problem(
-                ("networks", name, "desk_address"),
-                f"{network.desk_address} is also the host's; {address_advice(facility, network)}",
-            )
+        yield from _network_addresses(name, network, facility)
+    yield from _uplinks(facility)
+
+
+def _network_addresses(name: str, network: Network, facility: Facility) -> Iterator[Problem]:
+    path, advice = ("networks", name), address_advice(facility, network)
+    own = {"host_address": network.host_address}
+    if network.gateway != network.host_address:
+        own["gateway"] = network.gateway
+    if needs_desk_address(network):
+        message = f"missing; with an uplink, write one of {network.subnet} that the site keeps free"
+        yield Problem((*path, "desk_address"), message)
+    else:
+        own["desk_address"] = network.desk_address
+    for key, address in own.items():
+        if address is not None and (wrong := _unfit(address, network)) is not None:
+            yield Problem((*path, key), f"{address} {wrong}; {advice}")
+    for key, whose in (("host_address", "the host's"), ("gateway", "the gateway's")):
+        if own.get(key) is not None and own[key] == own.get("desk_address"):
+            message = f"{network.desk_address} is also {whose}; {advice}"
+            yield Problem((*path, "desk_address"), message)
+            return
+
+
+def needs_desk_address(network: Network) -> bool:
+    """Tell whether a network lacks its desk's address: on the site's, none can be assumed free."""
+    return network.uplink is not None and "desk_address" not in network.model_fields_set
+
+
+def _uplinks(facility: Facility) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for name, network in facility.networks.items():
+        if network.uplink is None:
+            continue
+        if (other := seen.setdefault(network.uplink, name)) != name:
+            message = f"{network.uplink} is the uplink of network {other}; write another, or none"
+            yield Problem(("networks", name, "uplink"), message)
 
 
 def _unfit(address: IPv4Address, network: Network) -> str | None:
@@ -108,8 +133,12 @@ def _unfit(address: IPv4Address, network: Network) -> str | None:
 def _addresses(facility: Facility) -> Iterator[Problem]:
     owners: dict[IPv4Address, str] = {}
     for name, network in facility.networks.items():
-        owners[network.host_address] = f"the host on network {name}"
-        owners[network.desk_address] = f"{desk_name(name)}, the desk of network {name}"
+        if network.gateway is not None:
+            owners[network.gateway] = f"the gateway of network {name}"
+        if network.host_address is not None:
+            owners[network.host_address] = f"the host on network {name}"
+        if not needs_desk_address(network):
+            owners[network.desk_address] = f"{desk_name(name)}, the desk of network {name}"
     for name, ioc in facility.iocs.items():
         network = facility.networks.get(ioc.network or "")
         wrong = _unfit(ioc.address, network) if network else None

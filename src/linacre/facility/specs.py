@@ -81,11 +81,13 @@ async def declared_facility(
     maker = _Maker(declaration, engine, paths, image)
     facility = declaration.facility
     iocs = {name: await maker.ioc(name, ioc) for name, ioc in facility.iocs.items()}
+    networks = tuple(network_spec(facility, name) for name in facility.networks)
+    await _check_uplinks(networks, declaration, engine)
     machines = [*iocs.values()]
     if Capability.DESK in engine.capabilities():
         machines += [maker.desk(network) for network in facility.networks]
     return Declared(
-        networks=tuple(network_spec(facility, name) for name in facility.networks),
+        networks=networks,
         machines=tuple(machines),
         after={name: tuple(ioc.after) for name, ioc in facility.iocs.items()},
         iocs=iocs,
@@ -93,9 +95,24 @@ async def declared_facility(
 
 
 def network_spec(facility: Facility, name: str) -> NetworkSpec:
+async def _check_uplinks(
+    networks: tuple[NetworkSpec, ...], declaration: Declaration, engine: Engine
+) -> None:
+    instead = "take uplink out of {}, or use the incus engine on the host that has the interface"
+    for network in networks:
+        if network.uplink is None:
+            continue
+        require(engine, Capability.UPLINK, instead=instead.format(network.name))
+        try:
+            await engine.check_network(network)
+        except UserError as error:
+            key = ("networks", network.name, "uplink")
+            raise UserError(f"{declaration.where(*key)}: {'.'.join(key)}: {error}") from error
+
+
     """Return a declared network as an engine makes it."""
     network = facility.networks[name]
-    return NetworkSpec(name, network.subnet, network.host_address)
+    return NetworkSpec(name, network.subnet, network.host_address, network.uplink)
 
 
 def program_of(name: str, ioc: Ioc, *, access_security: str | None) -> Program:
@@ -266,7 +283,7 @@ class _Maker:
             kind=kind,
             network=network,
             address=interface,
-            gateway=declared.host_address,
+            gateway=declared.gateway,
             mac=mac_address(self._facility.facility, interface.ip),
             image=self._image,
             payload=Payload(tuple(files), (layout.tree, layout.etc)),
@@ -279,7 +296,7 @@ class _Maker:
         settings = (
             f"ADDRESS={interface}\n"
             f"BROADCAST={interface.network.broadcast_address}\n"
-            f"GATEWAY={self._facility.networks[network].host_address or ''}\n"
+            f"GATEWAY={self._facility.networks[network].gateway or ''}\n"
         )
         keys = "".join(f"{key}\n" for key in access.ssh_keys)
         files = [
@@ -295,6 +312,11 @@ class _Maker:
         return files
 
     def _labelled(
+    def _router_of_its_own(self, spec: MachineSpec) -> tuple[str, ...]:
+        """Return the gateway where it is not the host: machines take a new one when they start."""
+        host = self._facility.networks[spec.network].host_address
+        return () if spec.gateway in (None, host) else (str(spec.gateway),)
+
         self,
         spec: MachineSpec,
         *,
@@ -312,7 +334,9 @@ class _Maker:
             PROGRAM_DIGEST: _digest(spec.payload.digest(Part.PROGRAM), settings),
             ACCESS_DIGEST: spec.payload.digest(Part.ACCESS),
             SETTINGS_DIGEST: _digest(*(repr(each) for each in devices), after),
-            NIC_DIGEST: _digest(spec.network, str(spec.address), spec.mac),
+            NIC_DIGEST: _digest(
+                spec.network, str(spec.address), spec.mac, *self._router_of_its_own(spec)
+            ),
             ORIGIN: origin,
             IMAGE: spec.image or "",
         }

@@ -27,8 +27,9 @@ from linacre.engines.base import (
 )
 from linacre.engines.connections import clients, served, sockets
 from linacre.engines.console import ConsoleStream
-from linacre.engines.incus import machines, names, storage, streams
-from linacre.engines.incus.cable import Cables
+from linacre.engines.incus import machines, names, storage, streams, uplink
+from linacre.engines.incus.cable import Cables, bridge_name
+from linacre.engines.incus.claims import refuse_taken
 from linacre.engines.incus.client import IncusClient
 from linacre.engines.incus.connection import Connection, IncusSettings
 from linacre.engines.incus.inside import read_inside
@@ -114,7 +115,7 @@ class IncusEngine:
     async def open(self) -> None:
         """Reach the daemon; start the embedded one where there is no other."""
         if await self._connection.open():
-            await self._networks.mend_broadcast()
+            await self._networks.mend()
 
     async def close(self) -> None:
         """Let go of the daemon; machines go on."""
@@ -165,6 +166,13 @@ class IncusEngine:
         return await self._networks.declared_names()
 
     async def ensure_network(self, network: NetworkSpec) -> None:
+    async def check_network(self, network: NetworkSpec) -> None:
+        """Raise `UserError` where a network that is yet to be made cannot be, on this host."""
+        if await self.exists():
+            await self._networks.check(network)
+        elif network.uplink is not None:
+            await uplink.check(bridge_name(self._facility, network.name), network.uplink)
+
         """Make the bridge of a network, or bring it to this state."""
         await self._networks.ensure(network)
 
@@ -214,7 +222,18 @@ class IncusEngine:
             await self.wiring.forget(name)
 
     async def start(self, name: str) -> None:
-        """Start an instance; one that runs is left alone."""
+        """Start an instance; one that runs is left alone.
+
+        Refused where another on the site's network has its address.
+        """
+        if self._client.is_local:
+            await refuse_taken(
+                name,
+                facility=self._facility,
+                client=self._client,
+                networks=self._networks,
+                project=self._project,
+            )
         await self._instances.start(name)
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
@@ -303,11 +322,9 @@ class IncusEngine:
 
     async def client_environment(self, network: str) -> dict[str, str]:
         """Return the EPICS variables for a client on this host: the bridge's broadcast address."""
-        address = await self._networks.address(network)
-        if address is None:
-            return {}
-        broadcast = str(address.network.broadcast_address)
-        return {"EPICS_CA_ADDR_LIST": broadcast, "EPICS_PVA_ADDR_LIST": broadcast}
+        broadcast = await self._networks.broadcast(network)
+        variables = ("EPICS_CA_ADDR_LIST", "EPICS_PVA_ADDR_LIST")
+        return {} if broadcast is None else dict.fromkeys(variables, str(broadcast))
 
     # -- the end
 
@@ -315,6 +332,8 @@ class IncusEngine:
         """Stop the embedded daemon; a daemon of the system's or elsewhere is left alone."""
         await self._connection.shut_down()
 
+        # With an embedded daemon its bridges go.
+        await uplink.clear(self._cables.links())
     async def purge(self) -> None:
         """Remove the project with all in it, the bridges, the pool and the embedded daemon.
 
@@ -334,6 +353,7 @@ class IncusEngine:
         for link in self._cables.links():
             await run_tool("ip", "link", "delete", "dev", link, check=False)
         with contextlib.suppress(FileNotFoundError):
+        await uplink.clear(self._cables.links())
             self._cables.remove()
         await self._connection.remove()
 

@@ -101,10 +101,18 @@ def instance_devices(spec: MachineSpec, *, facility: str, pool: str, local: bool
     return devices
 
 
-def network_config(network: NetworkSpec) -> dict[str, str]:
-    """Return the configuration of the managed bridge: the host's address, and nothing served."""
+def network_config(network: NetworkSpec, *, facility: str) -> dict[str, str]:
+    """Return the configuration of the managed bridge: the host's address, and nothing served.
+
+    Our own keys say what must be known of it where the facility file is not read.
+    """
+    host = network.host_address
     return {
-        "ipv4.address": f"{network.host_address}/{network.subnet.prefixlen}",
+        LABEL + "facility": facility,
+        LABEL + "network": network.name,
+        LABEL + "subnet": str(network.subnet),
+        LABEL + "uplink": network.uplink or "",
+        "ipv4.address": f"{host}/{network.subnet.prefixlen}" if host else "none",
         "ipv4.nat": "false",
         "ipv4.dhcp": "false",
         "ipv6.address": "none",

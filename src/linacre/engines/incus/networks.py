@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any, cast
 
-from linacre.base.errors import EngineError
+from linacre.base.errors import EngineError, LinacreError
 from linacre.base.processes import run_tool
 from linacre.engines.base import NetworkSpec
-from linacre.engines.incus import machines, names
+from linacre.engines.incus import machines, names, uplink
 from linacre.engines.incus.cable import bridge_name
 from linacre.engines.incus.client import IncusClient, IncusError
 
@@ -32,24 +33,41 @@ class Networks:
     def _path(self, network: str) -> str:
         return f"{_ALL}/{bridge_name(self._facility, network)}"
 
-    async def declared_names(self) -> list[str]:
-        """Return the declared names of the bridges that there are."""
+    async def _ours(self) -> list[Mapping[str, str]]:
+        """Return the configurations of the facility's bridges."""
         found = await self._client.request("GET", _ALL, query={"recursion": "1"}, project=False)
         configs = [cast(Mapping[str, str], each.get("config") or {}) for each in found]
-        return [
-            config[names.LABEL + "network"]
-            for config in configs
-            if config.get(names.LABEL + "facility") == self._facility
-        ]
+        return [c for c in configs if c.get(names.LABEL + "facility") == self._facility]
+
+    async def _config(self, network: str) -> Mapping[str, str] | None:
+        found = await self._client.get_or_none(self._path(network), project=False)
+        return None if found is None else cast(Mapping[str, str], found["config"])
+
+    async def declared_names(self) -> list[str]:
+        """Return the declared names of the bridges that there are."""
+        return [config[names.LABEL + "network"] for config in await self._ours()]
+
+    async def check(self, network: NetworkSpec) -> None:
+        """Raise `UserError` where the uplink of a network cannot be joined.
+
+        A network that has this uplink already is not looked at: its NIC may be away for a while.
+        """
+        if network.uplink is not None and await self.uplink(network.name) != network.uplink:
+            await uplink.check(bridge_name(self._facility, network.name), network.uplink)
 
     async def ensure(self, network: NetworkSpec) -> None:
         """Make the bridge of a network, or bring it to this state."""
-        config = machines.network_config(network) | {
-            names.LABEL + "facility": self._facility,
-            names.LABEL + "network": network.name,
-        }
+        bridge = bridge_name(self._facility, network.name)
+        config = machines.network_config(network, facility=self._facility)
+        if self._client.is_local:
+            await self.check(network)
+            # First: the host's address of a network without an uplink may be the site's router's.
+            await uplink.part(bridge, keep=network.uplink)
         await self._patiently(lambda: self._make(network, config))
-        await self.mend_broadcast()
+        if self._client.is_local:
+            await _mend_broadcast(bridge)
+            if network.uplink is not None:
+                await uplink.join(bridge, network.uplink)
 
     async def _make(self, network: NetworkSpec, config: Mapping[str, str]) -> None:
         body: dict[str, Any] = {"config": config, "description": "made by Linacre"}
@@ -60,7 +78,8 @@ class Networks:
             self._check_free(bridge, network.name)
             body |= {"name": bridge, "type": "bridge"}
             await self._client.request("POST", _ALL, body=body, project=False)
-        elif any(found["config"].get(key) != value for key, value in config.items()):
+        # The daemon keeps no empty values.
+        elif any(found["config"].get(key, "") != value for key, value in config.items()):
             await self._client.request("PUT", path, body=body, project=False)
 
     @staticmethod
@@ -107,33 +126,58 @@ class Networks:
             )
 
     async def remove(self, network: str) -> None:
-        """Remove the bridge of a network; none there is no error."""
+        """Remove the bridge of a network, and what joins it; none there is no error."""
         path = self._path(network)
         await self._patiently(lambda: self._client.remove(path, project=False))
+        if self._client.is_local:
+            await uplink.clear([bridge_name(self._facility, network)])
 
-    async def address(self, network: str) -> IPv4Interface | None:
-        """Return the host's address on a network, or None where there is no such bridge."""
-        found = await self._client.get_or_none(self._path(network), project=False)
-        return None if found is None else IPv4Interface(found["config"]["ipv4.address"])
+    async def uplink(self, network: str) -> str | None:
+        """Return the uplink that a network was made with, or None."""
+        config = await self._config(network)
+        return config.get(names.LABEL + "uplink") or None if config else None
 
-    async def mend_broadcast(self) -> None:
-        """Give the bridges' addresses their broadcast address, which Incus leaves out.
+    async def broadcast(self, network: str) -> IPv4Address | None:
+        """Return the address by which this host reaches all of a network, or None.
 
-        Without it libca and pvxs on this host do not search on the bridge.
+        Without an address of its own on the network, the host reaches one with an uplink through
+        the site.
+        """
+        config = await self._config(network) or {}
+        if (address := config.get("ipv4.address", "none")) != "none":
+            return IPv4Interface(address).network.broadcast_address
+        subnet = config.get(names.LABEL + "subnet") if config.get(names.LABEL + "uplink") else None
+        return IPv4Network(subnet).broadcast_address if subnet else None
+
+    async def mend(self) -> None:
+        """Bring back what is missing of bridges that were made: broadcast addresses, uplinks.
+
+        An uplink that cannot be had is left: machines go on, and `uplink.missing_joint` tells.
         """
         if not self._client.is_local:
             return
-        for name in await self.declared_names():
-            bridge = bridge_name(self._facility, name)
-            for each in await _addresses(bridge):
-                if "broadcast" not in each:
-                    # The kernel changes no broadcast address: out and in again, in one go.
-                    address = f"{each['local']}/{each['prefixlen']}"
-                    orders = (
-                        f"address delete {address} dev {bridge}\n"
-                        f"address add {address} broadcast + dev {bridge}\n"
-                    )
-                    await run_tool("ip", "-batch", "-", stdin=orders.encode())
+        for config in await self._ours():
+            bridge = bridge_name(self._facility, config[names.LABEL + "network"])
+            await _mend_broadcast(bridge)
+            if site := config.get(names.LABEL + "uplink"):
+                with contextlib.suppress(LinacreError):
+                    await uplink.join(bridge, site)
+
+
+async def _mend_broadcast(bridge: str) -> None:
+    """Give a bridge's addresses their broadcast address, which Incus leaves out.
+
+    Without it libca and pvxs on this host do not search on the bridge.
+    """
+    for each in await _addresses(bridge):
+        if "broadcast" not in each:
+            # The kernel changes no broadcast address: out and in again, in one go.
+            address = f"{each['local']}/{each['prefixlen']}"
+            orders = (
+                f"address delete {address} dev {bridge}\n"
+                f"address add {address} broadcast + dev {bridge}\n"
+            )
+            await run_tool("ip", "-batch", "-", stdin=orders.encode())
 
 
 async def _addresses(bridge: str) -> list[dict[str, Any]]:

@@ -123,6 +123,11 @@ class ProcessEngine:
         """Return the networks that were declared; all stand on the loopback."""
         return sorted(read_json(self._networks) or {})
 
+    async def check_network(self, network: NetworkSpec) -> None:
+        """Raise `UnsupportedError` where it has an uplink: all networks are the loopback."""
+        if network.uplink is not None:
+            self._refuse(Capability.UPLINK)
+
     async def ensure_network(self, network: NetworkSpec) -> None:
         """Note a network."""
         change_json(self._networks, {network.name: str(network.subnet)})

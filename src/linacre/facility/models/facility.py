@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 from linacre.facility.models.access import Access, AutoEngine, Engine
 from linacre.facility.models.iocs import Ioc, IocDefaults, with_defaults
 from linacre.facility.models.part import Part, empty_as_mapping
+from linacre.facility.models.telling import as_written, told
 from linacre.facility.models.values import (
     NAME_PATTERN,
     Address,
@@ -20,6 +22,8 @@ from linacre.facility.models.values import (
     NetworkName,
     Subnet,
 )
+
+_INTERFACE_PATTERN = r"^[^\s/:]{1,15}$"
 
 
 def _next_address(data: dict[str, Any]) -> IPv4Address:
@@ -30,20 +34,62 @@ def _next_address(data: dict[str, Any]) -> IPv4Address:
     return next(subnet[n] for n in (1, 2) if subnet[n] != data.get("host_address"))
 
 
+def _hosts_own(data: dict[str, Any]) -> IPv4Address | None:
+    """Return the host's address: none on the site's network, where every address is somebody's."""
+    return None if data.get("uplink") else _next_address(data)
+
+
+def _host_as_router(data: dict[str, Any]) -> IPv4Address | None:
+    return None if data.get("uplink") else data.get("host_address")
+
+
+def _interface(value: object) -> str | None:
+    text = as_written(value)
+    if text == "none":
+        return None
+    if text is None or not re.fullmatch(_INTERFACE_PATTERN, text) or text in (".", ".."):
+        raise ValueError(
+            f"{told(value)} is no name of an interface; write that of a NIC or a bridge of the "
+            "host, such as eth1 or br0, or none"
+        )
+    return text
+
+
+Interface = Annotated[
+    str | None,
+    BeforeValidator(_interface),
+    WithJsonSchema({"type": "string", "pattern": _INTERFACE_PATTERN}),
+]
+"""A network interface of a host, by the kernel's name (at most 15 characters), or none."""
+
+
 class Network(Part):
-    """A virtual bridge that machines are on; the host stands on it too."""
+    """A virtual bridge that machines are on; the host stands on it too, unless it has an uplink."""
 
     subnet: Subnet = Field(
         description="The subnet, with its prefix length.", examples=["10.61.2.0/24"]
     )
-    host_address: Address = Field(
-        default_factory=_next_address,
-        description="The address of the host itself on the network; without it, the first.",
+    uplink: Interface = Field(
+        default=None,
+        description="The NIC or the bridge of the host by which it is part of the site's network, "
+        "whose subnet it has then. Without it, the network is this host's alone.",
+        examples=["eth1"],
+    )
+    host_address: Address | None = Field(
+        default_factory=_hosts_own,
+        description="The address of the host itself on the network; without it, the first, or "
+        "none with an uplink.",
         examples=["10.61.2.1"],
+    )
+    gateway: Address | None = Field(
+        default_factory=_host_as_router,
+        description="The router that machines use; without it, the host, or none with an uplink.",
+        examples=["10.61.2.254"],
     )
     desk_address: Address = Field(
         default_factory=_next_address,
-        description="The address of the network's desk; without it, the next free one.",
+        description="The address of the network's desk; without it, the next free one. Needed "
+        "with an uplink.",
         examples=["10.61.2.2"],
     )
     description: Line = Field(
