@@ -120,8 +120,8 @@ CHECKS: tuple[Check, ...] = (
         "disk and pool space",
         room_left,
         "The file system of the state folder: a warning below 10 % of its bytes (and 20 GiB) or "
-        "inodes left, wrong below 3 %. The storage pool: a warning from 80 % taken on, wrong from "
-        "93 % on, shortly before btrfs refuses to write.",
+        "inodes left, wrong below 3 %. The storage pool: a warning below 20 % left that machines may "
+        "still write, wrong below 8 %.",
         asks_engine=False,
     ),
     Check(

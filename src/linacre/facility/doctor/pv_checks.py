@@ -43,8 +43,9 @@ async def pvs_answered(facts: Facts) -> Outcome:
     places: list[tuple[IocMachine, str]] = []
     for each in facts.ioc_machines:
         report = reports.get(each.name)
-        if report is None or not report.booted:
-            continue  # told by the checks of the machine, procServ and the IOC
+        cable = facts.cables.get(each.name)
+        if report is None or not report.booted or (cable is not None and not cable.is_right):
+            continue  # told by the checks of the machine, the cable, procServ and the IOC
         network = _network(facts, each)
         if network is not None:
             places.append((each, network))
@@ -71,7 +72,6 @@ def _network(facts: Facts, each: IocMachine) -> str | None:
     if not facts.cables:
         return each.declared.network
     cable = facts.cables.get(each.name)
-    # Where it is to be: one in the wrong place is out of reach of its clients, and that is told.
     return None if cable is None else cable.recorded
 
 

@@ -36,8 +36,8 @@ class _Question(asyncio.DatagramProtocol):
         self.answer: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         self._sent_at = 0.0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
+    def ask(self, transport: asyncio.DatagramTransport) -> None:
+        """Send the question."""
         self._sent_at = self._now()
         self._asked = to_ntp(self._sent_at)
         transport.sendto(bytes([_CLIENT_HEAD]).ljust(SIZE - 8, b"\0") + self._asked)
@@ -91,6 +91,7 @@ async def ask(
     except OSError as error:
         return Told(error=error.strerror or str(error))
     try:
+        question.ask(transport)
         async with asyncio.timeout(limit_s):
             return await question.answer
     except TimeoutError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from linacre.engines.base import Capability
 from linacre.facility.doctor import memory
 from linacre.facility.doctor.facts import Facts
 from linacre.facility.doctor.model import (
@@ -20,8 +21,8 @@ DISK_WARNING, DISK_PROBLEM = 0.10, 0.03
 """Of a disk, what is left when it is told."""
 DISK_ENOUGH_BYTES = 20 << 30
 """So much is enough, however large the disk is."""
-POOL_WARNING, POOL_PROBLEM = 0.80, 0.93
-"""Of a pool, what is taken when it is told; btrfs refuses to write a little before the end."""
+POOL_WARNING, POOL_PROBLEM = 0.20, 0.08
+"""Of a pool, what is left when it is told; btrfs refuses to write before the very end."""
 MEMORY_WARNING, MEMORY_PROBLEM = 0.08, 0.03
 """Of the host's memory, what is available when it is told."""
 PRESSURE_WARNING, PRESSURE_PROBLEM = 10.0, 40.0
@@ -54,9 +55,11 @@ async def room_left(facts: Facts) -> Outcome:
         said.append(f"{size(probed.free_bytes)} free for {folder}")
         findings += disk_findings(folder, probed)
     for space in await facts.engine.space() if facts.silence is None else ():
-        taken = space.used_bytes / max(1, space.total_bytes)
-        said.append(f"{taken:.0%} of {size(space.total_bytes)} taken in {space.what}")
-        findings += pool_findings(space.what, space.used_bytes, space.total_bytes)
+        free_bytes = space.total_bytes - space.used_bytes
+        if (writable := await _writable_bytes(facts)) is not None:
+            free_bytes = min(free_bytes, writable)
+        said.append(f"{size(free_bytes)} of {size(space.total_bytes)} free in {space.what}")
+        findings += pool_findings(space.what, free_bytes, space.total_bytes)
     return Outcome(", ".join(said), tuple(findings))
 
 
@@ -78,14 +81,26 @@ def disk_findings(folder: Path, probed: Probed) -> list[Finding]:
     return findings
 
 
-def pool_findings(what: str, used_bytes: int, total_bytes: int) -> list[Finding]:
+async def _writable_bytes(facts: Facts) -> int | None:
+    """Return what a machine may still write: btrfs keeps for itself what counts as free.
+
+    None where no machine runs on this host with a file system of its own.
+    """
+    pids = [machine.pid for machine in facts.machines.values() if machine.pid is not None]
+    if not pids or not facts.has(Capability.FILE_SYSTEM):
+        return None
+    probed = await probe(Path(f"/proc/{pids[0]}/root"), limit_s=_PROBE_LIMIT_S)
+    return None if probed.hangs or probed.error is not None else probed.free_bytes
+
+
+def pool_findings(what: str, free_bytes: int, total_bytes: int) -> list[Finding]:
     """Return what is wrong with the room in a pool."""
-    taken = used_bytes / max(1, total_bytes)
-    if taken < POOL_WARNING:
+    left = free_bytes / max(1, total_bytes)
+    if left >= POOL_WARNING:
         return []
-    make = problem if taken >= POOL_PROBLEM else warning
+    make = problem if left < POOL_PROBLEM else warning
     look = "see whose it is: linacre ioc shell NAME, then du -xh --max-depth=1 /srv/persist /var"
-    return [make(what, f"{taken:.0%} of {size(total_bytes)} taken", look)]
+    return [make(what, f"{size(free_bytes)} of {size(total_bytes)} left", look)]
 
 
 async def memory_left(facts: Facts) -> Outcome:
