@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from linacre.engines.wiring import Client
 
-_ESTABLISHED, _LISTENING = 0x01, 0x0A
+ESTABLISHED, LISTENING = 0x01, 0x0A
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def served(found: Iterable[Socket], *, at: IPv4Address | None = None) -> list[So
     A server's port is one that something listens on; elsewhere is no address of the server's.
     """
     there = list(found)
-    listening = {each.port for each in there if each.state == _LISTENING}
+    listening = {each.port for each in there if each.state == LISTENING}
     own = {each.address for each in there}
     return [
         each
         for each in there
-        if each.state == _ESTABLISHED
+        if each.state == ESTABLISHED
         and each.port in listening
         and (each.address == at if at is not None else each.peer not in own)
     ]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from harness import Site, until
 
 from linacre.engines.incus.cable import veth_name
+from linacre.engines.incus.netns import socket_in
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -146,6 +151,41 @@ def test_two_swaps_at_once(site: Site) -> None:
         # The one had ended before the other began.
         assert codes == [0, 0], ends
         assert_live(site, live)
+
+
+@contextmanager
+def callers(site: Site) -> Iterator[None]:
+    """Let clients at the desk connect and go again, all the time, for the block."""
+    desk = min(site.processes("desk-controls"))
+    stop = threading.Event()
+
+    def call() -> None:
+        while not stop.is_set():
+            with socket_in(desk, socket.AF_INET, socket.SOCK_STREAM) as each:
+                each.settimeout(0.2)
+                with contextlib.suppress(OSError):
+                    each.connect((site.address("a"), 5064))
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for each in threads:
+        each.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for each in threads:
+            each.join()
+
+
+def test_swaps_while_clients_come_and_go(site: Site) -> None:
+    """A reset of a connection that has just ended must not take the server's own socket."""
+    live = site.status()["a"]["live"]
+    with callers(site):
+        for _ in range(4):
+            site.ok("ioc", "swap", "a", "--yes")
+    assert_live(site, live)
+    site.ok("ioc", "swap", "a", "--yes")
+    assert_live(site, *(PAIR - {live}))
 
 
 _FAILS_ONCE = """\

@@ -8,66 +8,95 @@ from __future__ import annotations
 
 import socket
 import struct
-from pathlib import Path
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import Self
 
-from linacre.engines.connections import Socket, served, sockets
+from linacre.engines.connections import ESTABLISHED, LISTENING, Socket, served
 from linacre.engines.incus.netns import socket_in
 
 _NETLINK_SOCK_DIAG = 4
-_SOCK_DESTROY = 21
-_NLM_F_REQUEST, _NLM_F_ACK = 1, 4
-_NO_COOKIE = b"\xff" * 8
-_ANY_STATE = 0xFFFFFFFF
-_ENOENT = 2
+_SOCK_DIAG_BY_FAMILY, _SOCK_DESTROY = 20, 21
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_ERROR, _DONE = 2, 3
+_HEADER = struct.Struct("=IHHII")
+_STATES = 1 << ESTABLISHED | 1 << LISTENING
+_ID_BYTES = 48
+_GONE = {2, 116}  # ENOENT, ESTALE: it ended meanwhile
 
 
-def connections_of(pid: int) -> list[Socket]:
-    """Return the connections from elsewhere to servers in the network of a process."""
-    tables = [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
-    return served(sockets(*tables))
+def _request(kind: int, flags: int, family: int, identity: bytes) -> bytes:
+    body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _STATES) + identity
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST, 1, 0) + body
 
 
-def _order(each: Socket, family: int) -> bytes:
-    def wide(packed: bytes) -> bytes:
-        # An IPv4 client of a server on IPv6 stands there under a mapped address.
-        return (
-            packed.ljust(16, b"\0")
-            if family == socket.AF_INET
-            else bytes(10) + b"\xff\xff" + packed
-        )
+def _socket(state: int, identity: bytes) -> Socket | None:
+    """Return what the kernel's name of a socket says; None where it is not over IPv4."""
+    port, peer_port = struct.unpack_from("!HH", identity)
 
-    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _ANY_STATE)
-    request += struct.pack("!HH", each.port, each.peer_port)
-    request += wide(each.address.packed) + wide(each.peer.packed) + bytes(4) + _NO_COOKIE
-    flags = _NLM_F_REQUEST | _NLM_F_ACK
-    return struct.pack("=IHHII", 16 + len(request), _SOCK_DESTROY, flags, 1, 0) + request
+    def address(packed: bytes) -> IPv4Address | None:
+        if not any(packed[4:]):
+            return IPv4Address(packed[:4])
+        # A server that listens on IPv6 has its IPv4 clients there.
+        return IPv6Address(packed).ipv4_mapped
+
+    own, peer = address(identity[4:20]), address(identity[20:36])
+    if own is None or peer is None:
+        return None
+    return Socket(own, port, peer, peer_port, state)
 
 
 class Resetter:
     """Resets the clients of the machine whose init is process `pid`."""
 
     def __init__(self, pid: int) -> None:
-        self._pid = pid
         self._netlink = socket_in(pid, socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
         self._netlink.settimeout(1.0)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Return the resetter."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let go of the namespace."""
         self._netlink.close()
 
     def reset(self) -> int:
-        """Reset every client connected now and return how many there were."""
-        found = connections_of(self._pid)
-        return sum(self._destroy(each) for each in found)
+        """Reset every client connected now and return how many there were; `OSError` if refused."""
+        found: dict[Socket, tuple[int, bytes]] = {}
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for state, identity in self._dump(family):
+                if (each := _socket(state, identity)) is not None:
+                    found[each] = (family, identity)
+        return sum(self._destroy(*found[each]) for each in served(found))
 
-    def _destroy(self, each: Socket) -> bool:
-        families = (socket.AF_INET, socket.AF_INET6)
-        return any(self._ask(_order(each, family)) for family in families)
+    def _dump(self, family: int) -> Iterator[tuple[int, bytes]]:
+        """Yield state and name of each socket; the name holds a cookie of the kernel's.
 
-    def _ask(self, order: bytes) -> bool:
-        self._netlink.send(order)
-        answer = self._netlink.recv(4096)
-        (status,) = struct.unpack_from("=i", answer, 16)
-        if status not in (0, -_ENOENT):
+        A socket must be named with its cookie: by addresses alone, the kernel takes one that ended
+        meanwhile for the listening socket, and the server would serve nobody any more.
+        """
+        self._netlink.send(_request(_SOCK_DIAG_BY_FAMILY, _DUMP, family, bytes(_ID_BYTES)))
+        while True:
+            answer = self._netlink.recv(1 << 16)
+            at = 0
+            while at < len(answer):
+                size, kind, *_ = _HEADER.unpack_from(answer, at)
+                if kind == _DONE:
+                    return
+                if kind == _ERROR:
+                    self._check(answer[at:])
+                body = answer[at + _HEADER.size : at + size]
+                yield body[1], body[4 : 4 + _ID_BYTES]
+                at += -(-size // 4) * 4
+
+    def _destroy(self, family: int, identity: bytes) -> bool:
+        self._netlink.send(_request(_SOCK_DESTROY, _ACK, family, identity))
+        return self._check(self._netlink.recv(4096))
+
+    @staticmethod
+    def _check(answer: bytes) -> bool:
+        (status,) = struct.unpack_from("=i", answer, _HEADER.size)
+        if status and -status not in _GONE:
             raise OSError(-status, "the kernel resets no connection (CONFIG_INET_DIAG_DESTROY)")
         return status == 0

@@ -100,7 +100,7 @@ class IncusWiring:
         moves = self._cables.wrong(machines)
         pids = [m.pid for name, m in machines.items() if name in moves and m.pid is not None]
         with contextlib.ExitStack() as stack:
-            resetters = [stack.enter_context(contextlib.closing(Resetter(pid))) for pid in pids]
+            resetters = [stack.enter_context(Resetter(pid)) for pid in pids]
 
             def reset() -> None:
                 for each in resetters:
