@@ -33,6 +33,7 @@ from linacre.facility.labels import (
     ACCESS_DIGEST,
     ADDRESS,
     AFTER,
+    DECLARED_DIGEST,
     IMAGE,
     IOC,
     KIND,
@@ -78,11 +79,11 @@ async def declared_facility(
     Raises `UserError` for what cannot be started as declared, `UnsupportedError` for what the
     engine cannot do.
     """
-    maker = _Maker(declaration, engine, paths, image)
+    maker = Maker(declaration, engine, paths, image)
     facility = declaration.facility
-    iocs = {name: await maker.ioc(name, ioc) for name, ioc in facility.iocs.items()}
     networks = tuple(network_spec(facility, name) for name in facility.networks)
     await _check_uplinks(networks, declaration, engine)
+    iocs = {name: await maker.ioc(name, ioc) for name, ioc in facility.iocs.items()}
     machines = [*iocs.values()]
     if Capability.DESK in engine.capabilities():
         machines += [maker.desk(network) for network in facility.networks]
@@ -94,7 +95,6 @@ async def declared_facility(
     )
 
 
-def network_spec(facility: Facility, name: str) -> NetworkSpec:
 async def _check_uplinks(
     networks: tuple[NetworkSpec, ...], declaration: Declaration, engine: Engine
 ) -> None:
@@ -110,6 +110,7 @@ async def _check_uplinks(
             raise UserError(f"{declaration.where(*key)}: {'.'.join(key)}: {error}") from error
 
 
+def network_spec(facility: Facility, name: str) -> NetworkSpec:
     """Return a declared network as an engine makes it."""
     network = facility.networks[name]
     return NetworkSpec(name, network.subnet, network.host_address, network.uplink)
@@ -164,7 +165,7 @@ def _device(device: DeviceSettings) -> Device:
     return Device(usb_vendor=vendor, usb_product=product)
 
 
-class _Maker:
+class Maker:
     """Makes the specs of one declaration for one engine."""
 
     def __init__(
@@ -311,12 +312,12 @@ class _Maker:
             files.append(_text(layout.etc / "telnet", line, mode=0o600, part=Part.ACCESS))
         return files
 
-    def _labelled(
     def _router_of_its_own(self, spec: MachineSpec) -> tuple[str, ...]:
         """Return the gateway where it is not the host: machines take a new one when they start."""
         host = self._facility.networks[spec.network].host_address
         return () if spec.gateway in (None, host) else (str(spec.gateway),)
 
+    def _labelled(
         self,
         spec: MachineSpec,
         *,
@@ -326,12 +327,14 @@ class _Maker:
         after: tuple[str, ...] = (),
     ) -> MachineSpec:
         devices = (spec.limits, spec.mounts, spec.devices)
+        program = _digest(spec.payload.digest(Part.PROGRAM), settings)
+        own = {IOC: ioc or "", AFTER: " ".join(after), DECLARED_DIGEST: program}
         labels = {
-            **({} if ioc is None else {IOC: ioc, AFTER: " ".join(after)}),
+            **({} if ioc is None else own),
             KIND: str(spec.kind),
             NETWORK: spec.network,
             ADDRESS: str(spec.address.ip),
-            PROGRAM_DIGEST: _digest(spec.payload.digest(Part.PROGRAM), settings),
+            PROGRAM_DIGEST: program,
             ACCESS_DIGEST: spec.payload.digest(Part.ACCESS),
             SETTINGS_DIGEST: _digest(*(repr(each) for each in devices), after),
             NIC_DIGEST: _digest(

@@ -63,6 +63,7 @@ class IncusEngine:
     def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
         self._facility = facility
         self._pool = names.project(facility)
+        self._paths = paths
         self._settings = settings
         self._connection = Connection(facility, paths, settings)
         self._cables = Cables(facility, paths.cables)
@@ -100,7 +101,7 @@ class IncusEngine:
 
     @property
     def _project(self) -> Project:
-        return Project(self._client, self._facility)
+        return Project(self._client, self._facility, folder=self._paths.root)
 
     @property
     def _instances(self) -> Instances:
@@ -165,7 +166,6 @@ class IncusEngine:
         """Return the declared names of the facility's bridges."""
         return await self._networks.declared_names()
 
-    async def ensure_network(self, network: NetworkSpec) -> None:
     async def check_network(self, network: NetworkSpec) -> None:
         """Raise `UserError` where a network that is yet to be made cannot be, on this host."""
         if await self.exists():
@@ -173,6 +173,7 @@ class IncusEngine:
         elif network.uplink is not None:
             await uplink.check(bridge_name(self._facility, network.name), network.uplink)
 
+    async def ensure_network(self, network: NetworkSpec) -> None:
         """Make the bridge of a network, or bring it to this state."""
         await self._networks.ensure(network)
 
@@ -331,9 +332,9 @@ class IncusEngine:
     async def shut_down(self) -> None:
         """Stop the embedded daemon; a daemon of the system's or elsewhere is left alone."""
         await self._connection.shut_down()
-
         # With an embedded daemon its bridges go.
         await uplink.clear(self._cables.links())
+
     async def purge(self) -> None:
         """Remove the project with all in it, the bridges, the pool and the embedded daemon.
 
@@ -352,8 +353,8 @@ class IncusEngine:
                 raise
         for link in self._cables.links():
             await run_tool("ip", "link", "delete", "dev", link, check=False)
-        with contextlib.suppress(FileNotFoundError):
         await uplink.clear(self._cables.links())
+        with contextlib.suppress(FileNotFoundError):
             self._cables.remove()
         await self._connection.remove()
 
