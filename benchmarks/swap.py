@@ -275,10 +275,14 @@ def _arp(watcher: Watcher, swaps: list[Event]) -> Result:
     }
 
 
+def _values(watcher: Watcher) -> list[dict[str, Any]]:
+    return [each for each in watcher.seen if "begun" in each and "value" in each]
+
+
 def _first_read(watcher: Watcher, event: Event) -> bool:
     wanted = 2.0 if event.live.endswith("-twin") else 1.0
-    after = [each for each in watcher.seen if each["begun"] > event.ended and "value" in each]
-    return bool(after) and after[0]["value"] == wanted
+    values = (each["value"] for each in _values(watcher) if each["begun"] > event.ended)
+    return next(values, None) == wanted
 
 
 def _unchanged(

@@ -37,7 +37,7 @@ class Engine:
         self.at_once = 0
         self.most_at_once = 0
 
-    async def create(self, spec: Any) -> None:
+    async def create(self, spec: Any, *, persistent_from: str | None = None) -> None:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)

@@ -292,7 +292,7 @@ class IncusEngine:
 
     async def console(self, name: str) -> Stream:
         """Open the IOC's procServ through the socket inside its machine."""
-        argv = ["nc", "-U", str(LAYOUT.run / "console.sock")]
+        argv = ["nc", "-N", "-U", str(LAYOUT.run / "console.sock")]
         return ConsoleStream(await self.shell(name, argv))
 
     async def connect(
