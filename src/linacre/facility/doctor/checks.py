@@ -120,7 +120,7 @@ CHECKS: tuple[Check, ...] = (
         "disk and pool space",
         room_left,
         "The file system of the state folder: a warning below 10 % of its bytes (and 20 GiB) or "
-        "inodes left, wrong below 3 %. The storage pool: a warning below 20 % left that machines may "
+        "inodes left, wrong below 3 %. The storage pool: a warning below 20 % that machines may "
         "still write, wrong below 8 %.",
         asks_engine=False,
     ),

@@ -93,11 +93,13 @@ def _host_address(facts: Facts, network: str) -> list[IPv4Address]:
 
 
 def _answered(who: str, mac: str, network: str, *, instead: bool) -> Finding:
-    how = "is answered by another device" if instead else "is answered twice"
+    text = (
+        f"is answered by another device on {network}: {mac} has it"
+        if instead
+        else f"is answered twice on {network}: {mac} has it too"
+    )
     return problem(
-        who,
-        f"{how} on {network}: {mac} has it too",
-        f"find that device (bridge fdb show | grep {mac}) and give it another address",
+        who, text, f"find that device (bridge fdb show | grep {mac}) and give it another address"
     )
 
 

@@ -67,13 +67,14 @@ async def probe(path: Path, *, limit_s: float) -> Probed:
     assert child.stdout is not None
     with child.stdout as told:
         end = time.monotonic() + limit_s
+        late = True
         try:
-            while child.poll() is None and time.monotonic() < end:
+            while (late := child.poll() is None) and time.monotonic() < end:
                 await asyncio.sleep(_PERIOD_S)
         finally:
-            if child.poll() is None:
+            if late:
                 _leave(child)
-        if child.returncode is None:
+        if late:
             return Probed(hangs=True)
         words = [int(word) for word in told.read().split()]
     if not words:

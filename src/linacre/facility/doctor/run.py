@@ -26,7 +26,11 @@ _AGAIN = "run it again as linacre --debug doctor for the whole story"
 
 
 async def diagnose(session: Session, *, checks: Sequence[Check] = CHECKS) -> Diagnosis:
-    """Make every check of a facility and tell what was found, changing nothing."""
+    """Make every check of a facility and tell what was found; nothing is mended.
+
+    As with any command, a daemon of ours that does not run is started, and cables that a command
+    killed meanwhile was moving are brought to their place.
+    """
     begun = session.clock.monotonic()
     async with _facts(session) as facts:
         results = await asyncio.gather(*(_make(check, facts) for check in checks))
@@ -99,7 +103,7 @@ async def _outcome(check: Check, facts: Facts) -> Outcome:
         async with asyncio.timeout(check.limit_s):
             return await check.look(facts)
     except TimeoutError:
-        text = f"this check did not end within {check.limit_s:.0f} s"
+        text = f"this check did not end within {check.limit_s:g} s"
     except LinacreError as error:
         text = f"this check could not be made: {error}"
     except Exception as error:

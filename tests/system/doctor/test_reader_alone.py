@@ -1,0 +1,106 @@
+"""The reader of PVs against a server of which some PVs never give a value. It needs no root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import until
+
+from linacre.epics.answers import Answers, Asked, question, read_answer
+
+ADDRESS = "127.62.251.7"
+ORDINARY = [f"R:N{number}" for number in range(40)]
+SERVER = """\
+import asyncio
+
+from caproto import ChannelDouble
+from caproto.server import PVGroup, pvproperty, run
+
+
+class Group(PVGroup):
+    hangs = pvproperty(value=1.0)
+    stuck = pvproperty(value=1.0)
+    fails = pvproperty(value=1.0)
+
+    @hangs.getter
+    async def hangs(self, instance):
+        await asyncio.Event().wait()
+
+    @stuck.getter
+    async def stuck(self, instance):
+        await asyncio.Event().wait()
+
+    @fails.getter
+    async def fails(self, instance):
+        raise RuntimeError("no value today")
+
+
+pvs = {f"R:N{number}": ChannelDouble(value=0.0) for number in range(40)}
+run({**Group(prefix="R:").pvdb, **pvs}, interfaces=["ADDRESS"])
+"""
+ENVIRONMENT = {
+    "EPICS_CA_ADDR_LIST": ADDRESS,
+    "EPICS_CA_AUTO_ADDR_LIST": "NO",
+    "EPICS_PVA_ADDR_LIST": "",
+    "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+    "EPICS_PVA_NAME_SERVERS": f"{ADDRESS}:5075",
+    "EPICS_CAS_BEACON_ADDR_LIST": "127.255.255.255",
+    "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    script: Path = tmp_path_factory.mktemp("reader") / "server.py"
+    script.write_text(SERVER.replace("ADDRESS", ADDRESS))
+    environment = os.environ | ENVIRONMENT
+    with subprocess.Popen([sys.executable, str(script)], env=environment) as process:
+        try:
+            until(lambda: read("R:N0").answered, 30, "the server did not come up")
+            yield
+        finally:
+            process.kill()
+
+
+def read(*pvs: str, address: str = ADDRESS) -> Answers:
+    done = subprocess.run(
+        [sys.executable, "-m", "linacre.epics.reader"],
+        input=question({"ioc": Asked(address, pvs)}, limit_s=20),
+        env=os.environ | ENVIRONMENT,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    return read_answer(done.stdout)["ioc"]
+
+
+def test_all_that_answer(server: None) -> None:
+    assert read(*ORDINARY) == Answers(len(ORDINARY))
+
+
+def test_exactly_those_that_hang_are_named(server: None) -> None:
+    pvs = [*ORDINARY[:10], "R:hangs", *ORDINARY[10:20], "R:stuck", *ORDINARY[20:], "R:nobody"]
+    told = read(*pvs)
+    assert set(told.silent) == {"R:hangs", "R:stuck"}
+    assert told.unheard == ("R:nobody",)
+    assert (told.answered, told.unread) == (len(ORDINARY), ())
+
+
+def test_a_pv_that_answers_with_an_error(server: None) -> None:
+    told = read("R:fails", "R:N1")
+    assert list(told.refused) == ["R:fails"]
+    assert told.answered == 1
+
+
+def test_a_pv_that_another_server_answers_for(server: None) -> None:
+    assert read("R:N1", address="127.62.251.8").elsewhere == {"R:N1": ADDRESS}
+
+
+def test_a_server_that_is_not_there(server: None) -> None:
+    told = read("R:nobody", "R:nothing")
+    assert set(told.unheard) == {"R:nobody", "R:nothing"}
