@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -36,6 +37,7 @@ NAME = "bench-swap"
 _WATCH = Path(__file__).parent / "common" / "watch.py"
 _SETTLE_LIMIT_S = 60.0
 _QUIET_S = 2.0
+_GOVERNOR_S = 10.0
 _OWN = {"live": 11.0, "twin": 22.0}
 _DB = """\
 record(ao, "$(P)SETI") {{ field(VAL, "0") field(PINI, "YES") }}
@@ -62,9 +64,10 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="linacre bench swap", description=__doc__)
     parser.add_argument("-n", type=int, default=20, help="how many swaps (20)")
-    parser.add_argument("--restarts", type=int, default=5, help="how many restarts beside (5)")
+    parser.add_argument("--restarts", type=int, help="how many restarts beside (as many)")
     parser.add_argument("--subnet", type=IPv4Network, default=IPv4Network("10.63.64.0/20"))
     options = parser.parse_args()
+    options.restarts = options.restarts or options.n
     if options.n < 1 or options.restarts < 1:
         parser.error("-n and --restarts are 1 or more")
     return options
@@ -79,6 +82,8 @@ def _conditions(options: argparse.Namespace) -> Result:
         "gap": "the longest time between two updates (monitors), or between the beginnings of two "
         "new clients that got their value, from a swap or restart to the next",
         "restarts": options.restarts,
+        "phase": "each swap and restart after a random wait of up to 10 s: libca looks anew for "
+        "what it lost at the ticks of a clock of that period",
     }
 
 
@@ -209,15 +214,23 @@ class Event:
     live: str = ""
 
 
+def _wait_a_while() -> None:
+    """Wait up to a period of libca's disconnect governor, else all fall into one phase of it."""
+    time.sleep(random.uniform(0, _GOVERNOR_S))
+
+
 def _restart(facility: BenchFacility, watchers: dict[str, Watcher], number: int) -> Event:
-    say(f"restart {number + 1}")
+    _wait_a_while()
     begun = time.monotonic()
     facility.run("ioc", "restart", ioc(0))
     ended = time.monotonic()
-    return Event(begun, ended, _settle(watchers, ended))
+    settled = _settle(watchers, ended)
+    say(f"restart {number + 1}: all serve after {settled - begun:.1f} s")
+    return Event(begun, ended, settled)
 
 
 def _swap(facility: BenchFacility, watchers: dict[str, Watcher], number: int) -> Event:
+    _wait_a_while()
     begun = time.monotonic()
     told = json.loads(facility.run("ioc", "swap", ioc(0), "--yes", "--json"))
     ended = time.monotonic()

@@ -105,6 +105,7 @@ def progress_talk(progress: UpProgress, *, yes: bool) -> Talk:
         say=progress.note,
         show_plan=announce,
         listener=listener_of(progress),
+        asks=not yes,
     )
 
 

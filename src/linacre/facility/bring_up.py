@@ -65,6 +65,8 @@ class Talk:
     """Shows what will be done, before it is."""
     listener: TaskListener | None = None
     """Is told of each step as it goes."""
+    asks: bool = True
+    """Whether `confirm` asks a person, for whom it pays to look closer."""
 
 
 async def look_ahead(session: Session, options: UpOptions) -> Prospect:

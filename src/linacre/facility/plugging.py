@@ -10,8 +10,7 @@ from linacre.facility.iocs import existing_machine
 from linacre.facility.lock import FacilityLock
 from linacre.facility.session import Session
 from linacre.facility.settle import twins_network
-from linacre.facility.swap import told
-from linacre.facility.who import clients_of
+from linacre.facility.swap import connected_now, told
 
 
 async def plug(session: Session, name: str, network: str | None, *, twin: bool, talk: Talk) -> str:
@@ -44,7 +43,7 @@ async def unplug(session: Session, name: str, *, twin: bool, talk: Talk) -> bool
     ):
         _ = engine.wiring
         machine = await existing_machine(session, name, twin=twin)
-        connected = await clients_of(session, machine.name)
+        connected = await connected_now(session, machine.name, talk)
         if connected and not talk.confirm(f"{told(connected)}. Unplug {machine.name}?"):
             return False
         await _move(session, machine, None, talk)

@@ -53,7 +53,7 @@ async def swap(session: Session, name: str, talk: Talk) -> Swapped | None:
         if pair.twin is None:
             raise UserError(f"{name} has no twin to swap with: linacre ioc twin {name} makes one")
         await _check_serves(session, pair, pair.twin)
-        connected = await clients_of(session, pair.live)
+        connected = await connected_now(session, pair.live, talk)
         if not talk.confirm(_question(pair, connected)):
             return None
         return await _exchange(session, pair, pair.twin, talk.listener)
@@ -77,6 +77,17 @@ async def _check_serves(session: Session, pair: Pair, twin: str) -> None:
         f"{twin} does not serve, and would be the live one: start it with linacre ioc start "
         f"{pair.ioc} --twin, or see linacre ioc log {pair.ioc} --twin"
     )
+
+
+async def connected_now(session: Session, machine: str, talk: Talk) -> list[KnownClient]:
+    """Return who is connected, and say so to those who are not asked.
+
+    Only who is to decide is told of users too: asking the IOC for them takes a while.
+    """
+    found = await clients_of(session, machine, ask_s=1.0 if talk.asks else None)
+    if found and not talk.asks:
+        talk.say(told(found))
+    return found
 
 
 def told(connected: Sequence[KnownClient]) -> str:
