@@ -230,7 +230,7 @@ def _show_status(found: FacilityStatus) -> None:
             each.endpoint,
             each.machine,
             each.procserv,
-            each.ioc,
+            each.ioc if each.cable in (None, each.network) else f"{each.ioc}, {each.cable}",
             "-" if each.uptime_s is None else duration(each.uptime_s),
             "-" if each.pvs is None else str(each.pvs),
             each.files,

@@ -26,6 +26,7 @@ from linacre.facility.roles import Pair
 from linacre.facility.session import Session
 from linacre.facility.settle import is_held
 
+UNPLUGGED = "unplugged"
 _LARGEST_COMPARED = 1 << 20
 
 
@@ -49,6 +50,7 @@ class IocStatus:
     name: str
     kind: str
     host: str
+    network: str
     address: str
     endpoint: str
     """The address that clients on this host reach it at."""
@@ -63,7 +65,7 @@ class IocStatus:
     live: str
     """The machine that serves."""
     cable: str | None
-    """The network that its cable is in; None where it is unplugged, or the engine has no cables."""
+    """The network that its cable is in, or `unplugged`; None where the engine has no cables."""
     twin: str | None
     """Its twin, where there is one."""
     green: bool
@@ -147,7 +149,7 @@ async def _row(
     row = _status(pair, ioc, session, machine=machine, found=found, files=files)
     if cables is None:
         return row
-    cable = cables[pair.live].found if pair.live in cables else None
+    cable = (cables[pair.live].found if pair.live in cables else None) or UNPLUGGED
     return replace(row, cable=cable, green=row.green and cable == ioc.network)
 
 
@@ -182,6 +184,7 @@ def _status(
         name=pair.ioc,
         kind=ioc.kind,
         host=machine.host if machine else "-",
+        network=ioc.network or "",
         address=str(ioc.address),
         endpoint=str(bind or ioc.address),
         machine=str(machine.state) if machine else "stopped" if session.note else "absent",

@@ -132,7 +132,7 @@ def test_a_cable_is_pulled_and_plugged_in(site: Site) -> None:
     site.ok("ioc", "unplug", "a", "--yes")
     assert "a" not in site.on("controls")
     row = site.status()["a"]
-    assert (row["cable"], row["green"], row["ioc"]) == (None, False, "up")
+    assert (row["cable"], row["green"], row["ioc"]) == ("unplugged", False, "up")
     assert value(site, "a") == ""
     site.ok("ioc", "restart", "a")
     assert "a" not in site.on("controls")
