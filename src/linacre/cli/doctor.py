@@ -76,4 +76,6 @@ def _show(found: Diagnosis) -> None:
     ]
     iocs = counted(found.iocs, "IOC")
     summary = ", ".join(wrong) or "nothing is wrong"
+    if found.checks[0].verdict is Verdict.NOT_APPLICABLE:
+        summary = f"not up; {summary}"
     line(f"{found.facility}: {iocs}, {found.engine} engine: {summary} ({found.took_s:.1f} s)")

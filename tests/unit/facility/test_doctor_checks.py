@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from doctor_support import GOOD, FakeEngine, facts_of, machine, session_of
+from doctor_support import FILE, GOOD, FakeEngine, facts_of, machine, session_of
 
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Cable, Capability, Machine
@@ -216,3 +216,11 @@ async def test_a_reader_that_fails_is_told_by_its_last_word(
     facts = facts_of(session_of(tmp_path, engine), *three())
     with pytest.raises(LinacreError, match=r"desk-controls gave no answer \(ImportError: no libca"):
         await pvs_answered(facts)
+
+
+async def test_an_uplink_that_is_not_there(tmp_path: Path, engine: FakeEngine) -> None:
+    uplink = "{subnet: 10.9.0.0/24, uplink: lt-none, desk_address: 10.9.0.2}"
+    text = FILE.replace("{subnet: 10.9.0.0/24}", uplink)
+    (finding,) = (await uplinks_there(facts_of(session_of(tmp_path, engine, text)))).findings
+    assert finding.what == "controls"
+    assert finding.text.startswith("does not reach the site through lt-none: ")

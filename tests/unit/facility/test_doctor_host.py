@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from doctor_support import FILE, FakeEngine, facts_of, session_of
 
+from linacre.catalogue.catalogue import Catalogue
 from linacre.facility.doctor import memory, sntp
 from linacre.facility.doctor.certificate_checks import certificates_valid
-from linacre.facility.doctor.clock_checks import clock_right
+from linacre.facility.doctor.clock_checks import clock_right, newest_task
 from linacre.facility.doctor.mount_checks import mounts_answer, read_mounts
 from linacre.facility.doctor.probe import Probed, probe
 from linacre.facility.doctor.space_checks import disk_findings, machine_findings, pool_findings
@@ -227,6 +228,19 @@ async def test_a_clock_behind_our_own_files(tmp_path: Path) -> None:
     (finding,) = (await clock_right(facts_of(session))).findings
     assert finding.verdict == "problem"
     assert finding.text.endswith("behind Linacre's own newest file")
+
+
+async def test_the_newest_task_as_the_catalogue_keeps_it(tmp_path: Path) -> None:
+    file = tmp_path / "cata logue.sqlite"
+    assert newest_task(file) is None
+    async with await Catalogue.open(file, logs=tmp_path) as catalogue:
+        assert newest_task(file) is None
+        async with await catalogue.begin_task(facility="test", verb="up"):
+            told = newest_task(file)
+        assert told is not None
+        assert (told[0], told[1]) == ("task 1, up", (await catalogue.task(1)).started_at)
+        ended = newest_task(file)
+        assert ended == ("task 1, up", (await catalogue.task(1)).ended_at)
 
 
 def certificate(folder: Path, *, days: float) -> Path:

@@ -72,7 +72,8 @@ CHECKS: tuple[Check, ...] = (
         "uplink",
         "uplink there",
         uplinks_there,
-        "The NIC or bridge that a network names as `uplink`: there, with a carrier, in a bridge.",
+        "Each network with an `uplink`: the NIC or bridge is there, joined to the network's own "
+        "bridge, and has a link.",
     ),
     Check(
         "procserv",
