@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from linacre.base.errors import EngineError
 from linacre.base.paths import FacilityPaths
 from linacre.base.processes import ProcessId
+from linacre.engines.base import Host
 from linacre.engines.incus import names
 from linacre.engines.incus.client import IncusClient, Remote
 from linacre.engines.incus.daemon import SYSTEM_SOCKET, EmbeddedDaemon, why_not_here
@@ -130,6 +132,20 @@ class Connection:
             raise EngineError(
                 f"Incus at {self.client} is too old: it lacks {', '.join(missing)}; 6.0 serves"
             )
+
+    async def hosts(self) -> list[Host]:
+        """Return the members of the daemon's cluster, or its one server."""
+        server = await self.client.request("GET", "/1.0", project=False)
+        environment = cast(Mapping[str, Any], server["environment"])
+        version = f"Incus {environment['server_version']}"
+        if not environment.get("server_clustered"):
+            return [Host(str(environment["server_name"]), True, version)]
+        members = await self.client.request(
+            "GET", "/1.0/cluster/members", query={"recursion": "1"}, project=False
+        )
+        return [
+            Host(str(each["server_name"]), each["status"] == "Online", version) for each in members
+        ]
 
     async def close(self) -> None:
         """Close the client."""

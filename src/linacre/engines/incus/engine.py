@@ -4,68 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from ipaddress import IPv4Address
-from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from pathlib import Path
 
 from linacre.base.errors import EngineError, UnsupportedError
 from linacre.base.paths import FacilityPaths
 from linacre.base.processes import run_tool
 from linacre.engines.base import (
     Capability,
-    Client,
-    Completed,
     Host,
     Machine,
     MachineSpec,
     NetworkSpec,
-    Output,
     Space,
-    Stream,
 )
-from linacre.engines.connections import clients, served, sockets
-from linacre.engines.console import ConsoleStream
-from linacre.engines.incus import machines, names, storage, streams, uplink
+from linacre.engines.incus import machines, names, storage, uplink
 from linacre.engines.incus.cable import Cables, bridge_name
 from linacre.engines.incus.claims import refuse_taken
-from linacre.engines.incus.client import IncusClient
 from linacre.engines.incus.connection import Connection, IncusSettings
-from linacre.engines.incus.inside import read_inside
 from linacre.engines.incus.instances import Instances
-from linacre.engines.incus.netns import socket_in
 from linacre.engines.incus.networks import Networks
 from linacre.engines.incus.project import Project
+from linacre.engines.incus.reach import Reach
 from linacre.engines.incus.wiring import IncusWiring, plugged
 from linacre.epics.layout import Layout
 
-LAYOUT = Layout(
-    tree=PurePosixPath("/srv/ioc"),
-    persist=PurePosixPath(machines.PERSIST_PATH),
-    run=PurePosixPath("/run/ioc"),
-    log=PurePosixPath("/var/log/ioc"),
-    etc=PurePosixPath("/etc/linacre"),
-    bind=None,
-    user="ioc",
-    softioc="/usr/local/bin/softIoc",
-    python="/opt/linacre/bin/python",
-)
 _DELETES_AT_ONCE = 8
 CAPABILITIES = frozenset(Capability) - {Capability.NO_ROOT}
 
 
-class IncusEngine:
+class IncusEngine(Reach):
     """System containers through Incus: the system's daemon, a remote one, or an embedded one."""
 
     name = "incus"
 
     def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
+        super().__init__(Connection(facility, paths, settings))
         self._facility = facility
         self._pool = names.project(facility)
         self._paths = paths
         self._settings = settings
-        self._connection = Connection(facility, paths, settings)
         self._cables = Cables(facility, paths.cables)
 
     def capabilities(self) -> frozenset[Capability]:
@@ -93,11 +72,7 @@ class IncusEngine:
 
     def layout(self, machine: str, address: IPv4Address) -> Layout:
         """Return where things stand: the same in every machine of our image."""
-        return LAYOUT
-
-    @property
-    def _client(self) -> IncusClient:
-        return self._connection.client
+        return machines.LAYOUT
 
     @property
     def _project(self) -> Project:
@@ -148,17 +123,7 @@ class IncusEngine:
 
     async def hosts(self) -> list[Host]:
         """Return the members of the cluster, or the one server."""
-        server = await self._client.request("GET", "/1.0", project=False)
-        environment = cast(Mapping[str, Any], server["environment"])
-        version = f"Incus {environment['server_version']}"
-        if not environment.get("server_clustered"):
-            return [Host(str(environment["server_name"]), True, version)]
-        members = await self._client.request(
-            "GET", "/1.0/cluster/members", query={"recursion": "1"}, project=False
-        )
-        return [
-            Host(str(each["server_name"]), each["status"] == "Online", version) for each in members
-        ]
+        return await self._connection.hosts()
 
     # -- networks and images
 
@@ -249,73 +214,7 @@ class IncusEngine:
         """Change labels of an instance, leaving the others."""
         await self._instances.set_labels(name, labels)
 
-    # -- reaching into machines
-
-    async def read(self, name: str, path: PurePosixPath, *, limit: int = 1 << 20) -> bytes | None:
-        """Return the last bytes of a file inside a running machine, or None."""
-        if self._client.is_local:
-            pid = await self._connection.pid_of(name)
-            return read_inside(pid, path, limit=limit) if pid else None
-        if path.is_relative_to("/proc"):
-            # The daemon takes a file's size from its inode, and there it is 0.
-            done = await self.exec(name, ["cat", str(path)])
-            return done.stdout[-limit:] if done.status == 0 else None
-        body = await self._client.fetch(f"/1.0/instances/{name}/files", query={"path": str(path)})
-        return None if body is None else body[-limit:]
-
-    async def exec(
-        self,
-        name: str,
-        argv: Sequence[str],
-        *,
-        stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-        output: Output | None = None,
-    ) -> Completed:
-        """Run a command inside a machine, as root, to its end."""
-        return await self._instances.exec(
-            name, argv, stdin=stdin, environment=environment, output=output
-        )
-
-    async def shell(
-        self,
-        name: str,
-        argv: Sequence[str],
-        *,
-        size: tuple[int, int] | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> Stream:
-        """Run a command inside a machine; with `size` (columns, rows), on a terminal."""
-        return await streams.ExecStream.open(
-            self._client, name, argv, size=size, environment=environment
-        )
-
-    async def console(self, name: str) -> Stream:
-        """Open the IOC's procServ through the socket inside its machine."""
-        argv = ["nc", "-N", "-U", str(LAYOUT.run / "console.sock")]
-        return ConsoleStream(await self.shell(name, argv))
-
-    async def connect(
-        self, name: str, port: int
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to a TCP port of a machine on this host, from inside its network."""
-        pid = await self._connection.pid_of(name) if self._client.is_local else None
-        if pid is None:
-            raise EngineError(f"{name} does not run on this host")
-        sock = socket_in(pid, socket.AF_INET, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        try:
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
-        except OSError as error:
-            sock.close()
-            raise EngineError(f"{name}: port {port}: {error.strerror}") from error
-        return await asyncio.open_connection(sock=sock)
-
-    async def clients(self, name: str) -> list[Client]:
-        """Return who is connected to the servers in a running machine."""
-        # Not /proc/net: that is a link, and no link inside a machine is followed.
-        tables = [await self.read(name, PurePosixPath(f"/proc/1/net/{t}")) for t in ("tcp", "tcp6")]
-        return clients(served(sockets(*(t.decode() for t in tables if t is not None))))
+    # -- what there is beside machines
 
     async def space(self) -> list[Space]:
         """Return how full the pool is."""

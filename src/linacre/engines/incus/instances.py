@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from linacre.base.errors import EngineError
-from linacre.engines.base import Completed, MachineKind, MachineSpec, Output
+from linacre.engines.base import MachineKind, MachineSpec
 from linacre.engines.incus import leftovers, machines, names, payload, storage, streams
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
@@ -116,7 +116,7 @@ class Instances:
         await self.set_labels(spec.name, spec.labels)
 
     async def _check(self, name: str, argv: Sequence[str], what: str) -> None:
-        done = await self.exec(name, argv)
+        done = await streams.run(self._client, name, argv)
         if done.status != 0:
             said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-1:]
             raise EngineError(f"could not {what} {name}: {said[0] if said else done.status}")
@@ -200,17 +200,3 @@ class Instances:
         """Change labels of an instance, leaving the others."""
         config = {names.LABEL + key: value for key, value in labels.items()}
         await self._client.request("PATCH", _path(name), body={"config": config})
-
-    async def exec(
-        self,
-        name: str,
-        argv: Sequence[str],
-        *,
-        stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-        output: Output | None = None,
-    ) -> Completed:
-        """Run a command inside a machine, as root, to its end."""
-        return await streams.run(
-            self._client, name, argv, stdin=stdin, environment=environment, output=output
-        )

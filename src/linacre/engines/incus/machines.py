@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from linacre.engines.base import (
@@ -17,8 +17,20 @@ from linacre.engines.base import (
 )
 from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.incus.names import LABEL, volume
+from linacre.epics.layout import Layout
 
-PERSIST_PATH = "/srv/persist"
+LAYOUT = Layout(
+    tree=PurePosixPath("/srv/ioc"),
+    persist=PurePosixPath("/srv/persist"),
+    run=PurePosixPath("/run/ioc"),
+    log=PurePosixPath("/var/log/ioc"),
+    etc=PurePosixPath("/etc/linacre"),
+    bind=None,
+    user="ioc",
+    softioc="/usr/local/bin/softIoc",
+    python="/opt/linacre/bin/python",
+)
+"""Where things stand: the same in every machine of our image."""
 _PERIOD_MS = 100
 _STATES = {"Running": MachineState.RUNNING, "Stopped": MachineState.STOPPED}
 
@@ -87,7 +99,7 @@ def instance_devices(spec: MachineSpec, *, facility: str, pool: str, local: bool
             "type": "disk",
             "pool": pool,
             "source": volume(spec.name),
-            "path": PERSIST_PATH,
+            "path": str(LAYOUT.persist),
         }
     for number, mount in enumerate(spec.mounts):
         devices[f"mount{number}"] = {

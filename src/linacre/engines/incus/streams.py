@@ -87,8 +87,8 @@ async def run(
     instance: str,
     argv: Sequence[str],
     *,
-    stdin: bytes,
-    environment: Mapping[str, str] | None,
+    stdin: bytes = b"",
+    environment: Mapping[str, str] | None = None,
     output: Output | None = None,
 ) -> Completed:
     """Run a command without a terminal, to its end; end it if we are cancelled."""

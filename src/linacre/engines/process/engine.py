@@ -5,52 +5,46 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 import linacre.epics
 from linacre.base.clock import Clock, SystemClock
-from linacre.base.errors import EngineError, UnsupportedError, UserError
+from linacre.base.errors import UnsupportedError
 from linacre.base.paths import FacilityPaths
 from linacre.engines.base import (
     Capability,
-    Client,
-    Completed,
     Host,
     Machine,
     MachineKind,
     MachineSpec,
     NetworkSpec,
-    Output,
     Space,
-    Stream,
     Wiring,
 )
-from linacre.engines.connections import clients, served, sockets
-from linacre.engines.console import ConsoleStream
 from linacre.engines.process import commands, processes
 from linacre.engines.process.addresses import check_distinct, loopback_address
 from linacre.engines.process.clients import lay_tools
-from linacre.engines.process.files import change_json, read_json, read_tail, remove_tree
+from linacre.engines.process.files import change_json, read_json, remove_tree
 from linacre.engines.process.folder import drop_short_links
 from linacre.engines.process.machines import Machines, host_name
 from linacre.engines.process.program import GUEST, MARK, ioc_environment
-from linacre.engines.process.streams import SocketStream
+from linacre.engines.process.reach import Reach
 from linacre.epics.layout import Layout
 
 _SOFTIOC = Path(linacre.epics.__file__).parent / "bin" / "softIoc"
 _INSTEAD = "the incus engine does: declare engine: incus"
 
 
-class ProcessEngine:
+class ProcessEngine(Reach):
     """Runs the IOCs of one facility without root and without containers."""
 
     def __init__(self, facility: str, paths: FacilityPaths, *, clock: Clock | None = None) -> None:
         self._root = paths.machines.absolute()
         self._clock = clock or SystemClock()
-        self._machines = Machines(facility, self._root, clock=self._clock)
+        super().__init__(Machines(facility, self._root, clock=self._clock))
 
     @property
     def name(self) -> str:
@@ -189,81 +183,6 @@ class ProcessEngine:
     async def set_labels(self, name: str, labels: Mapping[str, str]) -> None:
         """Change labels of a machine, leaving the others."""
         self._machines.folder(name).set_labels(labels)
-
-    async def read(self, name: str, path: PurePosixPath, *, limit: int = 1 << 20) -> bytes | None:
-        """Return at most the last `limit` bytes of a file, as this user may read it.
-
-        None where there is no such file or machine, and for run-time state of one that is stopped.
-        """
-        folder = self._machines.folder(name)
-        if folder.manifest() is None:
-            return None
-        if folder.run in Path(path).parents and self._machines.program(folder).leader() is None:
-            return None
-        return await asyncio.to_thread(read_tail, Path(path), limit)
-
-    async def exec(
-        self,
-        name: str,
-        argv: Sequence[str],
-        *,
-        stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-        output: Output | None = None,
-    ) -> Completed:
-        """Run a command: at a desk as here and now, for an IOC in its tree."""
-        return await commands.run(
-            argv,
-            place=self._machines.place(name),
-            stdin=stdin,
-            environment=environment,
-            output=output,
-        )
-
-    async def shell(
-        self,
-        name: str,
-        argv: Sequence[str],
-        *,
-        size: tuple[int, int] | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> Stream:
-        """Run a command as `exec` does; with `size` (columns, rows), on a terminal.
-
-        No argv is the user's shell.
-        """
-        place = self._machines.place(name)
-        return await commands.open_shell(argv, place=place, size=size, environment=environment)
-
-    async def console(self, name: str) -> Stream:
-        """Open procServ's console through its unix socket; `EngineError` where none listens."""
-        if self._machines.manifest(name).kind is not MachineKind.IOC:
-            raise UserError(f"{name} is no IOC: it has no console; use linacre shell")
-        folder = self._machines.folder(name)
-        folder.ensure_run()
-        try:
-            return ConsoleStream(await SocketStream.open(folder.console))
-        except OSError as error:
-            raise EngineError(
-                f"{name}: nothing answers at its console ({error.strerror}): "
-                f"linacre ioc start {name}"
-            ) from error
-
-    async def connect(
-        self, name: str, port: int
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to a port at the loopback address of a machine; `EngineError` where none is."""
-        address = loopback_address(self._machines.manifest(name).address)
-        try:
-            return await asyncio.open_connection(str(address), port)
-        except OSError as error:
-            raise EngineError(f"{name}: port {port}: {error.strerror}") from error
-
-    async def clients(self, name: str) -> list[Client]:
-        """Return who is connected to the loopback address of a machine."""
-        address = loopback_address(self._machines.manifest(name).address)
-        tables = [Path(f"/proc/self/net/{table}").read_text() for table in ("tcp", "tcp6")]
-        return clients(served(sockets(*tables), at=address))
 
     async def space(self) -> list[Space]:
         """Return nothing: machines have the room of the host's own file system."""
