@@ -148,7 +148,7 @@ class _PvAccess:
     def __init__(self, iocs: Mapping[str, _Ioc]) -> None:
         # Only now: it takes a third of a second to import, and most sites have no need of it.
         library: Any = import_module("p4p.client.raw")
-        self._context = library.Context("pva", nt=False)
+        self._context = library.Context("pva", nt=False, useenv=True)
         self.began_at = time.monotonic()
         # Held, or they end.
         self._reads = [

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,21 @@ class Group(PVGroup):
 pvs = {f"R:N{number}": ChannelDouble(value=0.0) for number in range(40)}
 run({**Group(prefix="R:").pvdb, **pvs}, interfaces=["ADDRESS"])
 """
+PVA_SERVER = """\
+from p4p.nt import NTScalar
+from p4p.server import Server
+from p4p.server.thread import SharedPV
+
+unopened = SharedPV(nt=NTScalar("d"))
+Server.forever(
+    providers=[{"R:PVA": SharedPV(nt=NTScalar("d"), initial=1.0), "R:UNOPENED": unopened}],
+    conf={
+        "EPICS_PVAS_INTF_ADDR_LIST": "ADDRESS",
+        "EPICS_PVAS_AUTO_BEACON_ADDR_LIST": "NO",
+        "EPICS_PVAS_BEACON_ADDR_LIST": "127.255.255.255",
+    },
+)
+"""
 ENVIRONMENT = {
     "EPICS_CA_ADDR_LIST": ADDRESS,
     "EPICS_CA_AUTO_ADDR_LIST": "NO",
@@ -54,17 +70,30 @@ ENVIRONMENT = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    script: Path = tmp_path_factory.mktemp("reader") / "server.py"
-    script.write_text(SERVER.replace("ADDRESS", ADDRESS))
+@contextmanager
+def serving(folder: Path, script: str, name: str) -> Iterator[None]:
+    """Run a server for the block, from when it answers for a PV on."""
+    file = folder / "server.py"
+    file.write_text(script.replace("ADDRESS", ADDRESS))
     environment = os.environ | ENVIRONMENT
-    with subprocess.Popen([sys.executable, str(script)], env=environment) as process:
+    with subprocess.Popen([sys.executable, str(file)], env=environment) as process:
         try:
-            until(lambda: read("R:N0").answered, 30, "the server did not come up")
+            until(lambda: read(name).answered, 30, "the server did not come up")
             yield
         finally:
             process.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with serving(tmp_path_factory.mktemp("ca"), SERVER, "R:N0"):
+        yield
+
+
+@pytest.fixture
+def pva_server(tmp_path: Path) -> Iterator[None]:
+    with serving(tmp_path, PVA_SERVER, "R:PVA"):
+        yield
 
 
 def read(*pvs: str, address: str = ADDRESS) -> Answers:
@@ -104,3 +133,10 @@ def test_a_pv_that_another_server_answers_for(server: None) -> None:
 def test_a_server_that_is_not_there(server: None) -> None:
     told = read("R:nobody", "R:nothing")
     assert set(told.unheard) == {"R:nobody", "R:nothing"}
+
+
+def test_what_is_served_by_pvaccess_alone(server: None, pva_server: None) -> None:
+    told = read("R:N1", "R:PVA", "R:UNOPENED")
+    assert told.answered == 2
+    # A PV that its server has not opened yet connects, and that is all.
+    assert told.unheard == ("R:UNOPENED",)
