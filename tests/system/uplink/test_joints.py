@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from linacre.base.errors import UserError
-from linacre.engines.incus.cable import bridge_of, link_there
+from linacre.engines.incus.links import bridge_of, link_there
 from linacre.engines.incus.uplink import check, clear, join, joint_names, missing_joint, part
 
 

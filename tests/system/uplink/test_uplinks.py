@@ -11,7 +11,8 @@ import pytest
 from harness import Site, until
 from sites_network import CA, PVA, SitesNetwork, addresses, ip, master
 
-from linacre.engines.incus.cable import bridge_name, link_there
+from linacre.engines.incus.cable import bridge_name
+from linacre.engines.incus.links import link_there
 from linacre.engines.incus.uplink import joint_names, missing_joint
 from linacre.facility.addresses import mac_address
 

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from linacre.base.errors import EngineError
 from linacre.base.processes import run_tool
+from linacre.engines.incus.links import bridge_of, link_there
 
-_BRIDGE, _VETH = "lnb-", "lnv-"
+BRIDGE, VETH = "lnb-", "lnv-"
+"""How the names of our bridges, and of the host's ends of cables, begin."""
 _UNPLUGGED = "-"
 _HOOK = """\
 #!/bin/sh
@@ -41,25 +43,12 @@ def _short_hash(*parts: str) -> str:
 
 def bridge_name(facility: str, network: str) -> str:
     """Return the bridge of a network: `lnb-` and a hash, since the kernel allows 15 characters."""
-    return f"{_BRIDGE}{_short_hash(facility, network)}"
+    return f"{BRIDGE}{_short_hash(facility, network)}"
 
 
 def veth_name(facility: str, machine: str) -> str:
     """Return the host's end of a machine's cable: `lnv-` and a hash."""
-    return f"{_VETH}{_short_hash(facility, machine)}"
-
-
-def link_there(name: str) -> bool:
-    """Tell whether there is a link of this name on this host."""
-    return Path(f"/sys/class/net/{name}").exists()
-
-
-def bridge_of(link: str) -> str | None:
-    """Return the bridge that a link is in, or None."""
-    try:
-        return Path(f"/sys/class/net/{link}/master").readlink().name
-    except OSError:
-        return None
+    return f"{VETH}{_short_hash(facility, machine)}"
 
 
 class Cables:

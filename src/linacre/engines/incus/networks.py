@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from pathlib import Path
 from typing import Any, cast
 
 from linacre.base.errors import EngineError, LinacreError
@@ -17,6 +15,7 @@ from linacre.engines.base import NetworkSpec
 from linacre.engines.incus import machines, names, uplink
 from linacre.engines.incus.cable import bridge_name
 from linacre.engines.incus.client import IncusClient, IncusError
+from linacre.engines.incus.links import link_there, told_by_ip
 
 _ALL = "/1.0/networks"
 _MAKING_LIMIT_S = 2.0
@@ -116,7 +115,7 @@ class Networks:
             await asyncio.sleep(0.05)
 
     def _is_missing(self, bridge: str) -> bool:
-        return self._client.is_local and not Path(f"/sys/class/net/{bridge}").exists()
+        return self._client.is_local and not link_there(bridge)
 
     def _check_free(self, bridge: str, network: str) -> None:
         if self._client.is_local and not self._is_missing(bridge):
@@ -169,7 +168,8 @@ async def _mend_broadcast(bridge: str) -> None:
 
     Without it libca and pvxs on this host do not search on the bridge.
     """
-    for each in await _addresses(bridge):
+    told = await told_by_ip("-4", "address", "show", "dev", bridge)
+    for each in (address for link in told for address in link.get("addr_info", [])):
         if "broadcast" not in each:
             # The kernel changes no broadcast address: out and in again, in one go.
             address = f"{each['local']}/{each['prefixlen']}"
@@ -178,12 +178,3 @@ async def _mend_broadcast(bridge: str) -> None:
                 f"address add {address} broadcast + dev {bridge}\n"
             )
             await run_tool("ip", "-batch", "-", stdin=orders.encode())
-
-
-async def _addresses(bridge: str) -> list[dict[str, Any]]:
-    """Return what `ip` tells of the addresses of a bridge; nothing where there is no such link."""
-    said = await run_tool("ip", "-json", "-4", "address", "show", "dev", bridge, check=False)
-    # Beside the JSON, `ip` may complain that links of others came or went meanwhile.
-    told = next((line for line in said.splitlines() if line.startswith("[{")), "[]")
-    links = cast(list[dict[str, Any]], json.loads(told))
-    return [each for link in links for each in link.get("addr_info", [])]

@@ -8,7 +8,6 @@ one of our own, whatever the site's bridge does with new ports.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,9 +16,16 @@ from typing import Any, cast
 
 from linacre.base.errors import EngineError, UserError
 from linacre.base.processes import run_tool
-from linacre.engines.incus.cable import bridge_of, link_there
+from linacre.engines.incus.cable import BRIDGE, VETH
+from linacre.engines.incus.links import (
+    Link,
+    attribute,
+    bridge_of,
+    is_bridge,
+    link_there,
+    told_by_ip,
+)
 
-_OUR_BRIDGE, _OUR_CABLE = "lnb-", "lnv-"
 _OUR_END, _SITES_END = "lnu-", "lnx-"
 _IFF_UP = 1
 _LISTENING, _LEARNING = "1", "2"
@@ -27,33 +33,19 @@ _LISTENING, _LEARNING = "1", "2"
 # delay (15 s by default): a probe before then is heard by nobody.
 _CARRIER_LIMIT_S, _STP_LIMIT_S = 5.0, 35.0
 
-Link = Mapping[str, Any]
-
 
 def joint_names(bridge: str) -> tuple[str, str]:
     """Return the ends of the veth pair that joins our bridge to one of the site's: ours, theirs."""
-    tail = bridge.removeprefix(_OUR_BRIDGE)
+    tail = bridge.removeprefix(BRIDGE)
     return f"{_OUR_END}{tail}", f"{_SITES_END}{tail}"
 
 
-def _attribute(link: str, name: str) -> str:
-    """Return what the kernel tells of a link; nothing of one that is not there, or is down."""
-    try:
-        return Path(f"/sys/class/net/{link}/{name}").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _is_bridge(link: str) -> bool:
-    return Path(f"/sys/class/net/{link}/bridge").is_dir()
-
-
 def _is_plugged(link: str, bridge: str) -> bool:
-    return bridge_of(link) == bridge and int(_attribute(link, "flags") or "0", 16) & _IFF_UP > 0
+    return bridge_of(link) == bridge and int(attribute(link, "flags") or "0", 16) & _IFF_UP > 0
 
 
 def _is_joined(bridge: str, uplink: str) -> bool:
-    if not _is_bridge(uplink):
+    if not is_bridge(uplink):
         return _is_plugged(uplink, bridge)
     ours, theirs = joint_names(bridge)
     return _is_plugged(ours, bridge) and _is_plugged(theirs, uplink)
@@ -67,14 +59,15 @@ def missing_joint(bridge: str, uplink: str) -> str | None:
         return f"this host has no interface {uplink}"
     if not _is_joined(bridge, uplink):
         return f"{uplink} is not joined to the bridge {bridge}"
-    if _attribute(uplink, "carrier") != "1":
+    if attribute(uplink, "carrier") != "1":
         return f"{uplink} has no link: its cable is out, or the far side is off"
     return None
 
 
 async def check(bridge: str, uplink: str) -> None:
     """Raise `UserError`, with what to write, where an interface cannot join a bridge of ours."""
-    links = await _links()
+    told = await told_by_ip("-details", "address", "show")
+    links = {str(link["ifname"]): link for link in told if "ifname" in link}
     if (wrong := _unfit(bridge, uplink, links)) is None:
         return
     fitting = [name for name in links if _is_offered(name) and not _unfit(bridge, name, links)]
@@ -119,11 +112,11 @@ def _in_another(uplink: str, master: str, links: Mapping[str, Link]) -> _Unfit:
 
 def _is_offered(link: str) -> bool:
     """Tell whether a link is a real NIC or a bridge, which a person may mean."""
-    return Path(f"/sys/class/net/{link}/device").exists() or _is_bridge(link)
+    return Path(f"/sys/class/net/{link}/device").exists() or is_bridge(link)
 
 
 def _is_of_ours(link: str) -> bool:
-    return link.startswith((_OUR_BRIDGE, _OUR_CABLE, _OUR_END, _SITES_END))
+    return link.startswith((BRIDGE, VETH, _OUR_END, _SITES_END))
 
 
 def _kind(link: Link) -> str:
@@ -134,15 +127,6 @@ def _addresses(link: Link) -> list[str]:
     """Return the addresses of the host that a link carries; one of the link alone is none."""
     found = cast(list[Mapping[str, Any]], link.get("addr_info", []))
     return [str(each["local"]) for each in found if each.get("scope") != "link"]
-
-
-async def _links() -> dict[str, Link]:
-    """Return what `ip` tells of the links of this host, by their names."""
-    said = await run_tool("ip", "-details", "-json", "address", "show", check=False)
-    # Beside the JSON, `ip` may complain that links of others came or went meanwhile.
-    told = next((line for line in said.splitlines() if line.startswith("[{")), "[]")
-    links = cast(list[dict[str, Any]], json.loads(told))
-    return {str(link["ifname"]): link for link in links if "ifname" in link}
 
 
 async def join(bridge: str, uplink: str) -> None:
@@ -158,7 +142,7 @@ async def join(bridge: str, uplink: str) -> None:
 
 
 def _to_join(bridge: str, uplink: str) -> list[str]:
-    if not _is_bridge(uplink):
+    if not is_bridge(uplink):
         return [f"link set dev {uplink} master {bridge}", f"link set dev {uplink} up"]
     ours, theirs = joint_names(bridge)
     orders: list[str] = []
@@ -180,14 +164,14 @@ async def _order(orders: Iterable[str], problem: str) -> None:
 
 
 async def _until_frames_pass(bridge: str, uplink: str) -> None:
-    port = joint_names(bridge)[1] if _is_bridge(uplink) else uplink
+    port = joint_names(bridge)[1] if is_bridge(uplink) else uplink
     begun = time.monotonic()
 
     def waits() -> bool:
         passed = time.monotonic() - begun
-        if _attribute(port, "brport/state") in (_LISTENING, _LEARNING):
+        if attribute(port, "brport/state") in (_LISTENING, _LEARNING):
             return passed < _STP_LIMIT_S
-        return _attribute(uplink, "carrier") != "1" and passed < _CARRIER_LIMIT_S
+        return attribute(uplink, "carrier") != "1" and passed < _CARRIER_LIMIT_S
 
     while waits():
         await asyncio.sleep(0.05)
@@ -197,7 +181,7 @@ async def part(bridge: str, *, keep: str | None) -> None:
     """Take out of a bridge of ours whatever joins it to others, but for the uplink `keep`."""
     ours, theirs = joint_names(bridge)
     joined = {path.name for path in Path(f"/sys/class/net/{bridge}/brif").glob("*")}
-    others = {port for port in joined if not port.startswith(_OUR_CABLE)} - {ours, keep}
+    others = {port for port in joined if not port.startswith(VETH)} - {ours, keep}
     orders = [f"link set dev {port} nomaster" for port in sorted(others)]
     if link_there(ours) and (keep is None or bridge_of(theirs) != keep):
         orders.append(f"link delete dev {ours}")
@@ -207,7 +191,7 @@ async def part(bridge: str, *, keep: str | None) -> None:
 
 async def clear(bridges: Iterable[str]) -> None:
     """Remove the veth pairs that joined these bridges, which are gone; none there is no error."""
-    gone = [b for b in bridges if b.startswith(_OUR_BRIDGE) and not link_there(b)]
+    gone = [b for b in bridges if b.startswith(BRIDGE) and not link_there(b)]
     for ours in (joint_names(bridge)[0] for bridge in gone):
         if link_there(ours):
             await run_tool("ip", "link", "delete", "dev", ours, check=False)

@@ -1,0 +1,47 @@
+"""The network links of this host, as the kernel and `ip` tell of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from linacre.base.processes import run_tool
+
+Link = Mapping[str, Any]
+"""What `ip -json address show` tells of one link."""
+
+
+def link_there(name: str) -> bool:
+    """Tell whether there is a link of this name on this host."""
+    return Path(f"/sys/class/net/{name}").exists()
+
+
+def bridge_of(link: str) -> str | None:
+    """Return the bridge that a link is in, or None."""
+    try:
+        return Path(f"/sys/class/net/{link}/master").readlink().name
+    except OSError:
+        return None
+
+
+def is_bridge(link: str) -> bool:
+    """Tell whether a link is a bridge."""
+    return Path(f"/sys/class/net/{link}/bridge").is_dir()
+
+
+def attribute(link: str, name: str) -> str:
+    """Return what the kernel tells of a link; nothing of one that is not there, or is down."""
+    try:
+        return Path(f"/sys/class/net/{link}/{name}").read_text().strip()
+    except OSError:
+        return ""
+
+
+async def told_by_ip(*words: str) -> list[Link]:
+    """Return what `ip` tells of links of this host; nothing of one that is not there."""
+    said = await run_tool("ip", "-json", *words, check=False)
+    # Beside the JSON, `ip` may complain that links of others came or went meanwhile.
+    told = next((line for line in said.splitlines() if line.startswith("[{")), "[]")
+    return cast(list[Link], json.loads(told))
