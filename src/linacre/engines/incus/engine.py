@@ -150,6 +150,7 @@ class IncusEngine(Reach):
         """Import an image: the folder holds `metadata.tar` and `rootfs.squashfs`."""
         await storage.ensure_image(
             self._client,
+            pool=self._pool,
             digest=digest,
             metadata=path / "metadata.tar",
             root=path / "rootfs.squashfs",

@@ -16,6 +16,8 @@ from linacre.engines.base import Space
 from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.names import volume
 
+# In capitals, which no name of a machine has.
+_TRIAL = "IMAGE-TRIAL"
 _SPARE_BYTES = 1 << 30
 # A loop file that gives freed blocks back to the host is no longer preallocated.
 _MOUNT_OPTIONS = "user_subvol_rm_allowed,nodiscard"
@@ -79,23 +81,47 @@ def _fingerprint(*files: Path) -> str:
     return digest.hexdigest()
 
 
-async def ensure_image(client: IncusClient, *, digest: str, metadata: Path, root: Path) -> None:
-    """Make an image known to the daemon under its digest."""
+async def ensure_image(
+    client: IncusClient, *, pool: str, digest: str, metadata: Path, root: Path
+) -> None:
+    """Make an image known to the daemon under its digest, and unpacked in the pool.
+
+    The digest is the image's alias and given last. One without is not whole: a daemon that is
+    killed while it unpacks takes what it has for the image, and all machines would be copies.
+    """
     if await client.exists(f"/1.0/images/aliases/{digest}"):
         return
     fingerprint = await asyncio.to_thread(_fingerprint, metadata, root)
-    if not await client.exists(f"/1.0/images/{fingerprint}"):
+    image = f"/1.0/images/{fingerprint}"
+    found = await client.get_or_none(image)
+    if found is None or not found.get("aliases"):
+        await client.remove(f"/1.0/instances/{_TRIAL}")
+        await client.remove(image)
         with metadata.open("rb") as first, root.open("rb") as second:
             form = aiohttp.FormData()
             form.add_field("metadata", first, filename=metadata.name)
             form.add_field("rootfs", second, filename=root.name)
             await client.request("POST", "/1.0/images", data=form)
+        await _unpack(client, pool=pool, fingerprint=fingerprint)
     body = {"name": digest, "target": fingerprint, "description": "made by Linacre"}
     try:
         await client.request("POST", "/1.0/images/aliases", body=body)
     except IncusError:
         if not await client.exists(f"/1.0/images/aliases/{digest}"):
             raise
+
+
+async def _unpack(client: IncusClient, *, pool: str, fingerprint: str) -> None:
+    """Unpack an image into the pool, which the daemon does for the first instance of it."""
+    body: dict[str, Any] = {
+        "name": _TRIAL,
+        "type": "container",
+        "profiles": [],
+        "devices": {"root": {"type": "disk", "path": "/", "pool": pool}},
+        "source": {"type": "image", "fingerprint": fingerprint},
+    }
+    await client.request("POST", "/1.0/instances", body=body)
+    await client.remove(f"/1.0/instances/{_TRIAL}")
 
 
 async def ensure_volume(
