@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Site, why_no_containers
@@ -23,11 +24,62 @@ builder.LoadDatabase()
 softioc.iocInit(dispatcher)
 softioc.interactive_ioc(globals())
 """
+LONG_FIRST = (
+    "crash/test_interrupted_up.py",
+    "boot/test_boot_after_power_cut.py",
+    "twins/test_swap_faults.py",
+)
+TOGETHER = {
+    # They share a facility.
+    "bring_up/test_one_facility.py": "three",
+    "clients/test_incus_clients.py": "three",
+    "who/test_who.py": "three",
+}
 _TIMINGS = pytest.StashKey[dict[str, float]]()
+
+
+def _module(nodeid: str) -> str:
+    """Return the module of a test as the tables above have it."""
+    return nodeid.partition("::")[0].rpartition("tests/system/")[2]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_TIMINGS] = {}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a module as a whole to a worker: its facility costs more than most of its tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = _module(nodeid)
+            return TOGETHER.get(module, module)
+
+    # In the order of the hook below, not by the number of tests.
+    config.option.loadscopereorder = False
+    return ByModule(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with what takes longest, so that none is left with it at the end."""
+    if hasattr(config, "workerinput"):
+        last = len(LONG_FIRST)
+        turns = {module: turn for turn, module in enumerate(LONG_FIRST)}
+        items.sort(key=lambda item: turns.get(_module(item.nodeid), last))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["timings"] = session.config.stash[_TIMINGS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist measured; one that died tells nothing."""
+    output = getattr(node, "workeroutput", None) or {}
+    node.config.stash[_TIMINGS].update(output.get("timings", {}))
 
 
 def pytest_terminal_summary(

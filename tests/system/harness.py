@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -72,11 +73,31 @@ def until(what: Callable[[], Any], limit_s: float = 30.0, why: str = "") -> Any:
     return found
 
 
-def _free_subnet() -> str:
-    """Return the first three numbers of a subnet that no interface of this host has."""
-    there = subprocess.run(["ip", "-4", "addr"], capture_output=True, text=True, check=True).stdout
-    free = [n for n in range(2, 250) if f" 10.62.{n}." not in there]
-    return f"10.62.{random.SystemRandom().choice(free)}"
+class Subnet:
+    """A subnet of this host that no interface has, and no other test until it is given back.
+
+    Tests run side by side, and a facility that is not up yet, or is one of processes, shows on no
+    interface. The name of an abstract socket has one owner, and is free when its process is gone.
+    """
+
+    def __init__(self) -> None:
+        shown = ["ip", "-4", "addr"]
+        there = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+        free = [n for n in range(2, 250) if f" 10.62.{n}." not in there]
+        random.SystemRandom().shuffle(free)
+        self._owned = socket.socket(socket.AF_UNIX)
+        for number in free:
+            with contextlib.suppress(OSError):
+                self._owned.bind(f"\0linacre-test-subnet-{number}")
+                self.numbers = f"10.62.{number}"
+                """Its first three numbers."""
+                return
+        self.give_back()
+        raise AssertionError("no subnet is free: 10.62.2.0/24 to 10.62.249.0/24 are all taken")
+
+    def give_back(self) -> None:
+        """Let another have it."""
+        self._owned.close()
 
 
 class Site:
@@ -91,7 +112,8 @@ class Site:
         self.name = f"t-{label}-{self.root.name[-4:].lower().replace('_', 'x')}"
         self.folder = self.root / "facility"
         self.folder.mkdir()
-        self.subnet = _free_subnet()
+        self._subnet = Subnet()
+        self.subnet = self._subnet.numbers
         self.iocs: dict[str, dict[str, Any]] = {}
         self.access: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
@@ -371,6 +393,7 @@ class Site:
             elif each.startswith("network "):
                 subprocess.run(["ip", "link", "delete", each.split()[-1]], check=False)
         shutil.rmtree(self.root, ignore_errors=True)
+        self._subnet.give_back()
 
 
 def _pids() -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +18,6 @@ class SmallDisk:
 
     def __init__(self, folder: Path, size: str) -> None:
         self.folder = folder
-        folder.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", f"mode=755,size={size}", "tmpfs", str(folder)]
         subprocess.run(command, check=True)
 
@@ -42,9 +42,9 @@ class SmallDisk:
 
 
 @pytest.fixture(scope="module")
-def disk(containers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDisk]:
+def disk(containers: None) -> Iterator[SmallDisk]:
     """A file system with too little room for any pool."""
-    disk = SmallDisk(Path("/tmp") / f"ltd{tmp_path_factory.getbasetemp().name[-3:]}", "64m")
+    disk = SmallDisk(Path(tempfile.mkdtemp(prefix="ltd", dir="/tmp")), "64m")
     yield disk
     disk.remove()
     disk.folder.rmdir()
