@@ -14,6 +14,8 @@ import typer
 import linacre
 from linacre.base.errors import UserError
 
+# The system tests wait more than they compute.
+_WORKERS = ("-n", "2")
 _FORWARDED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -39,7 +41,7 @@ def _checks(root: Path) -> dict[str, list[str]]:
         "types": [str(bin_folder / "pyright"), "--pythonpath", sys.executable],
         "layers": [str(bin_folder / "lint-imports"), "--no-cache"],
         "unit": [*pytest, "tests/unit"],
-        "system": [*pytest, "-v", "--timeout=600", "tests/system"],
+        "system": [*pytest, "-v", "--timeout=600", *_WORKERS, "tests/system"],
     }
 
 
