@@ -1,3 +1,4 @@
+import asyncio
 import os
 import subprocess
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from linacre.base.errors import LinacreError, UserError
-from linacre.images.build import build_image, clear
+from linacre.images.build import BuiltImage, build_image, clear
 from linacre.images.packages import index_records, planned_packages
 from linacre.images.process import Tool
 from linacre.images.recipe import Recipe
@@ -30,6 +31,30 @@ async def test_who_is_not_root_is_told_what_serves(
     with pytest.raises(UserError, match=r"needs root.*process engine"):
         await build_image(Recipe.load(), images=tmp_path, downloads=tmp_path, report=print)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_two_at_once_build_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builds: list[BuiltImage] = []
+    second_waits = asyncio.Event()
+
+    async def build_slowly(recipe: Recipe, built: BuiltImage, **_: object) -> BuiltImage:
+        builds.append(built)
+        await second_waits.wait()
+        built.path.mkdir()
+        return built
+
+    def report(line: str) -> None:
+        assert line == "image: another build is under way; waiting for it"
+        second_waits.set()
+
+    monkeypatch.setattr("linacre.images.build._build", build_slowly)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    recipe = Recipe.load()
+    folders = {"images": tmp_path / "images", "downloads": tmp_path / "downloads"}
+    both = [build_image(recipe, **folders, report=report) for _ in range(2)]
+    first, second = await asyncio.gather(*both)
+    assert first == second
+    assert len(builds) == 1
 
 
 def test_a_half_built_folder_is_cleared(tmp_path: Path) -> None:
