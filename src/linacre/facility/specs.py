@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths
@@ -20,29 +18,14 @@ from linacre.engines.base import (
     MachineSpec,
     Mount,
     NetworkSpec,
-    Part,
     Payload,
     PayloadFile,
     require,
 )
-from linacre.epics.launch import Program, ProgramKind, make_scripts
 from linacre.epics.layout import Layout
 from linacre.facility import sources
 from linacre.facility.addresses import mac_address
-from linacre.facility.labels import (
-    ACCESS_DIGEST,
-    ADDRESS,
-    AFTER,
-    DECLARED_DIGEST,
-    IMAGE,
-    IOC,
-    KIND,
-    NETWORK,
-    NIC_DIGEST,
-    ORIGIN,
-    PROGRAM_DIGEST,
-    SETTINGS_DIGEST,
-)
+from linacre.facility.labelling import labels_of
 from linacre.facility.load import Declaration
 from linacre.facility.models import (
     DeviceSettings,
@@ -51,8 +34,7 @@ from linacre.facility.models import (
     PythonIoc,
     desk_name,
 )
-
-_ACCESS_FILE = ".linacre/access.acf"
+from linacre.facility.payloads import hosts_file, ioc_files, system_files
 
 
 @dataclass(frozen=True)
@@ -116,46 +98,11 @@ def network_spec(facility: Facility, name: str) -> NetworkSpec:
     return NetworkSpec(name, network.subnet, network.host_address, network.uplink)
 
 
-def program_of(name: str, ioc: Ioc, *, access_security: str | None) -> Program:
-    """Return how an IOC is started."""
-    start = "" if isinstance(ioc, PythonIoc) else str(ioc.start)
-    if isinstance(ioc, PythonIoc) and ioc.script is not None:
-        start = str(ioc.script)
-    return Program(
-        name=name,
-        kind=ProgramKind(ioc.kind),
-        start=start,
-        module=ioc.module if isinstance(ioc, PythonIoc) else None,
-        args=tuple(ioc.args) if isinstance(ioc, PythonIoc) else (),
-        environment=ioc.environment,
-        access_security=access_security,
-        persistent=tuple(str(folder) for folder in ioc.persistent),
-        hold_off_s=int(ioc.hold_off),
-        log_bytes=int(ioc.log.size),
-        log_files=ioc.log.files,
-    )
-
-
-def _text(path: PurePosixPath, text: str, *, mode: int = 0o644, part: Part) -> PayloadFile:
-    return PayloadFile(path, data=text.encode(), mode=mode, part=part)
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
-
-
-_START_SETTINGS = {
-    *("kind", "start", "script", "module", "args", "environment"),
-    *("access_security", "persistent", "hold_off", "log"),
-}
-
-
-def _start_settings(ioc: Ioc) -> str:
-    """Return what is declared of how an IOC starts.
-
-    Defaults are left out, so that a newer Linacre that knows more settings restarts nothing.
-    """
-    return ioc.model_dump_json(include=_START_SETTINGS, exclude_defaults=True)
+def _origin(ioc: Ioc, tree: sources.SourceTree | None) -> str:
+    """Return where an IOC's files come from, in words."""
+    if tree is not None:
+        return tree.origin
+    return f"module {ioc.module if isinstance(ioc, PythonIoc) else None}"
 
 
 def _device(device: DeviceSettings) -> Device:
@@ -180,28 +127,11 @@ class Maker:
     async def ioc(self, name: str, ioc: Ioc) -> MachineSpec:
         """Return the machine of an IOC."""
         layout = self._engine.layout(name, ioc.address)
-        tree = None
+        folder, tree = self._declaration.folder, None
         if ioc.source is not None:
-            tree = await sources.fetch(
-                ioc.source, base=self._declaration.folder, paths=self._paths, ioc=name
-            )
+            tree = await sources.fetch(ioc.source, base=folder, paths=self._paths, ioc=name)
         self._check_supported(name, ioc)
-        files = [PayloadFile(layout.tree, mode=0o755)]
-        if tree is not None:
-            files += [
-                PayloadFile(
-                    layout.tree / each.path,
-                    source=None if each.link else each.file,
-                    link=each.link,
-                    mode=each.mode,
-                )
-                for each in sources.walk(tree.folder)
-            ]
-        access, access_files = self._access_security(ioc, layout, tree)
-        program = program_of(name, ioc, access_security=access)
-        scripts = make_scripts(program, layout, first_line=self._first_line(name, ioc, tree))
-        files += access_files
-        files += [_text(s.path, s.text, mode=s.mode, part=Part.SCRIPTS) for s in scripts]
+        files = ioc_files(name, ioc, layout, tree, folder=folder)
         spec = self._machine(name, MachineKind.IOC, ioc.network or "", ioc.address, files, layout)
         spec = replace(
             spec,
@@ -214,10 +144,7 @@ class Maker:
             mounts=tuple(Mount(Path(each.host), each.path) for each in ioc.mounts),
             devices=tuple(_device(each) for each in ioc.devices),
         )
-        origin = tree.origin if tree else f"module {program.module}"
-        return self._labelled(
-            spec, origin=origin, settings=_start_settings(ioc), ioc=name, after=tuple(ioc.after)
-        )
+        return self._labelled(spec, origin=_origin(ioc, tree), ioc=ioc)
 
     def _check_supported(self, name: str, ioc: Ioc) -> None:
         instead = f"take them out of {name}, or use the incus engine"
@@ -226,45 +153,20 @@ class Maker:
         if ioc.devices:
             require(self._engine, Capability.DEVICES, instead=instead)
 
-    def _first_line(self, name: str, ioc: Ioc, tree: sources.SourceTree | None) -> str | None:
-        """Return the first line of the start script; a git source is first seen here."""
-        if tree is None or (isinstance(ioc, PythonIoc) and ioc.script is None):
-            return None
-        start = ioc.script if isinstance(ioc, PythonIoc) else ioc.start
-        assert start is not None
-        file = tree.folder / start
-        if not file.is_file():
-            raise UserError(f"IOC {name}: {tree.origin} has no {start}; write a file that it has")
-        with file.open("rb") as opened:
-            return opened.readline(512).decode(errors="replace").rstrip("\n")
-
-    def _access_security(
-        self, ioc: Ioc, layout: Layout, tree: sources.SourceTree | None
-    ) -> tuple[str | None, list[PayloadFile]]:
-        """Return the access security file's path in the tree, and what lays it there."""
-        if ioc.access_security is None:
-            return None, []
-        beside = self._declaration.folder / ioc.access_security
-        if not beside.is_file() and tree is not None:
-            return ioc.access_security, []
-        path = layout.tree / _ACCESS_FILE
-        return _ACCESS_FILE, [
-            PayloadFile(path.parent, mode=0o755),
-            PayloadFile(path, source=beside),
-        ]
-
     def desk(self, network: str) -> MachineSpec:
         """Return the desk machine of a network; its hosts file knows every IOC by name."""
         declared = self._facility.networks[network]
         name = desk_name(network)
-        hosts = ["127.0.0.1 localhost", f"{declared.desk_address} {name}"]
-        hosts += [f"{ioc.address} {each}" for each, ioc in self._facility.iocs.items()]
         layout = self._engine.layout(name, declared.desk_address)
-        files = [_text(layout.etc / "hosts", "\n".join(hosts) + "\n", part=Part.ACCESS)]
-        if Capability.FILE_SYSTEM not in self._engine.capabilities():
-            files = []
+        files: list[PayloadFile] = []
+        if Capability.FILE_SYSTEM in self._engine.capabilities():
+            files.append(hosts_file(self._facility, network, layout))
         spec = self._machine(name, MachineKind.DESK, network, declared.desk_address, files, layout)
         return self._labelled(spec, origin="Linacre")
+
+    def _labelled(self, spec: MachineSpec, *, origin: str, ioc: Ioc | None = None) -> MachineSpec:
+        host = self._facility.networks[spec.network].host_address
+        return replace(spec, labels=labels_of(spec, origin=origin, host_address=host, ioc=ioc))
 
     def _machine(
         self,
@@ -278,7 +180,9 @@ class Maker:
         declared = self._facility.networks[network]
         interface = IPv4Interface(f"{address}/{declared.subnet.prefixlen}")
         if Capability.FILE_SYSTEM in self._engine.capabilities():
-            files = [*files, *self._system_files(name, interface, network, layout)]
+            access = self._facility.access
+            system = system_files(name, interface, layout, declared.gateway, access=access)
+            files = [*files, *system]
         return MachineSpec(
             name=name,
             kind=kind,
@@ -289,58 +193,3 @@ class Maker:
             image=self._image,
             payload=Payload(tuple(files), (layout.tree, layout.etc)),
         )
-
-    def _system_files(
-        self, name: str, interface: IPv4Interface, network: str, layout: Layout
-    ) -> list[PayloadFile]:
-        access = self._facility.access
-        settings = (
-            f"ADDRESS={interface}\n"
-            f"BROADCAST={interface.network.broadcast_address}\n"
-            f"GATEWAY={self._facility.networks[network].gateway or ''}\n"
-        )
-        keys = "".join(f"{key}\n" for key in access.ssh_keys)
-        files = [
-            PayloadFile(layout.etc, mode=0o755, part=Part.ACCESS),
-            _text(layout.etc / "hostname", f"{name}\n", part=Part.ACCESS),
-            _text(layout.etc / "network", settings, part=Part.ACCESS),
-            PayloadFile(PurePosixPath("/root/.ssh"), mode=0o700, part=Part.ACCESS),
-            _text(PurePosixPath("/root/.ssh/authorized_keys"), keys, mode=0o600, part=Part.ACCESS),
-        ]
-        if access.telnet is not None:
-            line = f"{access.telnet.user} {access.telnet.password_hash}\n"
-            files.append(_text(layout.etc / "telnet", line, mode=0o600, part=Part.ACCESS))
-        return files
-
-    def _router_of_its_own(self, spec: MachineSpec) -> tuple[str, ...]:
-        """Return the gateway where it is not the host: machines take a new one when they start."""
-        host = self._facility.networks[spec.network].host_address
-        return () if spec.gateway in (None, host) else (str(spec.gateway),)
-
-    def _labelled(
-        self,
-        spec: MachineSpec,
-        *,
-        origin: str,
-        settings: str = "",
-        ioc: str | None = None,
-        after: tuple[str, ...] = (),
-    ) -> MachineSpec:
-        devices = (spec.limits, spec.mounts, spec.devices)
-        program = _digest(spec.payload.digest(Part.PROGRAM), settings)
-        own = {IOC: ioc or "", AFTER: " ".join(after), DECLARED_DIGEST: program}
-        labels = {
-            **({} if ioc is None else own),
-            KIND: str(spec.kind),
-            NETWORK: spec.network,
-            ADDRESS: str(spec.address.ip),
-            PROGRAM_DIGEST: program,
-            ACCESS_DIGEST: spec.payload.digest(Part.ACCESS),
-            SETTINGS_DIGEST: _digest(*(repr(each) for each in devices), after),
-            NIC_DIGEST: _digest(
-                spec.network, str(spec.address), spec.mac, *self._router_of_its_own(spec)
-            ),
-            ORIGIN: origin,
-            IMAGE: spec.image or "",
-        }
-        return replace(spec, labels=labels)

@@ -11,8 +11,9 @@ from linacre.base.clock import SystemClock
 from linacre.base.errors import EngineError
 from linacre.engines.base import MachineKind, MachineSpec, Payload
 from linacre.facility.apply import StepsFailedError, Work, apply
+from linacre.facility.labels import PROGRAM_DIGEST
 from linacre.facility.plan import Action, Plan, Step
-from linacre.facility.specs import PROGRAM_DIGEST, Declared
+from linacre.facility.specs import Declared
 
 
 class Journal:

@@ -9,14 +9,14 @@ from linacre.engines.base import Engine, MachineSpec, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.load import load
-from linacre.facility.specs import (
+from linacre.facility.labels import (
     ACCESS_DIGEST,
     NIC_DIGEST,
     PROGRAM_DIGEST,
     SETTINGS_DIGEST,
-    declared_facility,
 )
+from linacre.facility.load import load
+from linacre.facility.specs import declared_facility
 
 FILE = """\
 facility: lab
