@@ -10,7 +10,8 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from linacre.base.errors import UserError
-from linacre.facility.check import Names, address_advice, check
+from linacre.facility.check import Names, check
+from linacre.facility.check_addresses import address_advice
 from linacre.facility.document import Document, Key, Lines, Problem, parse
 from linacre.facility.models import Facility, Network
 from linacre.facility.problems import problems_of
