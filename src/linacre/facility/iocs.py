@@ -13,7 +13,6 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineSpec, MachineState
 from linacre.facility.bring_up import UpOptions, look_ahead
-from linacre.facility.lock import FacilityLock
 from linacre.facility.reports import wait_until_booted
 from linacre.facility.session import Session
 
@@ -42,10 +41,7 @@ async def act(
     Waits until the IOC has booted. Raises `LinacreError` where it does not run or does not boot.
     """
     session.check_ioc(name)
-    async with (
-        FacilityLock(session.paths, command=f"ioc {verb} {name}", clock=session.clock),
-        session.engine_up(),
-    ):
+    async with session.changing(f"ioc {verb} {name}"):
         machine = await existing_machine(session, name, twin=twin)
         running = machine.state is MachineState.RUNNING
         if verb is Verb.RESTART and not running:
@@ -53,18 +49,12 @@ async def act(
         if (verb is Verb.START and running) or (verb is Verb.STOP and not running):
             return False
         key = f"{verb} {machine.name}"
-        async with session.catalogue_open() as catalogue:
-            task = await catalogue.begin_task(
-                facility=session.name,
-                verb=f"ioc {verb}",
-                detail=machine.name,
-                steps=[(key, key)],
-                listener=listener,
-            )
-            async with task:
-                await task.step_started(key)
-                await _do(session, verb, name, machine.name)
-                await task.step_done(key)
+        async with session.task(
+            f"ioc {verb}", detail=machine.name, steps=[(key, key)], listener=listener
+        ) as task:
+            await task.step_started(key)
+            await _do(session, verb, name, machine.name)
+            await task.step_done(key)
     return True
 
 

@@ -7,7 +7,6 @@ from linacre.engines.base import Machine
 from linacre.facility.addresses import mac_address
 from linacre.facility.bring_up import Talk
 from linacre.facility.iocs import existing_machine
-from linacre.facility.lock import FacilityLock
 from linacre.facility.session import Session
 from linacre.facility.settle import twins_network
 from linacre.facility.swap import connected_now, told
@@ -23,11 +22,7 @@ async def plug(session: Session, name: str, network: str | None, *, twin: bool, 
     target = network or (twins_network(home) if twin else home)
     if target not in (home, twins_network(home)):
         raise UserError(f"{name} cannot be on {target}: write {home} or {twins_network(home)}")
-    async with (
-        FacilityLock(session.paths, command=f"ioc plug {name}", clock=session.clock),
-        session.engine_up() as engine,
-    ):
-        _ = engine.wiring
+    async with session.changing(f"ioc plug {name}", cables=True):
         machine = await existing_machine(session, name, twin=twin)
         await _check_free(session, name, machine, target)
         await _move(session, machine, target, talk)
@@ -37,11 +32,7 @@ async def plug(session: Session, name: str, network: str | None, *, twin: bool, 
 async def unplug(session: Session, name: str, *, twin: bool, talk: Talk) -> bool:
     """Pull the cable of a machine, which runs on; False where the person asked said no."""
     session.check_ioc(name)
-    async with (
-        FacilityLock(session.paths, command=f"ioc unplug {name}", clock=session.clock),
-        session.engine_up() as engine,
-    ):
-        _ = engine.wiring
+    async with session.changing(f"ioc unplug {name}", cables=True):
         machine = await existing_machine(session, name, twin=twin)
         connected = await connected_now(session, machine.name, talk)
         if connected and not talk.confirm(f"{told(connected)}. Unplug {machine.name}?"):
@@ -75,16 +66,9 @@ async def _check_free(session: Session, name: str, machine: Machine, target: str
 
 async def _move(session: Session, machine: Machine, target: str | None, talk: Talk) -> None:
     where = f"plug {machine.name} into {target}" if target else f"unplug {machine.name}"
-    async with session.catalogue_open() as catalogue:
-        task = await catalogue.begin_task(
-            facility=session.name,
-            verb="ioc plug" if target else "ioc unplug",
-            detail=machine.name,
-            steps=[("move", where)],
-            listener=talk.listener,
-        )
-        async with task:
-            await task.step_started("move")
-            await session.engine.wiring.record_moves({machine.name: target}, notes={})
-            await session.engine.wiring.finish_moves()
-            await task.step_done("move")
+    verb, steps = "ioc plug" if target else "ioc unplug", [("move", where)]
+    async with session.task(verb, detail=machine.name, steps=steps, listener=talk.listener) as task:
+        await task.step_started("move")
+        await session.engine.wiring.record_moves({machine.name: target}, notes={})
+        await session.engine.wiring.finish_moves()
+        await task.step_done("move")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths, StatePaths
+from linacre.base.tasks import TaskListener
 from linacre.engines.base import Capability, Engine, Machine
 from linacre.facility.choose import choose_engine, noted_engine, remote_note
 from linacre.facility.find import find_facility
 from linacre.facility.load import Declaration, load
+from linacre.facility.lock import FacilityLock
 from linacre.facility.roles import Pair, pairs
 from linacre.facility.state import (
     FacilityNote,
@@ -25,7 +27,7 @@ from linacre.facility.state import (
 )
 
 if TYPE_CHECKING:
-    from linacre.catalogue.catalogue import Catalogue
+    from linacre.catalogue.catalogue import Catalogue, TaskHandle
 
 
 def _unheard(_: str) -> None:
@@ -101,6 +103,38 @@ class Place:
         ) as catalogue:
             await catalogue.mark_interrupted()
             yield catalogue
+
+    @asynccontextmanager
+    async def changing(self, command: str, *, cables: bool = False) -> AsyncGenerator[Engine]:
+        """Keep other commands from changing a facility that is up, its engine open for the block.
+
+        Raises `BusyError` while another command changes it, `LinacreError` where it is not up,
+        and with `cables` `UnsupportedError` where the engine cannot move any.
+        """
+        async with (
+            FacilityLock(self.paths, command=command, clock=self.clock),
+            self.engine_up() as engine,
+        ):
+            if cables:
+                _ = engine.wiring
+            yield engine
+
+    @asynccontextmanager
+    async def task(
+        self,
+        verb: str,
+        *,
+        steps: Sequence[tuple[str, str]],
+        detail: str = "",
+        listener: TaskListener | None = None,
+    ) -> AsyncGenerator[TaskHandle]:
+        """Journal what the block does as a task with these steps (key, title)."""
+        async with self.catalogue_open() as catalogue:
+            task = await catalogue.begin_task(
+                facility=self.name, verb=verb, detail=detail, steps=steps, listener=listener
+            )
+            async with task:
+                yield task
 
     async def machines(self) -> dict[str, Machine]:
         """Return the facility's machines by name, from the open engine."""

@@ -10,7 +10,6 @@ from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineState
 from linacre.facility.bring_up import Talk, UpOptions, look_ahead
 from linacre.facility.labels import NETWORK, NIC_DIGEST
-from linacre.facility.lock import FacilityLock
 from linacre.facility.models import desk_name
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair, live_key
@@ -44,11 +43,7 @@ async def swap(session: Session, name: str, talk: Talk) -> Swapped | None:
     back, and one that is cut short is finished by the next command.
     """
     session.check_ioc(name)
-    async with (
-        FacilityLock(session.paths, command=f"ioc swap {name}", clock=session.clock),
-        session.engine_up() as engine,
-    ):
-        _ = engine.wiring
+    async with session.changing(f"ioc swap {name}", cables=True):
         pair = await session.pair(name)
         if pair.twin is None:
             raise UserError(f"{name} has no twin to swap with: linacre ioc twin {name} makes one")
@@ -121,25 +116,21 @@ async def _exchange(
         (_RECORD, f"write down that {twin} is to be live"),
         (_MOVE, f"unplug {pair.live} and plug {twin} into {network}"),
     ]
-    async with session.catalogue_open() as catalogue:
-        task = await catalogue.begin_task(
-            facility=session.name, verb="ioc swap", detail=pair.ioc, steps=titles, listener=listener
-        )
-        async with task:
-            await task.step_started(_RECORD)
-            moves = {pair.live: None, twin: network}
-            await wiring.record_moves(moves, notes={live_key(pair.ioc): twin})
-            await task.step_done(_RECORD)
-            await task.step_started(_MOVE)
-            begun = clock.monotonic()
-            try:
-                await wiring.finish_moves()
-            except LinacreError as error:
-                await task.step_failed(_MOVE, str(error))
-                await _put_back(session, pair, {name: before.get(name) for name in moves})
-                raise LinacreError(f"{error}; {pair.live} is the live one as before") from error
-            took = clock.monotonic() - begun
-            await task.step_done(_MOVE)
+    async with session.task("ioc swap", detail=pair.ioc, steps=titles, listener=listener) as task:
+        await task.step_started(_RECORD)
+        moves = {pair.live: None, twin: network}
+        await wiring.record_moves(moves, notes={live_key(pair.ioc): twin})
+        await task.step_done(_RECORD)
+        await task.step_started(_MOVE)
+        begun = clock.monotonic()
+        try:
+            await wiring.finish_moves()
+        except LinacreError as error:
+            await task.step_failed(_MOVE, str(error))
+            await _put_back(session, pair, {name: before.get(name) for name in moves})
+            raise LinacreError(f"{error}; {pair.live} is the live one as before") from error
+        took = clock.monotonic() - begun
+        await task.step_done(_MOVE)
     return Swapped(pair.ioc, twin, pair.live, took)
 
 
@@ -155,11 +146,7 @@ async def promote(session: Session, name: str, talk: Talk) -> str | None:
     The sandbox goes with the last twin on it. Returns None where the person asked said no.
     """
     session.check_ioc(name)
-    async with (
-        FacilityLock(session.paths, command=f"ioc promote {name}", clock=session.clock),
-        session.engine_up() as engine,
-    ):
-        _ = engine.wiring
+    async with session.changing(f"ioc promote {name}", cables=True):
         pair = await session.pair(name)
         if pair.twin is None:
             raise UserError(f"{name} has one machine only, {pair.live}: nothing to promote")
@@ -184,28 +171,22 @@ async def _retire(session: Session, pair: Pair, other: str, live: Machine, talk:
         ("clear", "clear the sandbox where no twin is left"),
     ]
     engine = session.engine
-    async with session.catalogue_open() as catalogue:
-        task = await catalogue.begin_task(
-            facility=session.name,
-            verb="ioc promote",
-            detail=pair.ioc,
-            steps=steps,
-            listener=talk.listener,
-        )
-        async with task:
-            await task.step_started("keep")
-            # Home first: with two machines this changes nothing, with one it is what holds.
-            cable = (await engine.wiring.cables())[pair.live].recorded
-            await engine.set_labels(live.name, home)
-            await engine.wiring.record_moves({pair.live: cable}, notes={})
-            await engine.wiring.finish_moves()
-            await task.step_done("keep")
-            await task.step_started("remove")
-            await engine.delete(other)
-            await task.step_done("remove")
-            await task.step_started("clear")
-            await _clear_sandbox(session, sandbox)
-            await task.step_done("clear")
+    async with session.task(
+        "ioc promote", detail=pair.ioc, steps=steps, listener=talk.listener
+    ) as task:
+        await task.step_started("keep")
+        # Home first: with two machines this changes nothing, with one it is what holds.
+        cable = (await engine.wiring.cables())[pair.live].recorded
+        await engine.set_labels(live.name, home)
+        await engine.wiring.record_moves({pair.live: cable}, notes={})
+        await engine.wiring.finish_moves()
+        await task.step_done("keep")
+        await task.step_started("remove")
+        await engine.delete(other)
+        await task.step_done("remove")
+        await task.step_started("clear")
+        await _clear_sandbox(session, sandbox)
+        await task.step_done("clear")
 
 
 async def _clear_sandbox(session: Session, sandbox: str) -> None:

@@ -32,13 +32,9 @@ async def take_down(session: Session, *, listener: TaskListener | None) -> int:
             machines = await session.machines()
             running = [m for m in machines.values() if m.state is not MachineState.STOPPED]
             batches = _batches(session, running)
-            async with session.catalogue_open() as catalogue:
-                steps = [(f"stop {m.name}", f"stop {m.name}") for b in batches for m in b]
-                task = await catalogue.begin_task(
-                    facility=session.name, verb="down", steps=steps, listener=listener
-                )
-                async with task:
-                    await _stop(batches, task, engine.stop)
+            steps = [(f"stop {m.name}", f"stop {m.name}") for b in batches for m in b]
+            async with session.task("down", steps=steps, listener=listener) as task:
+                await _stop(batches, task, engine.stop)
             session.take_note(Standing.DOWN)
             await engine.shut_down()
     return len(running)

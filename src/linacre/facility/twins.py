@@ -10,7 +10,6 @@ from linacre.facility.apply import Work, apply
 from linacre.facility.bring_up import Talk
 from linacre.facility.image import have_image, image_digest
 from linacre.facility.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
-from linacre.facility.lock import FacilityLock
 from linacre.facility.models import Ioc
 from linacre.facility.models.sources import FolderSource
 from linacre.facility.plan import Found, make_plan
@@ -41,11 +40,7 @@ async def make_twin(session: Session, name: str, *, source: Path | None, talk: T
     the twin does not boot.
     """
     ioc = _with_source(session, session.check_ioc(name), source)
-    async with (
-        FacilityLock(session.paths, command=f"ioc twin {name}", clock=session.clock),
-        session.engine_up() as engine,
-    ):
-        _ = engine.wiring
+    async with session.changing(f"ioc twin {name}", cables=True):
         pair = await session.pair(name)
         declared = await _declared(session, ioc, pair)
         twin = declared.machines[0]
@@ -119,13 +114,6 @@ async def _carry_out(session: Session, declared: Declared, pair: Pair, talk: Tal
     )
     talk.show_plan(plan)
     steps = [(step.key, step.title) for step in plan.steps]
-    async with session.catalogue_open() as catalogue:
-        task = await catalogue.begin_task(
-            facility=session.name,
-            verb="ioc twin",
-            detail=f"{pair.ioc} from {declared.machines[0].labels[ORIGIN]}",
-            steps=steps,
-            listener=talk.listener,
-        )
-        async with task:
-            await apply(plan, work, task)
+    detail = f"{pair.ioc} from {declared.machines[0].labels[ORIGIN]}"
+    async with session.task("ioc twin", detail=detail, steps=steps, listener=talk.listener) as task:
+        await apply(plan, work, task)
