@@ -78,3 +78,7 @@ class Wiring(Protocol):
     ) -> dict[IPv4Address, tuple[str, ...]]:
         """Return the MAC addresses that answer to ARP for addresses on a network."""
         ...
+
+    def uplink_fault(self, network: str, uplink: str) -> str | None:
+        """Say why machines on a network do not reach the site by its uplink, or None."""
+        ...

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 PVS = "pvs"
 BOOTED = "booted"
@@ -36,6 +36,14 @@ class IocState:
             new = self.run / f"{PVS}.new"
             new.write_text("".join(f"{name}\n" for name in names))
             new.replace(self.run / PVS)
+
+    def add_pvs(self, names: Iterable[str]) -> None:
+        """Write the names of more PVs beside those of another server in the same IOC."""
+        known: list[str] = []
+        if self.run is not None:
+            with suppress(OSError):
+                known = (self.run / PVS).read_text().splitlines()
+        self.tell_pvs(dict.fromkeys([*known, *names]))
 
     def tell_booted(self) -> None:
         """Say that the IOC serves."""
@@ -102,13 +110,27 @@ def _patch_caproto(ioc: IocState, common: ModuleType) -> None:
 
 
 def _patch_p4p(ioc: IocState, server: ModuleType) -> None:
-    # Its providers may make PVs as they are asked for: their number is unknown.
     context: Any = vars(server)["Server"]
     context_init = context.__init__
 
     @functools.wraps(context_init)
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        context_init(self, *args, **kwargs)
+    def init(self: Any, providers: Iterable[Any], *args: Any, **kwargs: Any) -> None:
+        there = list(providers)
+        context_init(self, there, *args, **kwargs)
+        if (names := _static_names(there)) is not None:
+            ioc.add_pvs(names)
         ioc.tell_booted()
 
     context.__init__ = init
+
+
+def _static_names(providers: Iterable[Any]) -> list[str] | None:
+    """Return the names of p4p's PVs; None where a provider makes PVs as they are asked for."""
+    names: list[str] = []
+    for given in providers:
+        provider: Any = cast(Any, given[0]) if isinstance(given, tuple) else given
+        keys = getattr(provider, "keys", None)
+        if keys is None:
+            return None
+        names += map(str, keys())
+    return names

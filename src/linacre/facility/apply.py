@@ -153,6 +153,10 @@ class _Runner:
                 await engine.start(spec.name)
             case Action.RESTART:
                 await engine.restart_program(spec.name)
+            case Action.PLUG:
+                cable = (await engine.wiring.cables())[spec.name]
+                await engine.wiring.record_moves({spec.name: cable.recorded}, notes={})
+                await engine.wiring.finish_moves()
             case Action.CHECK:
                 pass
             case _:

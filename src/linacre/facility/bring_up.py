@@ -82,7 +82,11 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
         found = Found(await session.machines(), await session.engine.record())
     settled = settle(declared, found.machines, found.record)
     declared = settled.declared
-    found = replace(found, silent=await _silent(session, settled, found.machines))
+    found = replace(
+        found,
+        silent=await _silent(session, settled, found.machines),
+        moved=await _moved(session) if found.machines else {},
+    )
     plan = make_plan(
         declared,
         found,
@@ -92,6 +96,13 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
     )
     notes = (*_notes(session, declared, plan), *_twin_notes(settled, found.machines))
     return Prospect(declared, found, plan, notes, settled.pairs)
+
+
+async def _moved(session: Session) -> dict[str, str | None]:
+    if Capability.CABLES not in session.engine.capabilities():
+        return {}
+    cables = (await session.engine.wiring.cables()).values()
+    return {cable.machine: cable.recorded for cable in cables if not cable.is_right}
 
 
 async def _silent(
@@ -224,13 +235,6 @@ async def _carry_out(session: Session, options: UpOptions, prospect: Prospect, t
         boot_limit_s=options.boot_limit_s,
     )
     steps = [(step.key, step.title) for step in prospect.plan.steps]
-    async with session.catalogue_open() as catalogue:
-        task = await catalogue.begin_task(
-            facility=session.name,
-            verb="up",
-            detail=str(session.declaration.file),
-            steps=steps,
-            listener=talk.listener,
-        )
-        async with task:
-            await apply(prospect.plan, work, task)
+    detail = str(session.declaration.file)
+    async with session.task("up", detail=detail, steps=steps, listener=talk.listener) as task:
+        await apply(prospect.plan, work, task)

@@ -32,6 +32,7 @@ class Action(StrEnum):
     START = "start"
     RESTART = "restart"
     CHECK = "check"
+    PLUG = "plug"
     REMOVE = "remove"
     RECORD = "record"
 
@@ -59,6 +60,8 @@ class Found:
     record: Mapping[str, str] = field(default_factory=dict[str, str])
     silent: frozenset[str] = frozenset()
     """Running machines whose IOC does not serve: it has not booted, or keeps ending."""
+    moved: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    """Machines whose cable is not where it is recorded to be: the network it belongs in."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,10 @@ class _Planner:
             self._replace(spec, found)
         else:
             self._adjust(spec, found)
+            if spec.name in self._found.moved:
+                network = self._found.moved[spec.name]
+                where = f"into {network}" if network else "out"
+                self._add(Action.PLUG, spec.name, f"plug {spec.name} {where}: its cable was moved")
 
     def _base(self, spec: MachineSpec) -> list[str]:
         image = f"image {spec.image}"

@@ -141,7 +141,7 @@ def _line_for(path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
     example = _example((*outer,), key, data)
     if example is None:
         return "what the reference of the facility file says"
-    return f"{key}: {_flow(example)}" if isinstance(key, str) else _flow(example)
+    return f"{told(key)}: {_flow(example)}" if isinstance(key, str) else _flow(example)
 
 
 def _example(outer: tuple[Key, ...], key: Key, data: Mapping[str, Any]) -> Any:

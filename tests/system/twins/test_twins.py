@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from harness import DATABASE, Site, until
 
+from linacre.engines.incus.cable import veth_name
+
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -142,6 +144,20 @@ def test_a_cable_is_pulled_and_plugged_in(site: Site) -> None:
     # The twin lost its place in the sandbox at the swap back.
     site.ok("ioc", "plug", "a", "--twin")
     assert value(site, "a", network="controls-twins") == "8.5"
+
+
+def test_cables_moved_by_hand_are_brought_back_by_up(site: Site) -> None:
+    runs = [site.identity(machine, "softIoc") for machine in ("a", "b")]
+    moved = ("b", "desk-controls")
+    for machine in moved:
+        link = veth_name(site.name, machine)
+        subprocess.run(["ip", "link", "set", "dev", link, "nomaster"], check=True)
+    assert not site.on("controls") & set(moved)
+    said = site.up().err
+    for machine in moved:
+        assert f"plug {machine} into controls: its cable was moved" in said
+    assert value(site, "b") == "2.5"
+    assert all(each.is_alive for each in runs)
 
 
 def test_what_cannot_be_plugged_is_refused(site: Site) -> None:

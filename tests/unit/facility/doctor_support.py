@@ -54,6 +54,9 @@ class FakeWiring:
     owned: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     waits: list[float] = field(default_factory=list[float])
 
+    def uplink_fault(self, network: str, uplink: str) -> str | None:
+        return None if uplink == "there" else f"this host has no interface {uplink}"
+
     async def owners(
         self, network: str, addresses: Sequence[IPv4Address], *, wait_s: float = 0.3
     ) -> dict[IPv4Address, tuple[str, ...]]:

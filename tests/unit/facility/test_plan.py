@@ -180,3 +180,14 @@ def test_a_changed_network_is_made_again():
 def test_a_changed_comment_in_the_file_is_recorded_and_nothing_else():
     made = make_plan(declared(A), found(machine(A)), digest="file-2")
     assert actions(made) == ["record declaration"]
+
+
+def test_a_cable_that_was_moved_by_hand_is_plugged_where_it_is_recorded():
+    have = replace(found(machine(A), machine(DESK)), moved={"desk-controls": "controls", "a": None})
+    made = plan(declared(A, DESK), have)
+    assert {s.key: s.title for s in made.steps} == {
+        "plug desk-controls": "plug desk-controls into controls: its cable was moved",
+        "plug a": "plug a out: its cable was moved",
+        "record declaration": "record the declaration",
+    }
+    assert not made.restarts

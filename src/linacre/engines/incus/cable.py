@@ -12,8 +12,8 @@ import fcntl
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from linacre.base.errors import EngineError
@@ -67,12 +67,12 @@ class Cables:
     def _file(self) -> Path:
         return self._folder / "plugged"
 
-    @contextmanager
-    def alone(self) -> Generator[None]:
-        """Keep other commands from changing cables for the block; held for moments only."""
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[None]:
+        """Keep others from changing cables for the block; held for moments only."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
             yield
 
     def prepare(self) -> None:

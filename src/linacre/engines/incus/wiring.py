@@ -12,6 +12,7 @@ from linacre.engines.incus import arp
 from linacre.engines.incus.cable import Cables, bridge_name
 from linacre.engines.incus.project import Project
 from linacre.engines.incus.resets import Resetter
+from linacre.engines.incus.uplink import missing_joint
 
 _UNPLUGGED = "-"
 _MOVING = "moving"
@@ -69,8 +70,10 @@ class IncusWiring:
             _key(machine): None if network == homes.get(machine) else network or _UNPLUGGED
             for machine, network in moves.items()
         }
-        with self._cables.alone():
-            await self._project.set_record({**notes, **entries, _MOVING: " ".join(moves)})
+        async with self._cables.alone():
+            waiting = (await self._project.record()).get(_MOVING, "").split()
+            moving = " ".join(dict.fromkeys([*waiting, *moves]))
+            await self._project.set_record({**notes, **entries, _MOVING: moving})
 
     async def forget(self, machine: str) -> None:
         """Drop what is written down of a machine that is gone."""
@@ -80,7 +83,7 @@ class IncusWiring:
         """Do the moves that are written down and not done; return what was done, a line each."""
         if _MOVING not in await self._project.record():
             return ()
-        with self._cables.alone():
+        async with self._cables.alone():
             # Whoever wrote it down may have done it meanwhile.
             record = await self._project.record()
             moving = record.get(_MOVING, "").split()
@@ -121,3 +124,7 @@ class IncusWiring:
         """Return the MAC addresses that answer to ARP for addresses on a network."""
         bridge = bridge_name(self._facility, network)
         return await arp.owners(bridge, addresses, wait_s=wait_s)
+
+    def uplink_fault(self, network: str, uplink: str) -> str | None:
+        """Say why machines on a network do not reach the site by its uplink, or None."""
+        return missing_joint(bridge_name(self._facility, network), uplink)

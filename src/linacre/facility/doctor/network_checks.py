@@ -132,7 +132,7 @@ async def cables_recorded(facts: Facts) -> Outcome:
 def _replug(facts: Facts, cable: Cable) -> str:
     each = next((each for each in facts.ioc_machines if each.name == cable.machine), None)
     if each is None:
-        return f"linacre up --rebuild {cable.machine}"
+        return "linacre up"
     if cable.recorded is None:
         return each.command("unplug")
     return each.command("plug", "--network", cable.recorded)
@@ -149,10 +149,6 @@ async def uplinks_there(facts: Facts) -> Outcome:
         return not_applicable("no network has an uplink")
     if not facts.has(Capability.UPLINK):
         return not_applicable(no_cables(facts))
-    # What is joined to what is seen on this host's links alone, without asking the daemon.
-    from linacre.engines.incus.cable import bridge_name
-    from linacre.engines.incus.uplink import missing_joint
-
     findings = [
         problem(
             network,
@@ -160,7 +156,7 @@ async def uplinks_there(facts: Facts) -> Outcome:
             f"see ip link show {uplink}; then linacre up",
         )
         for network, uplink in declared.items()
-        if (why := missing_joint(bridge_name(facts.facility.facility, network), uplink))
+        if (why := facts.engine.wiring.uplink_fault(network, uplink))
     ]
     named = ", ".join(f"{network} through {uplink}" for network, uplink in declared.items())
     return Outcome(named, tuple(findings))

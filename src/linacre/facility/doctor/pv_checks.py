@@ -108,6 +108,9 @@ async def _read(facts: Facts, network: str, served: list[_Served]) -> tuple[int,
         answers = read_answer(done.stdout)
     except (ValueError, KeyError, TypeError):
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        if said and "No module named" in said[0]:
+            text = f"it is of an older image, and cannot read {listed(s.each.name for s in served)}"
+            return 0, [problem(desk.name, text, f"linacre up --rebuild {desk.name}")]
         raise LinacreError(
             f"the reader of PVs at {desk.name} gave no answer "
             f"({said[0] if said else f'status {done.status}'})"

@@ -47,5 +47,5 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def one_of(words: Iterable[str]) -> str:
     """Return words as a choice: `a`, `a or b`, `a, b or c`."""
-    *most, last = words
+    *most, last = (told(word) for word in words)
     return f"{', '.join(most)} or {last}" if most else last
