@@ -15,7 +15,7 @@ from linacre.base.tasks import TaskListener
 from linacre.engines.base import Capability, Limits, Machine, MachineState
 from linacre.facility.apply import Work, apply
 from linacre.facility.image import have_image, image_digest
-from linacre.facility.labels import ORIGIN
+from linacre.facility.labels import IMAGE, ORIGIN
 from linacre.facility.load import Declaration
 from linacre.facility.lock import FacilityLock
 from linacre.facility.models import Access, Ioc
@@ -132,7 +132,7 @@ def _rebuilds(declared: Declared, found: Found, asked: tuple[str, ...]) -> froze
     outdated = {
         spec.name
         for spec in declared.machines
-        if (machine := found.machines.get(spec.name)) and machine.labels.get("image") != spec.image
+        if (machine := found.machines.get(spec.name)) and machine.labels.get(IMAGE) != spec.image
     }
     chosen = set(asked) - {ALL_OUTDATED}
     return frozenset(chosen | outdated if ALL_OUTDATED in asked else chosen)
