@@ -28,6 +28,7 @@ PAIR = {"a", "a-twin"}
 def site(make_site: Callable[[str], Site]) -> Site:
     """A facility of one IOC with a twin, and the twin is live."""
     site = make_site("swap")
+    site.settings = {"autostart": True}
     site.ioc("a", 11)
     site.up()
     site.twin("a")
