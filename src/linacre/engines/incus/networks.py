@@ -20,6 +20,7 @@ from linacre.engines.incus.links import link_there, told_by_ip
 _ALL = "/1.0/networks"
 _MAKING_LIMIT_S = 2.0
 _TRIES = 20
+_MENDING_TRIES = 3
 
 
 class Networks:
@@ -168,13 +169,22 @@ async def _mend_broadcast(bridge: str) -> None:
 
     Without it libca and pvxs on this host do not search on the bridge.
     """
-    told = await told_by_ip("-4", "address", "show", "dev", bridge)
-    for each in (address for link in told for address in link.get("addr_info", [])):
-        if "broadcast" not in each:
-            # The kernel changes no broadcast address: out and in again, in one go.
-            address = f"{each['local']}/{each['prefixlen']}"
-            orders = (
-                f"address delete {address} dev {bridge}\n"
-                f"address add {address} broadcast + dev {bridge}\n"
-            )
-            await run_tool("ip", "-batch", "-", stdin=orders.encode())
+    for left in reversed(range(_MENDING_TRIES)):
+        told = await told_by_ip("-4", "address", "show", "dev", bridge)
+        lacking = [
+            f"{each['local']}/{each['prefixlen']}"
+            for link in told
+            for each in link.get("addr_info", [])
+            if "broadcast" not in each
+        ]
+        if not lacking:
+            return
+        # The kernel changes no broadcast address: out and in again, in one go.
+        orders = "".join(
+            f"address delete {each} dev {bridge}\naddress add {each} broadcast + dev {bridge}\n"
+            for each in lacking
+        )
+        said = await run_tool("ip", "-batch", "-", stdin=orders.encode(), check=False)
+        # The daemon, or another command, may have changed it between the look and the order.
+        if "Command failed" in said and left == 0:
+            raise EngineError(f"{bridge} has no broadcast address: {said.splitlines()[0]}")
