@@ -77,7 +77,7 @@ def test_a_module_stays_with_one_worker_and_all_timings_are_printed(tree: Path) 
     assert workers["test_one_facility"] == workers["test_incus_clients"]
     assert set.union(*workers.values()) == {"gw0", "gw1"}
     ended = re.findall(r"^\[(gw\d)\].* tests/system/(\S+)::", printed, re.MULTILINE)
-    first = {worker: module for worker, module in reversed(ended)}
+    first = dict(reversed(ended))
     assert "crash/test_interrupted_up.py" in first.values(), "the longest is a worker's first"
 
 
