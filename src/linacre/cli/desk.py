@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _network(session: Session, named: str | None) -> str:
-    from linacre.facility.settle import twins_network
+    from linacre.facility.roles import twins_network
 
     networks = session.declaration.facility.networks
     if named is None:

@@ -12,6 +12,7 @@ from linacre.facility.document import Problem
 from linacre.facility.models import Facility, Ioc, desk_name
 from linacre.facility.models.telling import nearest, one_of
 from linacre.facility.order import cycles
+from linacre.facility.roles import other_name, twins_network
 
 
 def check(facility: Facility, folder: Path, *, names: Names) -> list[Problem]:
@@ -80,6 +81,17 @@ def _machine_names(facility: Facility) -> Iterator[Problem]:
             yield Problem(
                 ("iocs", desk_name(network)),
                 f"this is the name of the desk of network {network}; give the IOC another name",
+            )
+        if (sandbox := twins_network(network)) in facility.networks:
+            yield Problem(
+                ("networks", sandbox),
+                f"this is the name of the sandbox of {network}'s twins; give it another name",
+            )
+    for ioc in facility.iocs:
+        if (twin := other_name(ioc, ioc)) in facility.iocs:
+            yield Problem(
+                ("iocs", twin),
+                f"this is the name of the twin of {ioc}; give the IOC another name",
             )
 
 

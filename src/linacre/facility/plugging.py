@@ -7,8 +7,8 @@ from linacre.engines.base import Machine
 from linacre.facility.addresses import mac_address
 from linacre.facility.bring_up import Talk
 from linacre.facility.iocs import existing_machine
+from linacre.facility.roles import twins_network
 from linacre.facility.session import Session
-from linacre.facility.settle import twins_network
 from linacre.facility.swap import connected_now, told
 
 

@@ -9,6 +9,7 @@ from linacre.engines.base import Machine, MachineKind
 from linacre.facility.labels import IOC
 
 TWIN_ENDING = "-twin"
+TWINS_ENDING = "-twins"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ def other_name(ioc: str, machine: str) -> str:
     """Return the name of the other machine of an IOC."""
     twin = f"{ioc}{TWIN_ENDING}"
     return ioc if machine == twin else twin
+
+
+def twins_network(network: str) -> str:
+    """Return the sandbox on which the twins of a network's IOCs are tested."""
+    return f"{network}{TWINS_ENDING}"
 
 
 def ioc_of(machine: Machine) -> str | None:

@@ -8,15 +8,8 @@ from ipaddress import IPv4Interface
 
 from linacre.engines.base import Machine, MachineKind, MachineSpec, Payload
 from linacre.facility.labels import ADDRESS, DECLARED_DIGEST, IMAGE, NETWORK, PROGRAM_DIGEST
-from linacre.facility.roles import Pair, pairs
+from linacre.facility.roles import Pair, pairs, twins_network
 from linacre.facility.specs import Declared
-
-TWINS_ENDING = "-twins"
-
-
-def twins_network(network: str) -> str:
-    """Return the sandbox on which the twins of a network's IOCs are tested."""
-    return f"{network}{TWINS_ENDING}"
 
 
 @dataclass(frozen=True)

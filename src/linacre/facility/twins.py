@@ -13,9 +13,9 @@ from linacre.facility.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN
 from linacre.facility.models import Ioc
 from linacre.facility.models.sources import FolderSource
 from linacre.facility.plan import Found, make_plan
-from linacre.facility.roles import Pair, other_name
+from linacre.facility.roles import TWINS_ENDING, Pair, other_name, twins_network
 from linacre.facility.session import Session
-from linacre.facility.settle import TWINS_ENDING, as_found, twins_network
+from linacre.facility.settle import as_found
 from linacre.facility.specs import Declared, Maker, network_spec
 
 

@@ -124,7 +124,7 @@ async def _read(facts: Facts, network: str, served: list[_Served]) -> tuple[int,
 
 
 def _home(network: str) -> str:
-    from linacre.facility.settle import TWINS_ENDING
+    from linacre.facility.roles import TWINS_ENDING
 
     return network.removesuffix(TWINS_ENDING)
 

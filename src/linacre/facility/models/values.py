@@ -121,12 +121,13 @@ def _host_name(value: str, *, longest: int) -> str:
 
 
 def _name(value: str) -> str:
-    return _host_name(value, longest=63)
+    # An IOC's twin is the machine <ioc>-twin, which must be a host name too.
+    return _host_name(value, longest=63 - len("-twin"))
 
 
 def _network_name(value: str) -> str:
-    # The desk of a network is the machine desk-<network>, which must be a host name too.
-    return _host_name(value, longest=63 - len("desk-"))
+    # So must desk-<network>-twins, the desk of the sandbox of its twins.
+    return _host_name(value, longest=63 - len("desk-") - len("-twins"))
 
 
 def _address(value: object) -> IPv4Address:
