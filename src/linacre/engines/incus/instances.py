@@ -12,6 +12,7 @@ from linacre.engines.incus import leftovers, machines, names, payload, storage, 
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
 
+_FILE_TRIES, _FILE_PERIOD_S = 50, 0.1
 _RESTART_IOC = "/usr/lib/linacre/restart-ioc"
 
 
@@ -84,13 +85,17 @@ class Instances:
             "X-Incus-write": "overwrite",
             "Content-Type": "application/octet-stream",
         }
-        await self._client.request(
-            "POST",
-            _path(spec.name, "/files"),
-            query={"path": str(payload.INBOX)},
-            data=await asyncio.to_thread(payload.to_tar, spec.payload),
-            headers=headers,
-        )
+        data = await asyncio.to_thread(payload.to_tar, spec.payload)
+        path, query = _path(spec.name, "/files"), {"path": str(payload.INBOX)}
+        for left in reversed(range(_FILE_TRIES)):
+            try:
+                await self._client.request("POST", path, query=query, data=data, headers=headers)
+                return
+            except IncusError as error:
+                # The daemon's helper for an instance of this name that is gone is ending still.
+                if "forkfile.sock" not in str(error) or left == 0:
+                    raise
+            await asyncio.sleep(_FILE_PERIOD_S)
 
     async def update(self, spec: MachineSpec, *, plugged: str | None) -> None:
         """Bring configuration, devices, payload, labels and cable of an instance to the spec."""
