@@ -1,0 +1,5 @@
+# Magnets of CLARA's linac 1: the solenoids around it.
+
+dbLoadTemplate("db/l01.substitutions")
+
+iocInit
