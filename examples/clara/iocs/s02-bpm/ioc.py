@@ -1,4 +1,4 @@
-"""Beam position monitors of CLARA's section S02: a softioc program, with a model for hardware."""
+"""Beam position monitors, named as arguments: a softioc program, with a model for hardware."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import ctypes
 import json
 import math
 import random
+import sys
 import time
 from pathlib import Path
 
 from softioc import asyncio_dispatcher, builder, imports, softioc
 
-NAMES = ("CLA-S02-DIA-BPM-01", "CLA-S02-DIA-BPM-02")
 PERIOD_S = 0.5
 NOISE_MM = 0.005
 DRIFT_MM = 0.03
 DRIFT_PERIOD_S = 120.0
 RAW_ELEMENTS = 9
+PLATES = ("North", "South", "East", "West")
 DBR_LONG = 5
 DBR_DOUBLE = 10
 
@@ -48,7 +49,7 @@ class Bpm:
         self._phase = float(number)
         self._offsets = offsets
         builder.SetDeviceName(name)
-        limits = {"LOPR": -15, "HOPR": 15}
+        limits = {"LOPR": -15, "HOPR": 15, "MDEL": 0.01, "ADEL": 0.02}
         self._x = builder.aIn("X", EGU="mm", PREC=4, DESC="Horizontal position", **limits)
         self._y = builder.aIn("Y", EGU="mm", PREC=4, DESC="Vertical position", **limits)
         self._ready = builder.boolIn("RDY", "NO BEAM", "BEAM", DESC="Beam present")
@@ -67,6 +68,10 @@ class Bpm:
         for kind, text, start, unit in (("A", "Attenuator", 12, "dB"), ("D", "Delay", 0, "ns")):
             for plate in (1, 2):
                 self._settable(f"{kind}{plate}", f"{text} {plate}", start, unit)
+        self._plates = [
+            builder.aIn(f"{plate}:DWnd:V", EGU="V", PREC=4, MDEL=0.002, ADEL=0.004)
+            for plate in PLATES
+        ]
         imports.dbLoadDatabase(str(Path("raw.db").resolve()), None, f"NAME={name}")
 
     def _settable(self, suffix: str, text: str, start: int, unit: str) -> None:
@@ -97,7 +102,10 @@ class Bpm:
         y = DRIFT_MM * math.cos(turn) + random.gauss(0, NOISE_MM)
         self._x.set(round(x - self._offsets.get(f"{self.name}:X", 0.0), 5))
         self._y.set(round(y - self._offsets.get(f"{self.name}:Y", 0.0), 5))
-        self._put_raw((now, x, y, 1.0 + x / 15, 1.0 - x / 15, 1.0 + y / 15, 1.0 - y / 15, 0.0, 0.0))
+        signals = (1.0 + y / 15, 1.0 - y / 15, 1.0 + x / 15, 1.0 - x / 15)
+        for plate, signal in zip(self._plates, signals, strict=True):
+            plate.set(signal)
+        self._put_raw((now, x, y, *signals, 0.0, 0.0))
 
     def _put_raw(self, values: tuple[float, ...]) -> None:
         record = f"{self.name}:DATA:B2V"
@@ -120,7 +128,7 @@ async def run(bpms: list[Bpm]) -> None:
 def main() -> None:
     dispatcher = asyncio_dispatcher.AsyncioDispatcher()
     offsets = load_offsets()
-    bpms = [Bpm(name, number, offsets) for number, name in enumerate(NAMES)]
+    bpms = [Bpm(name, number, offsets) for number, name in enumerate(sys.argv[1:])]
     builder.LoadDatabase()
     softioc.iocInit(dispatcher)
     asyncio.run_coroutine_threadsafe(run(bpms), dispatcher.loop)
