@@ -6,19 +6,18 @@ Its argument says which: `gun` or `l01`.
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 from pathlib import Path
 from typing import Any
 
+from channels import make_channels, noisy
 from names import STATIONS, Names
 from protection import make_modulator, make_protection
 from readings import Readings
 from softioc import alarm, asyncio_dispatcher, autosave, builder, imports, softioc
-from station import ACHIEVED, AMPLITUDE_MAX, REFLECTED, Station
+from station import ACHIEVED, AMPLITUDE_MAX, Station
 
 PERIOD_S = 0.5
-NOISE = 0.002
 TIME_SAMPLES = 1017
 
 # Declared persistent, so what is here outlives the machine: the set points of the records that
@@ -58,9 +57,6 @@ class Ioc:
             )
             self._readings.publish()
             await asyncio.sleep(PERIOD_S)
-
-    def _noisy(self, value: float) -> float:
-        return value * (1 + random.gauss(0, NOISE)) if value else 0.0
 
     def _make_low_level(self) -> None:
         builder.SetDeviceName(self._names.low_level)
@@ -119,28 +115,7 @@ class Ioc:
         builder.WaveformIn(
             "app:time_vector", [n * 5 / (TIME_SAMPLES - 1) for n in range(TIME_SAMPLES)]
         )
-        self._make_channels()
-
-    def _make_channels(self) -> None:
-        """Make the average and the highest power in a pulse, W."""
-        for number, part, text in (
-            (1, 1.0, "Klystron forward"),
-            (3, 0.9, "Cavity forward"),
-            (4, 0.9 * REFLECTED, "Cavity reverse"),
-        ):
-            for kind, factor in (("Avg", 1.0), ("Hi", 1.05)):
-                scale = 1e6 * part * factor
-                dead = 0.01 * scale
-                self._readings.add(
-                    builder.aIn,
-                    f"ad1:ch{number}:Power:Wnd:{kind}",
-                    read=lambda scale=scale: self._noisy(scale * self._station.power_mw),
-                    EGU="W",
-                    PREC=0,
-                    MDEL=dead * self._names.power_max_mw,
-                    ADEL=2 * dead * self._names.power_max_mw,
-                    DESC=f"{text}, {kind}",
-                )
+        make_channels(self._names, self._station, self._readings)
 
     def _amplitude_set(self, amplitude: float) -> None:
         self._set_power.set(round(self._station.power(amplitude), 6), process=False)
@@ -166,7 +141,7 @@ class Ioc:
         self._readings.add(
             builder.aIn,
             "getPower",
-            read=lambda: self._noisy(station.power_mw),
+            read=lambda: noisy(station.power_mw),
             EGU="MW",
             PREC=3,
             LOPR=0,
