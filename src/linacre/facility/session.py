@@ -70,12 +70,20 @@ class Place:
         """
         await self.engine.open()
         try:
-            if Capability.CABLES in self.engine.capabilities():
-                for moved in await self.engine.wiring.finish_moves():
-                    self.say(f"finished what was cut short: {moved}")
+            await self._finish_moves()
             yield self.engine
         finally:
             await self.engine.close()
+
+    async def _finish_moves(self) -> None:
+        if Capability.CABLES not in self.engine.capabilities():
+            return
+        try:
+            for moved in await self.engine.wiring.finish_moves():
+                self.say(f"finished what was cut short: {moved}")
+        except LinacreError as error:
+            # The command goes on: it may be the one that mends what is in the way.
+            self.say(f"cables are still to be moved, as was written down: {error}")
 
     @asynccontextmanager
     async def engine_up(self) -> AsyncGenerator[Engine]:

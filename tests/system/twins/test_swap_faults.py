@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from harness import Site, until
@@ -202,18 +203,37 @@ exec {ip} "$@"
 """
 
 
+def failing_ip(site: Site, label: str) -> tuple[str, Path]:
+    """Return a PATH on which `ip` fails once in the middle of a move, and that `ip`."""
+    tool = site.root / label / "ip"
+    tool.parent.mkdir()
+    tool.write_text(_FAILS_ONCE.format(ip=shutil.which("ip")))
+    tool.chmod(0o755)
+    return f"{tool.parent}:{os.environ['PATH']}", tool
+
+
+def test_a_move_that_cannot_be_finished_stops_no_command(site: Site) -> None:
+    live = site.status()["a"]["live"]
+    (other,) = PAIR - {live}
+    done = site.run("ioc", "swap", "a", "--yes", LINACRE_TEST_KILL_AFTER="4")
+    assert done.status == KILLED
+    path, _ = failing_ip(site, "once")
+    done = site.run("status", "--json", PATH=path)
+    assert "cables are still to be moved, as was written down: " in done.err
+    assert "No buffer space available" in done.err
+    assert f'"live": "{other}"' in done.out
+    assert not site.on("controls") & PAIR
+    assert f"{other} is plugged into controls" in site.run("status").err
+    assert_live(site, other)
+
+
 def test_a_swap_that_fails_is_put_back(site: Site) -> None:
     """The kernel takes the first order of a move and refuses the second."""
     live = site.status()["a"]["live"]
-    folder = site.root / "bin"
-    folder.mkdir()
-    tool = folder / "ip"
-    tool.write_text(_FAILS_ONCE.format(ip=shutil.which("ip")))
-    tool.chmod(0o755)
-    path = f"{folder}:{os.environ['PATH']}"
+    path, tool = failing_ip(site, "fails")
     done = site.run("ioc", "swap", "a", "--yes", PATH=path)
     assert done.status == 1
-    assert (folder / "ip.used").exists()
+    assert tool.with_name("ip.used").exists()
     assert "No buffer space available" in done.problem
     assert done.problem.endswith(f"{live} is the live one as before")
     assert_live(site, live)
