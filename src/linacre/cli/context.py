@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from linacre.base.tasks import TaskEvent, TaskListener
     from linacre.catalogue.catalogue import Catalogue
     from linacre.cli.render import UpProgress
-    from linacre.facility.bring_up import Talk
     from linacre.facility.plan import Plan
     from linacre.facility.session import Session
+    from linacre.facility.talk import Talk
 
 FileOption = Annotated[
     Path | None,
@@ -93,7 +93,7 @@ def confirm(question: str) -> bool:
 
 def progress_talk(progress: UpProgress, *, yes: bool) -> Talk:
     """Return how a command with steps speaks: its plan, its steps and its questions."""
-    from linacre.facility.bring_up import Talk
+    from linacre.facility.talk import Talk
 
     def announce(plan: Plan) -> None:
         progress.expect(len(plan.steps))

@@ -23,9 +23,10 @@ from linacre.cli.context import (
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
-    from linacre.facility.bring_up import Talk, UpOptions
+    from linacre.facility.prospect import UpOptions
     from linacre.facility.session import Session
     from linacre.facility.status import FacilityStatus
+    from linacre.facility.talk import Talk
 
 WhereArgument = Annotated[
     Path | None,
@@ -64,7 +65,7 @@ def up(
 ) -> None:
     """Bring the facility to what its file says; what is right already is left alone."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.bring_up import UpOptions
+    from linacre.facility.prospect import UpOptions
 
     async def work(progress: UpProgress) -> bool:
         session = await session_of(where or file)
@@ -114,7 +115,7 @@ async def _arrange_boot(session: Session) -> None:
 def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOption = False) -> None:
     """Show what `up` would do, and change nothing."""
     from linacre.cli.render import print_json
-    from linacre.facility.bring_up import UpOptions, look_ahead
+    from linacre.facility.prospect import UpOptions, look_ahead
 
     async def work() -> None:
         session = await session_of(where or file)

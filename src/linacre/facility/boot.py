@@ -15,7 +15,6 @@ from linacre.base.paths import StatePaths
 from linacre.base.tasks import TaskState
 from linacre.engines.base import Engine, Machine, MachineKind, MachineState
 from linacre.facility.apply import Work, apply
-from linacre.facility.bring_up import Talk
 from linacre.facility.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.lock import FacilityLock
 from linacre.facility.marks import is_marked
@@ -33,6 +32,7 @@ from linacre.facility.state import (
     read_note,
     write_note,
 )
+from linacre.facility.talk import Talk
 
 _ROUNDS = 3
 _BOOT_LIMIT_S = 180.0

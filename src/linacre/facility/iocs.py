@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineSpec, MachineState
-from linacre.facility.bring_up import UpOptions, look_ahead
+from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.facility.reports import wait_until_booted
 from linacre.facility.session import Session
 

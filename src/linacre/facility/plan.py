@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from linacre.engines.base import Machine, MachineKind, MachineSpec, MachineState, NetworkSpec
@@ -103,6 +103,38 @@ def make_plan(
     """
     planner = _Planner(declared, found, frozenset(rebuild))
     return planner.plan(digest=digest, prune=prune)
+
+
+_GROUND = frozenset({Action.PREPARE, Action.NETWORK, Action.IMAGE})
+"""What is done for machines and not to one."""
+
+
+def narrowed(plan: Plan, machines: Collection[str]) -> Plan:
+    """Return the part of a plan that concerns these machines, and what it stands on.
+
+    The declaration is recorded only where nothing else of the plan is left out.
+    """
+    by_key = {step.key: step for step in plan.steps}
+    chosen = [step for step in plan.steps if step.target in machines]
+    wanted = {step.key for step in chosen}
+    while chosen:
+        # What a step stands on goes with it, except another machine's.
+        stands_on = [by_key[key] for step in chosen for key in step.after if key not in wanted]
+        chosen = [step for step in stands_on if step.action in _GROUND]
+        wanted |= {step.key for step in chosen}
+    steps = [step for step in plan.steps if step.key in wanted]
+    recording = [step for step in plan.steps if step.action is Action.RECORD]
+    if len(steps) + len(recording) == len(plan.steps):
+        steps += recording
+    keys = {step.key for step in steps}
+    kept = (replace(s, after=tuple(key for key in s.after if key in keys)) for s in steps)
+    return replace(
+        plan,
+        steps=tuple(kept),
+        restarts=tuple(name for name in plan.restarts if name in machines),
+        outdated=tuple(name for name in plan.outdated if name in machines),
+        undeclared=(),
+    )
 
 
 class _Planner:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from linacre.base.errors import LinacreError, UserError
 from linacre.engines.base import Machine
 from linacre.facility.addresses import mac_address
-from linacre.facility.bring_up import Talk
 from linacre.facility.iocs import existing_machine
 from linacre.facility.roles import twins_network
 from linacre.facility.session import Session
 from linacre.facility.swap import connected_now, told
+from linacre.facility.talk import Talk
 
 
 async def plug(session: Session, name: str, network: str | None, *, twin: bool, talk: Talk) -> str:

@@ -17,10 +17,10 @@ from linacre.engines.base import (
     Part,
 )
 from linacre.epics.report import DOWN, IocReport
-from linacre.facility.bring_up import UpOptions, look_ahead
 from linacre.facility.labels import PROGRAM_DIGEST
 from linacre.facility.models import Ioc
 from linacre.facility.plan import Plan
+from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair
 from linacre.facility.session import Session

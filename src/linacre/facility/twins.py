@@ -7,7 +7,6 @@ from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.facility.apply import Work, apply
-from linacre.facility.bring_up import Talk
 from linacre.facility.image import have_image, image_digest
 from linacre.facility.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
 from linacre.facility.models import Ioc
@@ -17,6 +16,7 @@ from linacre.facility.roles import TWINS_ENDING, Pair, other_name, twins_network
 from linacre.facility.session import Session
 from linacre.facility.settle import as_found
 from linacre.facility.specs import Declared, Maker, network_spec
+from linacre.facility.talk import Talk
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ from linacre.base.tasks import TaskState
 from linacre.engines.base import MachineState
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.names import project
-from linacre.facility.bring_up import Talk, UpOptions, bring_up, look_ahead
+from linacre.facility.bring_up import bring_up
+from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.facility.session import Session, open_session
 from linacre.facility.status import facility_status
+from linacre.facility.talk import Talk
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -19,7 +19,7 @@ from linacre.facility.labels import (
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
 )
-from linacre.facility.plan import Action, Found, Plan, make_plan, network_record
+from linacre.facility.plan import Action, Found, Plan, make_plan, narrowed, network_record
 from linacre.facility.specs import Declared
 
 NETWORK = NetworkSpec("controls", IPv4Network("10.9.0.0/24"), IPv4Address("10.9.0.1"))
@@ -191,3 +191,25 @@ def test_a_cable_that_was_moved_by_hand_is_plugged_where_it_is_recorded():
         "record declaration": "record the declaration",
     }
     assert not made.restarts
+
+
+def test_a_narrowed_plan_has_one_machine_and_what_it_stands_on():
+    whole = plan(declared(A, B, DESK, b=("a",)), Found())
+    assert actions(narrowed(whole, {"b"})) == [
+        "prepare facility",
+        "network controls",
+        "image image-1",
+        "create b",
+        "start b",
+    ]
+
+
+def test_a_narrowed_plan_records_the_declaration_only_if_it_leaves_nothing_out():
+    have = found(machine(A))
+    whole = make_plan(declared(A, B), have, digest="file-2")
+    assert actions(narrowed(whole, {"b"})) == actions(whole)
+    whole = make_plan(declared(A, B), found(), digest="file-2")
+    assert "record declaration" not in actions(narrowed(whole, {"b"}))
+    assert actions(narrowed(make_plan(declared(A), have, digest="file-2"), {"a"})) == [
+        "record declaration"
+    ]

@@ -1,0 +1,164 @@
+"""What `up` would do: what is declared, what is found, and the plan between them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from linacre.base.errors import UserError
+from linacre.engines.base import Capability, Limits, Machine, MachineKind, MachineState
+from linacre.facility.image import image_digest
+from linacre.facility.labels import IMAGE, ORIGIN
+from linacre.facility.load import Declaration
+from linacre.facility.models import Access, Ioc
+from linacre.facility.plan import Found, Plan, make_plan, narrowed
+from linacre.facility.reports import ioc_report
+from linacre.facility.roles import Pair
+from linacre.facility.session import Session
+from linacre.facility.settle import Settled, settle
+from linacre.facility.specs import Declared, declared_facility
+
+ALL_OUTDATED = "all"
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """What `up` may do beside its ordinary work."""
+
+    prune: bool = False
+    """Remove machines that are no longer declared."""
+    rebuild: tuple[str, ...] = ()
+    """Machines to be made anew from the present image; `all` is every outdated one."""
+    only: frozenset[str] | None = None
+    """The IOCs to look after, the desks that know them included; None is the whole facility."""
+    boot_limit_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What is declared, what is found, and the plan between them."""
+
+    declared: Declared
+    found: Found
+    plan: Plan
+    notes: tuple[str, ...]
+    pairs: Mapping[str, Pair]
+    """The machines of each declared IOC."""
+
+
+async def look_ahead(session: Session, options: UpOptions) -> Prospect:
+    """Return what `up` would do, changing nothing. The engine is open, or holds nothing yet."""
+    declared = await declared_facility(
+        session.declaration,
+        engine=session.engine,
+        paths=session.paths,
+        image=image_digest(session),
+    )
+    found = Found()
+    if await session.engine.exists():
+        found = Found(await session.machines(), await session.engine.record())
+    settled = settle(declared, found.machines, found.record)
+    declared = settled.declared
+    found = replace(
+        found,
+        silent=await _silent(session, settled, found.machines),
+        moved=await _moved(session) if found.machines else {},
+    )
+    plan = make_plan(
+        declared,
+        found,
+        digest=declaration_digest(session.declaration),
+        rebuild=_rebuilds(declared, found, options.rebuild),
+        prune=options.prune,
+    )
+    if options.only is not None:
+        plan = narrowed(plan, _machines_of(options.only, settled))
+    notes = (*_notes(session, declared, plan), *_twin_notes(settled, found.machines))
+    return Prospect(declared, found, plan, notes, settled.pairs)
+
+
+def _machines_of(only: frozenset[str], settled: Settled) -> frozenset[str]:
+    machines = {
+        n for ioc in only for n in (settled.pairs[ioc].names if ioc in settled.pairs else (ioc,))
+    }
+    desks = {m.name for m in settled.declared.machines if m.kind is MachineKind.DESK}
+    return frozenset(machines | desks | only)
+
+
+async def _moved(session: Session) -> dict[str, str | None]:
+    if Capability.CABLES not in session.engine.capabilities():
+        return {}
+    cables = (await session.engine.wiring.cables()).values()
+    return {cable.machine: cable.recorded for cable in cables if not cable.is_right}
+
+
+async def _silent(
+    session: Session, settled: Settled, machines: Mapping[str, Machine]
+) -> frozenset[str]:
+    async def is_silent(name: str, ioc: Ioc) -> bool:
+        report = await ioc_report(
+            session.engine, name, ioc.address, clock=session.clock, hold_off_s=float(ioc.hold_off)
+        )
+        return not report.booted or report.restart_loop
+
+    running = [
+        (name, ioc)
+        for ioc_name, ioc in session.declaration.facility.iocs.items()
+        for name in settled.pairs[ioc_name].names
+        if (machine := machines.get(name)) and machine.state is MachineState.RUNNING
+    ]
+    told = await asyncio.gather(*(is_silent(name, ioc) for name, ioc in running))
+    return frozenset(name for (name, _), silent in zip(running, told, strict=True) if silent)
+
+
+def _rebuilds(declared: Declared, found: Found, asked: tuple[str, ...]) -> frozenset[str]:
+    names = {spec.name for spec in declared.machines}
+    for name in asked:
+        if name != ALL_OUTDATED and name not in names:
+            raise UserError(f"there is no machine {name} to rebuild; there are: {_listed(names)}")
+    outdated = {
+        spec.name
+        for spec in declared.machines
+        if (machine := found.machines.get(spec.name)) and machine.labels.get(IMAGE) != spec.image
+    }
+    chosen = set(asked) - {ALL_OUTDATED}
+    return frozenset(chosen | outdated if ALL_OUTDATED in asked else chosen)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
+    notes: list[str] = []
+    if plan.undeclared:
+        named = ", ".join(plan.undeclared)
+        notes.append(f"no longer declared, left running: {named} (up --prune removes them)")
+    if plan.outdated:
+        named = ", ".join(plan.outdated)
+        notes.append(f"made from an older image: {named} (up --rebuild makes them anew)")
+    limited = [spec.name for spec in declared.machines if spec.limits != Limits()]
+    if limited and Capability.LIMITS not in session.engine.capabilities():
+        notes.append(f"the {session.engine.name} engine applies no limits: {', '.join(limited)}")
+    if session.engine.name == "process" and session.declaration.facility.access != Access():
+        notes.append(f"the {session.engine.name} engine gives no log-in: access is not used")
+    return tuple(notes)
+
+
+def _twin_notes(settled: Settled, machines: Mapping[str, Machine]) -> Iterator[str]:
+    with_twin = [pair.ioc for pair in settled.pairs.values() if pair.twin]
+    if with_twin:
+        named = ", ".join(with_twin)
+        yield f"have a twin, and stay as they are until ioc promote: {named}"
+    for ioc in settled.held:
+        origin = machines[settled.pairs[ioc].live].labels.get(ORIGIN, "a twin")
+        yield (
+            f"{ioc} keeps the files of {origin}, its promoted twin's, until those declared change"
+        )
+
+
+def declaration_digest(declaration: Declaration) -> str:
+    """Return the digest of the file's text, by which a change of it is seen."""
+    return hashlib.sha256(declaration.text.encode()).hexdigest()[:16]

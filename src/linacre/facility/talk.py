@@ -1,0 +1,25 @@
+"""How a command of the facility layer speaks with whoever called it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from linacre.base.tasks import TaskListener
+from linacre.facility.plan import Plan
+
+
+@dataclass(frozen=True)
+class Talk:
+    """How a command speaks with whoever called it."""
+
+    confirm: Callable[[str], bool]
+    """Asks for a yes; True where nobody is to be asked."""
+    say: Callable[[str], None]
+    """Shows one line."""
+    show_plan: Callable[[Plan], None]
+    """Shows what will be done, before it is."""
+    listener: TaskListener | None = None
+    """Is told of each step as it goes."""
+    asks: bool = True
+    """Whether `confirm` asks a person, for whom it pays to look closer."""
