@@ -9,6 +9,7 @@ import typer
 from linacre.cli.context import FileOption, JsonOption, run, say, session_of
 
 if TYPE_CHECKING:
+    from linacre.epics.report import ServedPv
     from linacre.facility.status import IocStatus
 
 app = typer.Typer(no_args_is_help=True, help="One IOC at a time.")
@@ -49,31 +50,34 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     """Show all that is known of an IOC: where it is declared, how it does, what it serves."""
     from dataclasses import asdict
 
-    from linacre.cli.render import print_json
-    from linacre.epics.report import pv_names
+    from linacre.cli.render import print_json, print_table
+    from linacre.facility.reports import listed_pvs
     from linacre.facility.status import facility_status
 
-    async def work() -> tuple[IocStatus, str, tuple[str, ...]]:
+    async def work() -> tuple[IocStatus, str, tuple[ServedPv, ...]]:
         session = await session_of(file)
         session.check_ioc(name)
         found = await facility_status(session)
         row = next(each for each in found.iocs if each.name == name)
-        pvs: tuple[str, ...] = ()
+        pvs: tuple[ServedPv, ...] = ()
         if row.ioc == "up":
             async with session.engine_up() as engine:
-                layout = engine.layout(row.live, session.declaration.facility.iocs[name].address)
-                listing = await engine.read(row.live, layout.run / "pvs", limit=4 << 20)
-                pvs = pv_names(lambda _: listing, layout) or ()
+                address = session.declaration.facility.iocs[name].address
+                pvs = await listed_pvs(engine, row.live, address) or ()
         return row, session.declaration.where("iocs", name), pvs
 
     row, declared, pvs = run(work())
     if as_json:
-        print_json(asdict(row) | {"declared": declared, "pv_names": pvs})
+        print_json(
+            asdict(row)
+            | {"declared": declared, "pv_names": [pv.name for pv in pvs], "pvs_served": pvs}
+        )
         return
     for key, value in (asdict(row) | {"declared": declared}).items():
         typer.echo(f"{key:<12} {'-' if value is None or value == '' else value}")
-    for pv in pvs:
-        typer.echo(f"  {pv}")
+    print_table(
+        ["PV", "TYPE", "DESCRIPTION"], [[pv.name, pv.record_type, pv.description] for pv in pvs]
+    )
 
 
 def _act(verb: str, name: str, file: FileOption, *, twin: bool) -> None:

@@ -28,13 +28,13 @@ class IocState:
     """The folder for the list of PVs; None where nobody reads it."""
     access_security: str | None
 
-    def tell_pvs(self, names: Iterable[str]) -> None:
-        """Write the names of the PVs served; a full disk must not stop the IOC."""
+    def tell_pvs(self, lines: Iterable[str]) -> None:
+        """Write a line for each PV served; a full disk must not stop the IOC."""
         if self.run is None:
             return
         with suppress(OSError):
             new = self.run / f"{PVS}.new"
-            new.write_text("".join(f"{name}\n" for name in names))
+            new.write_text("".join(f"{line}\n" for line in lines))
             new.replace(self.run / PVS)
 
     def add_pvs(self, names: Iterable[str]) -> None:
@@ -43,7 +43,8 @@ class IocState:
         if self.run is not None:
             with suppress(OSError):
                 known = (self.run / PVS).read_text().splitlines()
-        self.tell_pvs(dict.fromkeys([*known, *names]))
+        there = {line.partition(", ")[0] for line in known}
+        self.tell_pvs([*known, *(name for name in dict.fromkeys(names) if name not in there)])
 
     def tell_booted(self) -> None:
         """Say that the IOC serves."""
@@ -72,7 +73,7 @@ def _patch_softioc(ioc: IocState, softioc: ModuleType) -> None:
         ioc_init(*args, **kwargs)
         if ioc.run is not None:
             listing = ioc.run / f"{PVS}.new"
-            imports.Com.iocshCmd(f'dbl > "{listing}"'.encode())
+            imports.Com.iocshCmd(f'dbl "" "recordType DESC" > "{listing}"'.encode())
             with suppress(OSError):
                 listing.replace(ioc.run / PVS)
         ioc.tell_booted()
@@ -103,10 +104,18 @@ def _patch_caproto(ioc: IocState, common: ModuleType) -> None:
     @functools.wraps(context_init)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         context_init(self, *args, **kwargs)
-        ioc.tell_pvs(self.pvdb)
+        ioc.tell_pvs(_caproto_line(name, channel) for name, channel in self.pvdb.items())
         ioc.tell_booted()
 
     context.__init__ = init
+
+
+def _caproto_line(name: str, channel: Any) -> str:
+    """Return a PV as `dbl` would list it; its doc serves as the description."""
+    spec = getattr(channel, "pvspec", None)
+    text = str(getattr(spec, "doc", None) or "")
+    description = " ".join(text.split())
+    return f'{name}, "{getattr(spec, "record", None) or ""}", "{description}"'
 
 
 def _patch_p4p(ioc: IocState, server: ModuleType) -> None:

@@ -11,6 +11,9 @@ from linacre.epics.layout import Layout
 Reader = Callable[[PurePosixPath], bytes | None]
 """Returns a file of the machine, `/proc` included; None where it is not there."""
 
+PVS = "pvs"
+"""The file of the run folder in which an IOC lists what it serves."""
+
 LOOP_STARTS = 3
 """So many starts within the window are a restart loop."""
 
@@ -79,14 +82,34 @@ def is_restart_loop(starts: list[float], *, now: float, hold_off_s: float) -> bo
     return sum(now - start < window for start in starts) >= LOOP_STARTS
 
 
+@dataclass(frozen=True)
+class ServedPv:
+    """A PV that an IOC serves, as it tells itself."""
+
+    name: str
+    record_type: str = ""
+    """Such as `ai`; empty where the IOC does not tell."""
+    description: str = ""
+    """The record's DESC."""
+
+
+def served_pvs(listing: bytes) -> tuple[ServedPv, ...]:
+    """Return the PVs of a listing: names alone, or what `dbl "" "recordType DESC"` prints."""
+    # The IOC may be writing it now: what has no end of line yet is no PV yet.
+    whole = listing[: listing.rfind(b"\n") + 1].decode(errors="replace")
+    return tuple(_served_pv(line.strip()) for line in whole.splitlines() if line.strip())
+
+
+def _served_pv(line: str) -> ServedPv:
+    name, listed, rest = line.partition(', "')
+    record_type, _, description = rest.removesuffix('"').partition('", "')
+    return ServedPv(name, record_type, description) if listed else ServedPv(line)
+
+
 def pv_names(reader: Reader, layout: Layout) -> tuple[str, ...] | None:
     """Return the names of the PVs served; None where the IOC does not tell."""
-    listing = reader(layout.run / "pvs")
-    if listing is None:
-        return None
-    # The IOC may be writing it now: what has no end of line yet is no name yet.
-    whole = listing[: listing.rfind(b"\n") + 1].decode(errors="replace")
-    return tuple(line.strip() for line in whole.splitlines() if line.strip())
+    listing = reader(layout.run / PVS)
+    return None if listing is None else tuple(pv.name for pv in served_pvs(listing))
 
 
 def _starts(reader: Reader, layout: Layout) -> list[float]:

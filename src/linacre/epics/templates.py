@@ -79,7 +79,7 @@ cd "{folder}"
 epicsEnvSet("IOCSH_STARTUP_SCRIPT", "{start}")
 < "{file}"
 {access_again}
-dbl > "{run}/pvs"
+dbl "" "recordType DESC" > "{run}/pvs"
 #- Says something only where iocInit has succeeded:
 casr 0 > "{run}/booted"
 """

@@ -13,9 +13,10 @@ from linacre.base.errors import EngineError
 from linacre.engines.base import Engine
 from linacre.epics.launch import LOG_NAME
 from linacre.epics.layout import Layout
-from linacre.epics.report import IocReport, report
+from linacre.epics.report import PVS, IocReport, ServedPv, report, served_pvs
 
-_FILES = ("procserv.pid", "ioc.pid", "starts", "booted", "pvs")
+_FILES = ("procserv.pid", "ioc.pid", "starts", "booted", PVS)
+_LARGEST_LIST = 64 << 20
 _PERIOD_S = 0.05
 _REPORT_PERIOD_S = 0.5
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ?")
@@ -44,7 +45,16 @@ async def ioc_report(
 async def _read(
     engine: Engine, name: str, paths: Iterable[PurePosixPath]
 ) -> dict[PurePosixPath, bytes | None]:
-    return {path: await engine.read(name, path, limit=4 << 20) for path in paths}
+    return {path: await engine.read(name, path, limit=_LARGEST_LIST) for path in paths}
+
+
+async def listed_pvs(
+    engine: Engine, name: str, address: IPv4Address
+) -> tuple[ServedPv, ...] | None:
+    """Return the PVs that the IOC of a running machine serves; None where it does not tell."""
+    path = engine.layout(name, address).run / PVS
+    listing = await engine.read(name, path, limit=_LARGEST_LIST)
+    return None if listing is None else served_pvs(listing)
 
 
 async def wait_until_booted(

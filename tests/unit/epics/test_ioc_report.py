@@ -5,7 +5,14 @@ from pathlib import PurePosixPath
 import pytest
 from test_launch_scripts import LAYOUT
 
-from linacre.epics.report import DOWN, is_restart_loop, pv_names, report
+from linacre.epics.report import (
+    DOWN,
+    ServedPv,
+    is_restart_loop,
+    pv_names,
+    report,
+    served_pvs,
+)
 
 STAT = "42 (an (odd) name) S 1 " + " ".join(["0"] * 17) + " 777 0 0\n"
 
@@ -62,6 +69,15 @@ def test_empty_mark_is_not_booted() -> None:
 def test_half_written_list_ends_at_its_last_whole_name() -> None:
     assert pv_names(reader(pvs="A\nB\nCLA-S0"), LAYOUT) == ("A", "B")
     assert pv_names(reader(), LAYOUT) is None
+
+
+def test_a_listing_tells_types_and_descriptions_or_names_alone() -> None:
+    listing = b'A:B, "ai", "Beam, "x" pos"\nA:C, "bo", ""\nA:D\nA:E, "ao", "cut he'
+    assert served_pvs(listing) == (
+        ServedPv("A:B", "ai", 'Beam, "x" pos'),
+        ServedPv("A:C", "bo"),
+        ServedPv("A:D"),
+    )
 
 
 @pytest.mark.parametrize(

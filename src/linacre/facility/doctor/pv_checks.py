@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from linacre.base.errors import LinacreError
 from linacre.engines.base import MachineState
 from linacre.epics.answers import Answers, Asked, question, read_answer
-from linacre.epics.report import IocReport, pv_names
+from linacre.epics.report import IocReport
 from linacre.facility.doctor.facts import Facts, IocMachine
 from linacre.facility.doctor.model import (
     Finding,
@@ -22,9 +21,10 @@ from linacre.facility.doctor.model import (
     warning,
 )
 from linacre.facility.models import desk_name
+from linacre.facility.reports import listed_pvs
+from linacre.facility.roles import TWINS_ENDING
 
 READ_LIMIT_S = 8.0
-_LARGEST_LIST = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,8 @@ async def _listings(
     facts: Facts, places: list[tuple[IocMachine, str]], reports: Mapping[str, IocReport]
 ) -> tuple[list[_Served], list[str]]:
     async def names(each: IocMachine) -> tuple[str, ...] | None:
-        layout = facts.engine.layout(each.name, each.declared.address)
-        path = layout.run / "pvs"
-        listing = await facts.engine.read(each.name, path, limit=_LARGEST_LIST)
-        files: dict[PurePosixPath, bytes | None] = {path: listing}
-        return pv_names(files.get, layout)
+        served = await listed_pvs(facts.engine, each.name, each.declared.address)
+        return None if served is None else tuple(pv.name for pv in served)
 
     listings = await asyncio.gather(*(names(each) for each, _ in places))
     pairs = list(zip(places, listings, strict=True))
@@ -124,8 +121,6 @@ async def _read(facts: Facts, network: str, served: list[_Served]) -> tuple[int,
 
 
 def _home(network: str) -> str:
-    from linacre.facility.roles import TWINS_ENDING
-
     return network.removesuffix(TWINS_ENDING)
 
 
