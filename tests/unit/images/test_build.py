@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.images.apt import index_records, planned_packages
 from linacre.images.build import BuiltImage, build_image, clear
-from linacre.images.packages import index_records, planned_packages
 from linacre.images.process import Tool
 from linacre.images.recipe import Recipe
 
