@@ -40,6 +40,11 @@ class FacilityPaths:
         return self.root / "sources"
 
     @property
+    def files(self) -> Path:
+        """The files of IOCs as they were and are, by digest: what history is made of."""
+        return self.root / "files"
+
+    @property
     def incus(self) -> Path:
         """The embedded daemon's own directory and what belongs to it."""
         return self.root / "incus"

@@ -72,7 +72,7 @@ async def open_catalogue(file: Path | None) -> AsyncGenerator[Catalogue]:
     from linacre.base.errors import LinacreError
 
     session = await session_of(file)
-    if not session.paths.catalogue.exists():
+    if session.catalogue_place == session.paths.catalogue and not session.paths.catalogue.exists():
         raise LinacreError(f"{session.name} has no tasks on this host: nothing was done yet")
     async with session.catalogue_open() as catalogue:
         yield catalogue

@@ -53,6 +53,12 @@ class Place:
         """The facility's name."""
         return self.paths.root.name
 
+    @property
+    def catalogue_place(self) -> Path | str:
+        """The catalogue: a file of this host, or the URL of a database."""
+        url = self.note.catalogue if self.note else None
+        return url or self.paths.catalogue
+
     async def is_up(self) -> bool:
         """Tell whether there is anything to look at: nobody took it down, and the engine has it.
 
@@ -104,7 +110,7 @@ class Place:
 
         self.paths.root.mkdir(parents=True, exist_ok=True)
         async with await Catalogue.open(
-            self.paths.catalogue,
+            self.catalogue_place,
             logs=self.paths.logs,
             clock=self.clock,
             after_write=self.journal_hook,
@@ -157,6 +163,11 @@ class Session(Place):
     engine_line: str | None
     """Why this engine, where nobody declared one; None where there is nothing to say."""
 
+    @property
+    def catalogue_place(self) -> Path | str:
+        """The catalogue: a file of this host, or the URL of a database."""
+        return self.declaration.facility.catalogue or self.paths.catalogue
+
     def take_note(self, standing: Standing) -> None:
         """Remember how the facility stands, for the commands to come."""
         note = FacilityNote(
@@ -166,6 +177,7 @@ class Session(Place):
             standing=standing,
             autostart=self._autostart(standing),
             remote=remote_note(self.declaration.facility.engine, base=self.declaration.folder),
+            catalogue=self.declaration.facility.catalogue,
         )
         if note != self.note:
             write_note(self.paths, note)

@@ -30,6 +30,10 @@ class RemoteNote(BaseModel):
     server_certificate: Path | None = None
 
 
+NOTE_FORMAT = 1
+"""Raised when an older Linacre could no longer look after what a newer one keeps here."""
+
+
 class FacilityNote(BaseModel):
     """Where a facility's declaration is and what runs it.
 
@@ -39,6 +43,7 @@ class FacilityNote(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    format: int = NOTE_FORMAT
     facility: str
     file: Path
     engine: str
@@ -47,6 +52,8 @@ class FacilityNote(BaseModel):
     """Whether the last `up` found it marked so."""
     remote: RemoteNote | None = None
     """Where its engine is, if not on this host: the file may be out of reach when it is needed."""
+    catalogue: str | None = None
+    """The URL of its catalogue; None for the file beside this note."""
 
 
 def _note_file(paths: FacilityPaths) -> Path:
@@ -60,11 +67,27 @@ def read_note(paths: FacilityPaths) -> FacilityNote | None:
     """
     file = _note_file(paths)
     try:
-        return FacilityNote.model_validate_json(file.read_text())
+        text = file.read_text()
+        _check_format(file, text)
+        return FacilityNote.model_validate_json(text)
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
         raise LinacreError(f"{file} cannot be read: remove it and run linacre up again") from error
+
+
+class _Format(BaseModel):
+    format: int = NOTE_FORMAT
+
+
+def _check_format(file: Path, text: str) -> None:
+    """Refuse what a newer Linacre keeps, before anything of it is taken for damaged."""
+    found = _Format.model_validate_json(text).format
+    if found > NOTE_FORMAT:
+        raise LinacreError(
+            f"{file.parent} is kept by a newer Linacre (format {found}, this one knows up to "
+            f"{NOTE_FORMAT}): use that Linacre; its machines run on"
+        )
 
 
 def write_note(paths: FacilityPaths, note: FacilityNote) -> None:

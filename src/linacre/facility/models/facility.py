@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 from linacre.facility.models.access import Access, AutoEngine, Engine
@@ -61,6 +61,18 @@ Interface = Annotated[
     WithJsonSchema({"type": "string", "pattern": _INTERFACE_PATTERN}),
 ]
 """A network interface of a host, by the kernel's name (at most 15 characters), or none."""
+
+
+def _database(value: str) -> str:
+    scheme, there, rest = value.partition("://")
+    if not there or scheme.partition("+")[0] != "postgresql":
+        raise ValueError(
+            f"{told(value)} is no URL of a PostgreSQL database; write one like "
+            "postgresql://linacre@db1/linacre"
+        )
+    if ":" in rest.partition("/")[0].rpartition("@")[0]:
+        raise ValueError("a password stands in it; take it out, and put it into ~/.pgpass")
+    return value
 
 
 class Network(Part):
@@ -158,6 +170,12 @@ class Facility(Part):
         default_factory=Access,
         description="Who may log in to the machines.",
         examples=[{"ssh_keys": ["ssh-ed25519 AAAAC3... name"]}],
+    )
+    catalogue: Annotated[str, AfterValidator(_database)] | None = Field(
+        default=None,
+        description="The PostgreSQL database that keeps history and search, as a URL without a "
+        "password (see docs/reference/catalogue.md); without it, a SQLite file of this host.",
+        examples=["postgresql://linacre@db1.example.org/linacre"],
     )
     time_servers: tuple[Address, ...] = Field(
         default=(),

@@ -14,10 +14,19 @@ from linacre.facility.models.settings import (
     LimitSettings,
     LogSettings,
     MountSettings,
+    built_path,
 )
 from linacre.facility.models.sources import Source
 from linacre.facility.models.telling import told
-from linacre.facility.models.values import Address, Line, Name, NetworkName, Seconds, TreePath
+from linacre.facility.models.values import (
+    Address,
+    Line,
+    MachinePath,
+    Name,
+    NetworkName,
+    Seconds,
+    TreePath,
+)
 
 
 def _whole_seconds(value: Seconds) -> Seconds:
@@ -33,6 +42,11 @@ class IocDefaults(Part):
     owner: Line = Field(default="", description="Who answers for the IOC.", examples=["magnets"])
     area: Line = Field(
         default="", description="The part of the machine it serves.", examples=["S02"]
+    )
+    device_type: Line = Field(
+        default="",
+        description="What sort of device it serves, for people and searches.",
+        examples=["magnets"],
     )
     network: NetworkName | None = Field(
         default=None,
@@ -117,7 +131,31 @@ class IocCommon(IocDefaults):
         return self
 
 
-class SoftIoc(IocCommon):
+class BuiltIoc(IocCommon):
+    """An IOC whose files may name their own place on the server that they come from."""
+
+    built_at: Annotated[MachinePath, AfterValidator(built_path)] | None = Field(
+        default=None,
+        description="The full path at which the files stood when they were built. The machine "
+        "has them there too, so that what names it (envPaths, st.cmd, the program's own list of "
+        "library folders) holds.",
+        examples=["/home/epics/s02-scr"],
+    )
+
+    @model_validator(mode="after")
+    def _place_of_its_own(self) -> BuiltIoc:
+        for mount in self.mounts:
+            if self.built_at is None:
+                break
+            if mount.path.is_relative_to(self.built_at) or self.built_at.is_relative_to(mount.path):
+                raise ValueError(
+                    f"built_at {self.built_at} and the mount at {mount.path} lie in one another; "
+                    "take the mount out, or mount it elsewhere"
+                )
+        return self
+
+
+class SoftIoc(BuiltIoc):
     """An IOC of databases and a start script, run by Linacre's softIoc program."""
 
     kind: Literal["softioc"] = Field(
@@ -181,7 +219,7 @@ class PythonIoc(IocCommon):
         return self
 
 
-class BinaryIoc(IocCommon):
+class BinaryIoc(BuiltIoc):
     """A built IOC tree (bin, db, dbd, iocBoot), started by its start script's first line."""
 
     kind: Literal["binary"] = Field(

@@ -89,6 +89,22 @@ class LogSettings(Part):
     )
 
 
+# A link may stand beside what the image has in these, but not in place of them.
+_KEPT_FOLDERS = ("/srv/ioc", "/srv/persist", "/opt/linacre", "/var/lib", "/var/log", "/usr/local")
+_PLAIN_FOLDERS = ("/home", "/root", "/tmp", "/mnt", "/media", "/boot", "/var/tmp")
+_LOCAL_FOLDERS = ("bin", "etc", "games", "include", "lib", "man", "sbin", "share", "src")
+
+
+def built_path(value: PurePosixPath) -> PurePosixPath:
+    """Return the path at which an IOC was built; `ValueError` where no link may stand there."""
+    taken = (*_KEPT_FOLDERS, *_PLAIN_FOLDERS)
+    if any(PurePosixPath(folder).is_relative_to(value) for folder in taken):
+        raise ValueError(f"{value} belongs to the machine's own system; no link may replace it")
+    if value.is_relative_to("/usr/local") and value.parts[3] not in _LOCAL_FOLDERS:
+        return value
+    return _mount_path(value)
+
+
 def _mount_path(value: PurePosixPath) -> PurePosixPath:
     if any(value.is_relative_to(folder) for folder in _SYSTEM_FOLDERS):
         raise ValueError(f"{value} belongs to the machine's own system")
