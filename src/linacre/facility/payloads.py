@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path, PurePosixPath
 
@@ -10,25 +11,37 @@ from linacre.engines.base import Part, PayloadFile
 from linacre.epics.launch import Program, ProgramKind, make_scripts
 from linacre.epics.layout import Layout
 from linacre.facility import sources
+from linacre.facility.built import built_files, moved_environment
 from linacre.facility.models import Access, Facility, Ioc, PythonIoc, desk_name
 
 _ACCESS_FILE = ".linacre/access.acf"
 
 
 def ioc_files(
-    name: str, ioc: Ioc, layout: Layout, tree: sources.SourceTree | None, *, folder: Path
+    name: str,
+    ioc: Ioc,
+    layout: Layout,
+    tree: sources.SourceTree | None,
+    *,
+    folder: Path,
+    linked: bool = True,
 ) -> list[PayloadFile]:
     """Return an IOC's own files, its access security file and its start scripts.
 
-    Paths of the facility file are relative to `folder`. Raises `UserError` where the tree has no
-    start script.
+    Paths of the facility file are relative to `folder`; `linked` tells whether links may be made
+    in the machine outside the IOC's own files. Raises `UserError` where the tree has no start
+    script.
     """
     access, access_files = _access_security(ioc, layout, tree, folder=folder)
-    program = _program(name, ioc, access_security=access)
+    environment = moved_environment(ioc, layout, tree, linked=linked)
+    program = _program(name, ioc, access_security=access, environment=environment)
     scripts = make_scripts(program, layout, first_line=_first_line(name, ioc, tree))
+    built = built_files(ioc, layout, tree, linked=linked)
+    changed = {file.path for file in built}
     return [
         PayloadFile(layout.tree, mode=0o755),
-        *_tree_files(layout, tree),
+        *(file for file in _tree_files(layout, tree) if file.path not in changed),
+        *built,
         *access_files,
         *(_text(s.path, s.text, mode=s.mode, part=Part.SCRIPTS) for s in scripts),
     ]
@@ -72,7 +85,9 @@ def _first_line(name: str, ioc: Ioc, tree: sources.SourceTree | None) -> str | N
         return opened.readline(512).decode(errors="replace").rstrip("\n")
 
 
-def _program(name: str, ioc: Ioc, *, access_security: str | None) -> Program:
+def _program(
+    name: str, ioc: Ioc, *, access_security: str | None, environment: Mapping[str, str]
+) -> Program:
     """Return how an IOC is started."""
     start = "" if isinstance(ioc, PythonIoc) else str(ioc.start)
     if isinstance(ioc, PythonIoc) and ioc.script is not None:
@@ -83,7 +98,7 @@ def _program(name: str, ioc: Ioc, *, access_security: str | None) -> Program:
         start=start,
         module=ioc.module if isinstance(ioc, PythonIoc) else None,
         args=tuple(ioc.args) if isinstance(ioc, PythonIoc) else (),
-        environment=ioc.environment,
+        environment=environment,
         access_security=access_security,
         persistent=tuple(str(folder) for folder in ioc.persistent),
         hold_off_s=int(ioc.hold_off),

@@ -131,7 +131,8 @@ class Maker:
         if ioc.source is not None:
             tree = await sources.fetch(ioc.source, base=folder, paths=self._paths, ioc=name)
         self._check_supported(name, ioc)
-        files = ioc_files(name, ioc, layout, tree, folder=folder)
+        linked = Capability.FILE_SYSTEM in self._engine.capabilities()
+        files = ioc_files(name, ioc, layout, tree, folder=folder, linked=linked)
         spec = self._machine(name, MachineKind.IOC, ioc.network or "", ioc.address, files, layout)
         spec = replace(
             spec,
