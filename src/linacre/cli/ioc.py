@@ -175,7 +175,8 @@ def diff(
 ) -> None:
     """Show how the files that an IOC runs differ from those declared; exit status 1 if so."""
     from linacre.cli.render import print_json
-    from linacre.facility.iocs import FileDifference, differences
+    from linacre.facility.differences import FileDifference
+    from linacre.facility.iocs import differences
 
     async def work() -> list[FileDifference]:
         session = await session_of(file)
