@@ -9,7 +9,7 @@ from pathlib import Path
 from linacre.facility.check_addresses import check_addresses
 from linacre.facility.check_files import check_files
 from linacre.facility.document import Problem
-from linacre.facility.models import Facility, Ioc, desk_name
+from linacre.facility.models import Facility, Ioc, IocDefaults, Service, desk_name
 from linacre.facility.models.telling import nearest, one_of
 from linacre.facility.order import cycles
 from linacre.facility.roles import other_name, twins_network
@@ -36,23 +36,20 @@ class Names:
     hosts: list[str]
     networks: list[str]
     iocs: list[str]
+    services: list[str]
+
+    @property
+    def programs(self) -> list[str]:
+        """The names of what may be waited for."""
+        return [*self.iocs, *self.services]
 
 
 def _references(facility: Facility, names: Names) -> Iterator[Problem]:
     default = facility.defaults.ioc
     for name, ioc in facility.iocs.items():
-        own = ("iocs", name)
-        if ioc.network is None:
-            if names.networks:
-                advice = _network_advice(ioc, facility, names)
-                yield Problem((*own, "network"), f"missing; {advice}")
-        elif ioc.network not in names.networks and ioc.network != default.network:
-            yield _unknown((*own, "network"), ioc.network, "network", names.networks)
-        if ioc.host is not None and ioc.host not in names.hosts and ioc.host != default.host:
-            yield _unknown((*own, "host"), ioc.host, "host", names.hosts)
-        for place, earlier in enumerate(ioc.after):
-            if earlier not in names.iocs:
-                yield _unknown((*own, "after", place), earlier, "IOC", names.iocs)
+        yield from _of_machine(("iocs", name), ioc, facility, names, default=default)
+    for name, service in facility.services.items():
+        yield from _of_machine(("services", name), service, facility, names, default=None)
     base = ("defaults", "ioc")
     if default.network is not None and default.network not in names.networks:
         yield _unknown((*base, "network"), default.network, "network", names.networks)
@@ -60,10 +57,33 @@ def _references(facility: Facility, names: Names) -> Iterator[Problem]:
         yield _unknown((*base, "host"), default.host, "host", names.hosts)
 
 
-def _network_advice(ioc: Ioc, facility: Facility, names: Names) -> str:
-    fitting = [n for n, net in facility.networks.items() if ioc.address in net.subnet]
+def _of_machine(
+    own: tuple[str, str],
+    each: Ioc | Service,
+    facility: Facility,
+    names: Names,
+    *,
+    default: IocDefaults | None,
+) -> Iterator[Problem]:
+    """Yield the names that one machine gives and that are not there; those of defaults are not."""
+    by_default = default or IocDefaults()
+    if each.network is None:
+        if names.networks:
+            yield Problem((*own, "network"), f"missing; {_network_advice(each, facility, names)}")
+    elif each.network not in names.networks and each.network != by_default.network:
+        yield _unknown((*own, "network"), each.network, "network", names.networks)
+    if each.host is not None and each.host not in names.hosts and each.host != by_default.host:
+        yield _unknown((*own, "host"), each.host, "host", names.hosts)
+    for place, earlier in enumerate(each.after):
+        if earlier not in names.programs:
+            what = "IOC or service" if names.services else "IOC"
+            yield _unknown((*own, "after", place), earlier, what, names.programs)
+
+
+def _network_advice(each: Ioc | Service, facility: Facility, names: Names) -> str:
+    fitting = [n for n, net in facility.networks.items() if each.address in net.subnet]
     if fitting:
-        return f"write network: {fitting[0]} ({ioc.address} is in its subnet)"
+        return f"write network: {fitting[0]} ({each.address} is in its subnet)"
     return f"write network: {one_of(names.networks)}"
 
 
@@ -76,28 +96,31 @@ def _unknown(path: tuple[str | int, ...], given: str, what: str, known: list[str
 
 
 def _machine_names(facility: Facility) -> Iterator[Problem]:
+    sections = {"iocs": ("IOC", facility.iocs), "services": ("service", facility.services)}
+    for section, (what, names) in sections.items():
+        for network in facility.networks:
+            if (desk := desk_name(network)) in names:
+                message = f"this is the name of the desk of network {network}"
+                yield Problem((section, desk), f"{message}; give the {what} another name")
+        for ioc in facility.iocs:
+            if (twin := other_name(ioc, ioc)) in names:
+                message = f"this is the name of the twin of {ioc}"
+                yield Problem((section, twin), f"{message}; give the {what} another name")
+    for name in facility.services.keys() & facility.iocs.keys():
+        message = "this is also the name of an IOC; give the service another name"
+        yield Problem(("services", name), message)
     for network in facility.networks:
-        if desk_name(network) in facility.iocs:
-            yield Problem(
-                ("iocs", desk_name(network)),
-                f"this is the name of the desk of network {network}; give the IOC another name",
-            )
         if (sandbox := twins_network(network)) in facility.networks:
             yield Problem(
                 ("networks", sandbox),
                 f"this is the name of the sandbox of {network}'s twins; give it another name",
             )
-    for ioc in facility.iocs:
-        if (twin := other_name(ioc, ioc)) in facility.iocs:
-            yield Problem(
-                ("iocs", twin),
-                f"this is the name of the twin of {ioc}; give the IOC another name",
-            )
 
 
 def _cycles(facility: Facility) -> Iterator[Problem]:
-    after = {name: [*ioc.after] for name, ioc in facility.iocs.items()}
+    after = {name: [*each.after] for name, each in facility.programs.items()}
     for ring in cycles(after):
         shown = " -> ".join(ring)
         message = f"{shown} is a cycle, so none of them can start first; remove one"
-        yield Problem(("iocs", ring[0], "after"), message)
+        section = "iocs" if ring[0] in facility.iocs else "services"
+        yield Problem((section, ring[0], "after"), message)

@@ -1,4 +1,4 @@
-"""What must fit between the addresses of a facility file: of its networks, desks and IOCs."""
+"""What must fit between the addresses of a facility file: of its networks, desks and machines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from ipaddress import IPv4Address
 from linacre.base.errors import UserError
 from linacre.engines.process.addresses import check_distinct
 from linacre.facility.document import Problem
-from linacre.facility.models import Facility, Network, ProcessEngine, desk_name
+from linacre.facility.models import (
+    Facility,
+    Ioc,
+    Network,
+    ProcessEngine,
+    Service,
+    desk_name,
+)
 
 
 def check_addresses(facility: Facility) -> Iterator[Problem]:
@@ -20,7 +27,7 @@ def check_addresses(facility: Facility) -> Iterator[Problem]:
 
 def free_address(facility: Facility, network: Network) -> IPv4Address | None:
     """Return an address of a network that nothing has; from the eleventh on, if it has so many."""
-    taken = {ioc.address for ioc in facility.iocs.values()}
+    taken = {each.address for each in facility.programs.values()}
     taken |= {network.host_address, network.gateway, network.desk_address}
     size = min(network.subnet.num_addresses, 4096)
     order = [*range(min(11, size - 2), size - 1), *range(1, min(11, size - 2))]
@@ -104,15 +111,20 @@ def _addresses(facility: Facility) -> Iterator[Problem]:
             owners[network.host_address] = f"the host on network {name}"
         if not needs_desk_address(network):
             owners[network.desk_address] = f"{desk_name(name)}, the desk of network {name}"
-    for name, ioc in facility.iocs.items():
-        network = facility.networks.get(ioc.network or "")
-        wrong = _unfit(ioc.address, network) if network else None
-        if wrong is None and (owner := owners.get(ioc.address)):
+    for section, name, each in _machines(facility):
+        network = facility.networks.get(each.network or "")
+        wrong = _unfit(each.address, network) if network else None
+        if wrong is None and (owner := owners.get(each.address)):
             wrong = f"is also the address of {owner}"
         if wrong is not None:
             advice = address_advice(facility, network) if network else "write another"
-            yield Problem(("iocs", name, "address"), f"{ioc.address} {wrong}; {advice}")
-        owners.setdefault(ioc.address, name)
+            yield Problem((section, name, "address"), f"{each.address} {wrong}; {advice}")
+        owners.setdefault(each.address, name)
+
+
+def _machines(facility: Facility) -> Iterator[tuple[str, str, Ioc | Service]]:
+    yield from (("iocs", name, ioc) for name, ioc in facility.iocs.items())
+    yield from (("services", name, service) for name, service in facility.services.items())
 
 
 def _loopback(facility: Facility) -> Iterator[Problem]:

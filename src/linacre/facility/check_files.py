@@ -20,6 +20,7 @@ from linacre.facility.models.telling import one_of
 def check_files(facility: Facility, folder: Path) -> Iterator[Problem]:
     """Yield what is not there, or not as it must be; paths in the file are relative to `folder`."""
     yield from _sources(facility, folder)
+    yield from _services(facility, folder)
     yield from _access_files(facility, folder)
     yield from _engine_files(facility, folder)
 
@@ -30,11 +31,7 @@ def _sources(facility: Facility, folder: Path) -> Iterator[Problem]:
             continue
         path, tree = ("iocs", name), folder / ioc.source.folder
         if not tree.is_dir():
-            what = "is not a folder" if tree.exists() else "is not there"
-            message = (
-                f"{ioc.source.folder} {what} (looked for {tree}); make it, or correct the path"
-            )
-            yield Problem((*path, "source"), message)
+            yield _no_folder((*path, "source"), ioc.source.folder, tree)
             continue
         start = ioc.script if isinstance(ioc, PythonIoc) else ioc.start
         key = "script" if isinstance(ioc, PythonIoc) else "start"
@@ -47,6 +44,25 @@ def _sources(facility: Facility, folder: Path) -> Iterator[Problem]:
                 f"{start} does not begin with the IOC's program; "
                 "let its first line be one like #!../../bin/linux-x86_64/s02scr",
             )
+
+
+def _no_folder(path: tuple[str, ...], given: str, tree: Path) -> Problem:
+    what = "is not a folder" if tree.exists() else "is not there"
+    return Problem(path, f"{given} {what} (looked for {tree}); make it, or correct the path")
+
+
+def _services(facility: Facility, folder: Path) -> Iterator[Problem]:
+    for name, service in facility.services.items():
+        source = service.source
+        if isinstance(source, FolderSource) and not (folder / source.folder).is_dir():
+            path = ("services", name, "source")
+            yield _no_folder(path, source.folder, folder / source.folder)
+        for path, file in service.files.items():
+            if file.source is not None and not (folder / file.source).is_file():
+                what = "is no plain file" if (folder / file.source).exists() else "is not there"
+                message = f"{file.source} {what} (looked for {folder / file.source})"
+                where = ("services", name, "files", str(path))
+                yield Problem(where, f"{message}; make it, or correct the path")
 
 
 def _has_program(script: Path) -> bool:

@@ -130,7 +130,7 @@ def _without(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
         match problem.path:
             case ("facility", *_):
                 pruned["facility"] = "unnamed"
-            case (("iocs" | "networks" | "hosts") as section, str(name), *_):
+            case (("iocs" | "services" | "networks" | "hosts") as section, str(name), *_):
                 items = cast("Mapping[str, Any]", pruned[section])
                 pruned[section] = {key: item for key, item in items.items() if key != name}
             case (section, *_):
@@ -155,10 +155,11 @@ def _with_advice(problem: Problem, facility: Facility | None, data: Mapping[str,
 def _network_at(
     path: tuple[Key, ...], facility: Facility | None, data: Mapping[str, Any]
 ) -> Network | None:
-    if facility is None or path[0] != "iocs":
+    if facility is None or path[0] not in ("iocs", "services"):
         return None
-    ioc = data["iocs"][path[1]]
-    named = ioc.get("network") or facility.defaults.ioc.network
+    named = data[str(path[0])][path[1]].get("network")
+    if path[0] == "iocs":
+        named = named or facility.defaults.ioc.network
     if named is None and len(facility.networks) == 1:
         named = next(iter(facility.networks))
     return facility.networks.get(str(named))
@@ -169,7 +170,12 @@ def _names(data: Mapping[str, Any]) -> Names:
         found = data.get(section)
         return [*cast("Mapping[str, Any]", found)] if isinstance(found, Mapping) else []
 
-    return Names(hosts=keys("hosts"), networks=keys("networks"), iocs=keys("iocs"))
+    return Names(
+        hosts=keys("hosts"),
+        networks=keys("networks"),
+        iocs=keys("iocs"),
+        services=keys("services"),
+    )
 
 
 def _error(file: Path, lines: Lines, problems: list[Problem] | tuple[Problem, ...]) -> LoadError:

@@ -1,4 +1,4 @@
-"""The order in which IOCs start, from what each of them starts `after`."""
+"""The order in which IOCs and services start, from what each of them starts `after`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from linacre.facility.models import Facility
 
 
 def dependency_order(facility: Facility) -> list[list[str]]:
-    """Return the IOCs in batches: each batch may start when those before it run.
+    """Return IOCs and services in batches: each batch may start when those before it run.
 
     Raises `graphlib.CycleError` for a cycle, which `load` has reported before.
     """
-    sorter = TopologicalSorter({name: ioc.after for name, ioc in facility.iocs.items()})
+    sorter = TopologicalSorter({name: ioc.after for name, ioc in facility.programs.items()})
     sorter.prepare()
     batches: list[list[str]] = []
     while sorter.is_active():

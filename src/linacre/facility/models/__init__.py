@@ -23,6 +23,8 @@ from linacre.facility.models.iocs import (
     PythonIoc,
     SoftIoc,
 )
+from linacre.facility.models.service_values import SERVICE_TREE
+from linacre.facility.models.services import FileSettings, Service
 from linacre.facility.models.settings import (
     DeviceSettings,
     LimitSettings,
@@ -33,6 +35,7 @@ from linacre.facility.models.sources import FolderSource, GitSource, Source
 from linacre.facility.models.values import Bytes, Seconds
 
 __all__ = [
+    "SERVICE_TREE",
     "Access",
     "AutoEngine",
     "BinaryIoc",
@@ -42,6 +45,7 @@ __all__ = [
     "DeviceSettings",
     "Engine",
     "Facility",
+    "FileSettings",
     "FolderSource",
     "GitSource",
     "IncusEngine",
@@ -55,6 +59,7 @@ __all__ = [
     "ProcessEngine",
     "PythonIoc",
     "Seconds",
+    "Service",
     "SoftIoc",
     "Source",
     "TelnetAccess",

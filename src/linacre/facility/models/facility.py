@@ -13,6 +13,7 @@ from pydantic.config import JsonDict
 from linacre.facility.models.access import Access, AutoEngine, Engine
 from linacre.facility.models.iocs import Ioc, IocDefaults, with_defaults
 from linacre.facility.models.part import Part, empty_as_mapping
+from linacre.facility.models.services import Service
 from linacre.facility.models.telling import as_written, told
 from linacre.facility.models.values import (
     NAME_PATTERN,
@@ -195,11 +196,30 @@ class Facility(Part):
         ],
         json_schema_extra=_NAMED,
     )
+    services: dict[Name, Annotated[Service, BeforeValidator(empty_as_mapping)]] = Field(
+        default_factory=dict,
+        description="Machines of any other kind, by name: see docs/how-to/services.md.",
+        examples=[
+            {
+                "db": {
+                    "packages": ["mariadb-server"],
+                    "address": "10.61.2.51",
+                    "command": ["mariadbd"],
+                }
+            }
+        ],
+        json_schema_extra=_NAMED,
+    )
+
+    @property
+    def programs(self) -> dict[str, Ioc | Service]:
+        """The IOCs and the services: all that runs under procServ in a machine of its own."""
+        return {**self.iocs, **self.services}
 
     def settled(self, *, networks: Sequence[str] | None = None) -> Facility:
-        """Return the facility with the defaults in every IOC, and a network for each.
+        """Return the facility with the defaults in every IOC, and a network for each machine.
 
-        The network of an IOC that names none is the only one of `networks` (by default the
+        The network of one that names none is the only one of `networks` (by default the
         facility's), if there is only one.
         """
         names = [*self.networks] if networks is None else networks
@@ -210,7 +230,11 @@ class Facility(Part):
             if merged.network is None:
                 merged = merged.model_copy(update={"network": only})
             settled[name] = merged
-        return self.model_copy(update={"iocs": settled})
+        services = {
+            name: each if each.network else each.model_copy(update={"network": only})
+            for name, each in self.services.items()
+        }
+        return self.model_copy(update={"iocs": settled, "services": services})
 
     def network_of(self, ioc: str) -> str:
         """Return the name of an IOC's network in a facility that was loaded."""

@@ -11,6 +11,7 @@ from linacre.facility.models.part import Part, empty_as_mapping
 from linacre.facility.models.settings import (
     DeviceSettings,
     Environment,
+    HoldOff,
     LimitSettings,
     LogSettings,
     MountSettings,
@@ -27,13 +28,6 @@ from linacre.facility.models.values import (
     Seconds,
     TreePath,
 )
-
-
-def _whole_seconds(value: Seconds) -> Seconds:
-    # The unit of procServ's --holdoff.
-    if value < 1 or value != int(value):
-        raise ValueError(f"{value} is not a whole number of seconds from 1s up; write one like 15s")
-    return value
 
 
 class IocDefaults(Part):
@@ -75,7 +69,7 @@ class IocDefaults(Part):
         "defaults'.",
         examples=[{"memory": "256MiB"}],
     )
-    hold_off: Annotated[Seconds, AfterValidator(_whole_seconds)] = Field(
+    hold_off: HoldOff = Field(
         default=Seconds(15),
         description="Shortest time from one start of the IOC to the next when it keeps ending.",
         examples=["15s"],
@@ -103,7 +97,9 @@ class IocCommon(IocDefaults):
         default="", description="What the IOC does, in a line.", examples=["S02 magnets"]
     )
     after: tuple[str, ...] = Field(
-        default=(), description="IOCs that must run before this one starts.", examples=[["s02-mag"]]
+        default=(),
+        description="IOCs and services that must run before this one starts.",
+        examples=[["s02-mag"]],
     )
     persistent: tuple[TreePath, ...] = Field(
         default=(),

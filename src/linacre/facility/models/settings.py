@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.facility.models.part import Part
 from linacre.facility.models.telling import as_written, told
-from linacre.facility.models.values import Bytes, Line, MachinePath
+from linacre.facility.models.values import Bytes, Line, MachinePath, Seconds
 
 _SMALLEST_MEMORY = 32 << 20
 # Machines have these from their image or their kernel: covering one would break the machine.
@@ -45,6 +45,17 @@ def _processes(value: Any) -> int:
 
 def _files(value: Any) -> int:
     return _count(value, lowest=1, what="files")
+
+
+def _whole_seconds(value: Seconds) -> Seconds:
+    # The unit of procServ's --holdoff.
+    if value < 1 or value != int(value):
+        raise ValueError(f"{value} is not a whole number of seconds from 1s up; write one like 15s")
+    return value
+
+
+HoldOff = Annotated[Seconds, AfterValidator(_whole_seconds)]
+"""A time in whole seconds, one or more."""
 
 
 def _variable(value: str) -> str:
