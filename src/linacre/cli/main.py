@@ -11,7 +11,7 @@ import typer
 
 from linacre import __version__
 from linacre.base.errors import LinacreError
-from linacre.cli import boot, desk, develop, doctor, facility, ioc, task, twins, who
+from linacre.cli import boot, bundle, desk, develop, doctor, facility, ioc, task, twins, who
 
 app = typer.Typer(
     name="linacre",
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 facility.add_to(app)
 boot.add_to(app)
+bundle.add_to(app)
 desk.add_to(app)
 doctor.add_to(app)
 twins.add_to(ioc.app)

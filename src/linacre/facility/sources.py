@@ -48,9 +48,14 @@ async def fetch(source: Source, *, base: Path, paths: FacilityPaths, ioc: str) -
     return await _fetch_git(source, paths=paths, ioc=ioc)
 
 
+def mirror_of(url: str, paths: FacilityPaths) -> Path:
+    """Return the folder where a repository's mirror is, or will be."""
+    return paths.sources / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
+
+
 async def _fetch_git(source: GitSource, *, paths: FacilityPaths, ioc: str) -> SourceTree:
-    name = hashlib.sha256(source.git.encode()).hexdigest()[:16]
-    mirror = paths.sources / f"{name}.git"
+    mirror = mirror_of(source.git, paths)
+    name = mirror.stem
     if not mirror.exists():
         paths.sources.mkdir(parents=True, exist_ok=True)
         temporary = mirror.with_name(f"{name}.new")

@@ -1,0 +1,102 @@
+"""What a facility needs to come up where no archive can be reached, and packing it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from linacre.base.errors import LinacreError, UserError
+from linacre.base.processes import run_tool
+from linacre.facility import models, sources
+from linacre.facility.image import have_image
+from linacre.facility.models import GitSource
+from linacre.facility.session import Session
+from linacre.images.bundle import Manifest, PartFiles, image_part, source_part, write_bundle
+from linacre.images.bundle_contents import Checkout, host_packages, python_packages
+
+
+async def make_bundle(
+    session: Session, file: Path, *, scratch: Path, report: Callable[[str], None]
+) -> Manifest:
+    """Write a bundle for the facility, fetching and building what is not here; return what it is.
+
+    `scratch` is an empty folder. Raises `LinacreError` where something cannot be fetched or
+    written, `UserError` where this Linacre has no source folder.
+    """
+    checkout = Checkout.find()
+    state = session.state
+    state.downloads.mkdir(parents=True, exist_ok=True)
+    log = state.downloads / "bundle.log"
+    log.write_bytes(b"")
+    parts = [
+        await host_packages(checkout, state=state, log=log, report=report),
+        await python_packages(checkout, state=state, log=log, report=report),
+        *await _images(session, report=report),
+        *await _mirrors(session, scratch=scratch, report=report),
+    ]
+    report(f"writing {file}")
+    return write_bundle(file, checkout.manifest(session.name), parts, report=report)
+
+
+async def _images(session: Session, *, report: Callable[[str], None]) -> list[PartFiles]:
+    """Return the images of the facility's machines; none for processes."""
+    settings = session.declaration.facility.engine
+    if isinstance(settings, models.ProcessEngine):
+        return []
+    try:
+        folder = await have_image(session, report=report)
+    except UserError as error:
+        if isinstance(settings, models.IncusEngine):
+            raise
+        # `auto`: who cannot build images may still go to where IOCs are processes.
+        report(f"no image goes in, so the bundle serves the process engine only: {error}")
+        return []
+    files = [(path.name, path) for path in sorted(folder.iterdir())]
+    return [PartFiles(image_part(folder.name), f"image {folder.name}", files)]
+
+
+async def _mirrors(
+    session: Session, *, scratch: Path, report: Callable[[str], None]
+) -> list[PartFiles]:
+    """Return a mirror of each git repository that IOCs name, as it is now."""
+    named: dict[Path, GitSource] = {}
+    for name, ioc in session.declaration.facility.iocs.items():
+        if not isinstance(ioc.source, GitSource):
+            continue
+        mirror = sources.mirror_of(ioc.source.git, session.paths)
+        if mirror not in named:
+            report(f"fetching {ioc.source.git}")
+            await _ask_again(mirror)
+        await sources.fetch(
+            ioc.source, base=session.declaration.folder, paths=session.paths, ioc=name
+        )
+        named[mirror] = ioc.source
+    return [await _mirror_part(mirror, source, scratch) for mirror, source in named.items()]
+
+
+async def _ask_again(mirror: Path) -> None:
+    """Let a mirror that came from a bundle ask its server, and bring it up to date."""
+    if not mirror.exists():
+        return
+    setting = ("config", "--unset-all", "remote.origin.skipDefaultUpdate")
+    with contextlib.suppress(LinacreError):
+        await run_tool("git", "-C", str(mirror), *setting)
+    # A bundle with old files in it would be found out too late.
+    await run_tool(
+        *("env", "GIT_TERMINAL_PROMPT=0", "git", "-C", str(mirror)),
+        *("remote", "update", "--prune"),
+    )
+
+
+async def _mirror_part(mirror: Path, source: GitSource, scratch: Path) -> PartFiles:
+    # Its settings are made anew: those of the mirror here may name this machine's credentials.
+    copy = scratch / mirror.name
+    await run_tool("git", "clone", "--quiet", "--mirror", "--template=", str(mirror), str(copy))
+    await run_tool("git", "-C", str(copy), "config", "remote.origin.url", source.git)
+    # One file of names and one of objects, whatever became of the mirror.
+    await run_tool("git", "-C", str(copy), "gc", "--quiet")
+    files = [
+        (str(path.relative_to(copy)), path) for path in sorted(copy.rglob("*")) if path.is_file()
+    ]
+    return PartFiles(source_part(mirror.stem), f"git repository {source.git}", files)
