@@ -4,5 +4,6 @@ Importing this package imports SQLAlchemy (0.2 s): commands do so only when they
 """
 
 from linacre.catalogue.catalogue import Catalogue, TaskHandle
+from linacre.catalogue.inventory import Inventory
 
-__all__ = ["Catalogue", "TaskHandle"]
+__all__ = ["Catalogue", "Inventory", "TaskHandle"]

@@ -21,13 +21,14 @@ from linacre.base.tasks import (
 )
 from linacre.catalogue import logs, queries
 from linacre.catalogue.database import AfterWrite, Database
+from linacre.catalogue.inventory import Inventory
 from linacre.catalogue.journal import TaskHandle
 
 FOLLOW_PERIOD_S = 0.2
 
 
 class Catalogue:
-    """The database of record of one facility."""
+    """The database of record, of one facility or, where they share one, of several."""
 
     def __init__(self, database: Database, *, logs: Path, clock: Clock) -> None:
         self._database = database
@@ -64,6 +65,10 @@ class Catalogue:
     async def __aexit__(self, *_: object) -> None:
         """Close the database."""
         await self.close()
+
+    def inventory(self, facility: str) -> Inventory:
+        """Return what this catalogue holds of a facility beside its tasks."""
+        return Inventory(self._database, facility=facility, clock=self._clock)
 
     async def begin_task(
         self,

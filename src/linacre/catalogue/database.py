@@ -6,20 +6,18 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from linacre.base.errors import LinacreError, UserError
+from linacre.base.errors import LinacreError
+from linacre.catalogue.connect import hold_schema, place, sql_engine
 from linacre.catalogue.errors import clear_error
 from linacre.catalogue.tables import SCHEMA, VERSION_TABLE
 
 T = TypeVar("T")
 AfterWrite = Callable[[int], None]
-
-BUSY_TIMEOUT_S = 15.0
 
 
 class Database:
@@ -42,7 +40,7 @@ class Database:
         A new database is made, an older one copied and migrated. `after_write` is called, on
         the database's thread, after each committed write with the number of writes so far.
         """
-        database = cls(_engine(where), after_write=after_write)
+        database = cls(sql_engine(where), after_write=after_write)
         try:
             await database._call(database._bring_up_to_date)
         except BaseException:
@@ -94,6 +92,7 @@ class Database:
 
         # Looked at again under the write lock: another process may have been quicker.
         with self._writing() as connection, connection.begin():
+            hold_schema(connection)
             found = schema_of(connection)
             if found != SCHEMA:
                 migrate(connection, found=found)
@@ -119,59 +118,3 @@ def schema_of(connection: Connection) -> str | None:
             f" knows up to {SCHEMA}): use that Linacre"
         )
     return found
-
-
-def place(url: URL) -> str:
-    """Return the file, or the URL without its password, for a message."""
-    if url.get_backend_name() == "sqlite" and url.database:
-        return url.database
-    return url.render_as_string(hide_password=True)
-
-
-def _engine(where: Path | str) -> Engine:
-    if isinstance(where, str) and "://" in where:
-        try:
-            url = make_url(where)
-            if url.get_backend_name() != "sqlite":
-                return create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
-        except (ArgumentError, NoSuchModuleError) as error:
-            raise UserError(f"the catalogue's URL is not one that is known: {error}") from error
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"the catalogue {place(make_url(where))} needs the Python package {error.name}:"
-                " install it beside Linacre"
-            ) from error
-        where = Path(url.database or "")
-    path = Path(where).absolute()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LinacreError(
-            f"the catalogue's folder {path.parent} cannot be made: {error.strerror}"
-        ) from error
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
-        pool_size=1,
-        max_overflow=0,
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # Transactions are begun by us: sqlite3's own way begins them too late to wait for a writer.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode = WAL")
-    # FULL syncs the journal at each commit: a step that is journalled stays so in a power cut.
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("linacre_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import ProgrammingError
 
 from linacre.base.errors import LinacreError
+from linacre.catalogue.connect import place
 from linacre.catalogue.tables import SCHEMA
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -26,11 +29,13 @@ def migrate(
 ) -> None:
     """Run the migrations from `found` (None: an empty database) to `target`.
 
-    All happens in the connection's transaction. A copy of an existing SQLite file is kept
-    beside it as `NAME.schema-FOUND`; other databases are left to their own backups.
+    All happens in the connection's transaction. Of what is there a copy is kept: of a SQLite file
+    beside it as `NAME.schema-FOUND`, in PostgreSQL in a schema named `linacre_schema_FOUND`.
     """
     database = connection.engine.url.database
-    if found is not None and connection.dialect.name == "sqlite" and database:
+    if found is not None and connection.dialect.name == "postgresql":
+        keep_tables(connection, schema=found)
+    elif found is not None and database:
         keep_copy(Path(database), schema=found)
     config = Config()
     # configparser would take a % in the path for one of its own.
@@ -57,3 +62,45 @@ def keep_copy(path: Path, *, schema: str) -> Path:
             f" first ({error}): make room and run the command again"
         ) from error
     return copy
+
+
+def keep_tables(connection: Connection, *, schema: str) -> str:
+    """Copy the tables, their keys and counters into a schema of their own, and return its name.
+
+    One that is there from an earlier migration is left alone: the next is `..._2`.
+    """
+    try:
+        return _keep_tables(connection, schema)
+    except ProgrammingError as error:
+        raise LinacreError(
+            f"the catalogue {place(connection.engine.url)} was not migrated, since no copy can be"
+            " made first: let its user make schemas (GRANT CREATE ON DATABASE) and run the command"
+            " again"
+        ) from error
+
+
+def _keep_tables(connection: Connection, schema: str) -> str:
+    found = inspect(connection)
+    taken = set(found.get_schema_names())
+    names = (f"linacre_schema_{schema}{'' if n == 1 else f'_{n}'}" for n in count(1))
+    copy = next(name for name in names if name not in taken)
+    here = found.default_schema_name
+    quoted = connection.dialect.identifier_preparer.quote
+    run = connection.exec_driver_sql
+    run(f"CREATE SCHEMA {copy}")
+    for name in found.get_table_names():
+        old, new = f"{quoted(here or 'public')}.{quoted(name)}", f"{copy}.{quoted(name)}"
+        run(f"CREATE TABLE {new} (LIKE {old} INCLUDING ALL)")
+        run(f"INSERT INTO {new} SELECT * FROM {old}")
+        for column in found.get_columns(name):
+            if "nextval(" in str(column["default"]):
+                _own_counter(connection, new, column["name"], counter=f"{copy}.{name}_counter")
+    return copy
+
+
+def _own_counter(connection: Connection, table: str, column: str, *, counter: str) -> None:
+    # LIKE gives the copy the counter of the original, and with it no way to stand alone.
+    run = connection.exec_driver_sql
+    run(f"CREATE SEQUENCE {counter} OWNED BY {table}.{column}")
+    run(f"ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT nextval('{counter}')")
+    run(f"SELECT setval('{counter}', coalesce(max({column}), 0) + 1, false) FROM {table}")

@@ -122,6 +122,16 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a search found."""
+
+    matches: tuple[Match, ...]
+    """IOCs by name, then PVs by name."""
+    more: bool
+    """Whether there was more than was asked for."""
+
+
+@dataclass(frozen=True)
 class Duplicate:
     """A PV that more than one IOC serves."""
 
