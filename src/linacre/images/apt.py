@@ -10,8 +10,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from linacre.base.errors import LinacreError
 from linacre.images.process import Tool
 from linacre.images.sources import AptSource
+
+
+class NoSuchPackageError(LinacreError):
+    """A package was asked for that the archive does not have."""
+
+    def __init__(self, package: str, *, suite: str) -> None:
+        self.package = package
+        super().__init__(
+            f"Debian {suite} has no package {package}; write one that it has, as "
+            "`apt-cache search` shows them"
+        )
+
+
+_NO_SUCH = re.compile(
+    r"^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation candidate"
+    r"|Couldn't find any package by (?:glob|regex) '(\S+)')",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -77,12 +96,20 @@ async def fetch_archive(
     """Fetch what an empty system would need to install `chosen`, and lay it out as an archive.
 
     `apt` is prepared; `count` is told how many packages there are. The folder `archive` is
-    replaced at one stroke. Raises `LinacreError` where a step fails.
+    replaced at one stroke. Raises `NoSuchPackageError` for the first package that there is not,
+    `LinacreError` where a step fails.
     """
     tool = Tool(log=log, environment=apt.environment)
     await tool.run(["apt-get", "update", "-qq"], what="reading the lists of packages")
     install = ["apt-get", "install", "--yes", "-qq"]
-    planned = await tool.output_of([*install, "--simulate", *chosen], what="choosing packages")
+    begun = log.stat().st_size
+    try:
+        planned = await tool.output_of([*install, "--simulate", *chosen], what="choosing packages")
+    except LinacreError as error:
+        said = log.read_bytes()[begun:].decode(errors="replace")
+        if match := _NO_SUCH.search(said):
+            raise NoSuchPackageError(next(filter(None, match.groups())), suite=suite) from error
+        raise
     names = list(planned_packages(planned))
     count(len(names))
     await tool.run([*install, "--download-only", *chosen], what="fetching packages")
@@ -123,21 +150,20 @@ def _lay_out(
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     described: list[str] = []
-    keep: set[str] = set()
     for name, version, architecture in names:
         file = f"{name}_{version.replace(':', '%3a')}_{architecture}.deb"
         # A local URI is decoded once more on its way, so a % would not be found.
         plain = file.replace("%3a", "-")
         os.link(archives / file, new / plain)
-        keep.add(file)
         record = records[name, version]
         described.append(re.sub(r"(?m)^Filename: .*$", f"Filename: ./{plain}", record))
     _write_index(new, "\n\n".join(described) + "\n", suite=suite)
-    for path in archives.glob("*.deb"):
-        if path.name not in keep:
-            path.unlink()
     shutil.rmtree(archive, ignore_errors=True)
     new.rename(archive)
+    for path in archives.glob("*.deb"):
+        # One that has no other name is in no archive: that of another image may still want it.
+        if path.stat().st_nlink == 1:
+            path.unlink()
     return archive
 
 

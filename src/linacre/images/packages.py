@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from linacre.base.errors import LinacreError
-from linacre.images.apt import Apt, fetch_archive
+from linacre.images.apt import Apt, NoSuchPackageError, fetch_archive
 from linacre.images.process import Tool
 from linacre.images.recipe import Recipe
 from linacre.images.sources import AptSource
@@ -29,9 +29,15 @@ async def fetch_packages(
     """Return a folder with `Packages` and all .deb files of the recipe, fetching what is missing.
 
     A complete folder younger than a week is used as it is; an older one is used only when the
-    archive cannot be reached. Raises `LinacreError` where nothing serves.
+    archive cannot be reached. Raises `NoSuchPackageError` for a package that there is not,
+    `LinacreError` where nothing serves.
     """
-    wanted = [*recipe.packages, *recipe.stand_ins, *(source.line() for source in sources)]
+    wanted = [
+        *recipe.packages,
+        *recipe.added,
+        *recipe.stand_ins,
+        *(source.line() for source in sources),
+    ]
     key = hashlib.sha256("\n".join([recipe.suite, *wanted]).encode()).hexdigest()[:12]
     archive = downloads / f"{recipe.suite}-{key}"
     if archive.is_dir() and time.time() - archive.stat().st_mtime < _MAX_AGE_S:
@@ -39,7 +45,7 @@ async def fetch_packages(
     try:
         return await _fetch(recipe, sources=sources, archive=archive, log=log, report=report)
     except LinacreError as error:
-        if not archive.is_dir():
+        if not archive.is_dir() or isinstance(error, NoSuchPackageError):
             raise
         report(f"image {recipe.name}: using the packages fetched before ({error})")
         return archive
@@ -58,7 +64,7 @@ async def _fetch(
     await _make_stand_ins(apt, recipe.stand_ins, log=log)
     extra = [_STAND_INS] if recipe.stand_ins else []
     # APT calls itself essential; an image without it is a good deal smaller.
-    chosen = ["?and(?essential,?not(?exact-name(apt)))", *recipe.packages, *extra]
+    chosen = ["?and(?essential,?not(?exact-name(apt)))", *recipe.packages, *recipe.added, *extra]
     return await fetch_archive(
         apt,
         chosen,

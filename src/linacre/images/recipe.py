@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import linacre
@@ -46,6 +46,8 @@ class Recipe:
     include_again: tuple[str, ...]
     python: str
     """The version of the image's Python, such as 3.13."""
+    added: tuple[str, ...] = ()
+    """Packages beside the recipe's own, sorted: those of a service."""
 
     @classmethod
     def load(cls, name: str = "ioc", *, folder: Path | None = None) -> Recipe:
@@ -63,6 +65,15 @@ class Recipe:
             include_again=tuple(values.get("include_again", ())),
             python=values["python"],
         )
+
+    def with_packages(self, names: Iterable[str]) -> Recipe:
+        """Return the recipe of the image that has these Debian packages too.
+
+        It is the same one whatever their order, and this one where it has them all.
+        """
+        added = tuple(sorted({*self.added, *names} - {*self.packages}))
+        name = f"{self.name.partition(' with ')[0]} with {', '.join(added)}" if added else self.name
+        return replace(self, name=name, added=added)
 
     @property
     def requirements(self) -> Path:
@@ -91,6 +102,8 @@ class Recipe:
         parts = hashlib.sha256(f"build {BUILD_VERSION}\n".encode())
         parts.update(_digest(_files(self.folder), self.folder))
         parts.update(_digest(own, package))
+        if self.added:
+            parts.update(f"added {' '.join(self.added)}\n".encode())
         return parts.hexdigest()[:16]
 
 
