@@ -44,12 +44,12 @@ class Declaration:
         return f"{self.file}:{self._lines.at(path)}"
 
 
-def load(file: Path) -> Declaration:
-    """Read a facility file.
+def load(file: Path, *, text: str | None = None) -> Declaration:
+    """Read a facility file; with `text`, as if that stood in it.
 
     Raises `LoadError`, whose message has a line for every problem found.
     """
-    text = _read(file)
+    text = _read(file) if text is None else text
     document = parse(text)
     folder = file.absolute().parent
     if document.problems and document.data is None:

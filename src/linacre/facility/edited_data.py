@@ -1,0 +1,75 @@
+"""What a facility file's data are to be after a change of its text, to hold the change against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from linacre.facility.document import parse
+from linacre.facility.models.telling import as_written
+
+Data = dict[str, Any]
+"""What `document.parse` returns for a facility file."""
+IOCS = "iocs"
+WITH_AFTER = (IOCS, "services")
+"""The sections whose items may say that they start after an IOC."""
+
+
+def iocs_of(data: Data) -> Data:
+    """Return the IOCs by name; none where there is no such section."""
+    found: object = data.get(IOCS)
+    return cast("Data", found) if isinstance(found, dict) else {}
+
+
+def with_entry(data: Data, changed: str, name: str) -> Data:
+    """Return the data with the new entry; what it says with its aliases only the text can tell."""
+    new = iocs_of(cast("Data", parse(changed).data)).get(name)
+    return data | {IOCS: iocs_of(data) | {name: new}}
+
+
+def without_entry(data: Data, name: str) -> Data:
+    """Return the data without an IOC."""
+    left = {key: value for key, value in iocs_of(data).items() if key != name}
+    return data | {IOCS: left or None}
+
+
+def renamed(data: Data, old: str, new: str) -> Data:
+    """Return the data with an IOC under another name, in its place."""
+    found = dict(data)
+    for section in WITH_AFTER:
+        items = found.get(section)
+        if isinstance(items, dict):
+            entries = cast("Data", items).items()
+            found[section] = {key: _after_renamed(entry, old, new) for key, entry in entries}
+    iocs = iocs_of(found)
+    return found | {IOCS: {new if key == old else key: value for key, value in iocs.items()}}
+
+
+def _after_renamed(entry: Any, old: str, new: str) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    settings = cast("Data", entry)
+    after: object = settings.get("after")
+    if not isinstance(after, list):
+        return settings
+    names = cast("list[object]", after)
+    return settings | {"after": [new if each == old else each for each in names]}
+
+
+def with_value(data: Data, changed: str, path: Sequence[str], value: str) -> Data:
+    """Return the data with a text at a path below the IOCs, as the changed text has it."""
+    name, *keys = path
+    there: Any = iocs_of(cast("Data", parse(changed).data))[name]
+    for key in keys:
+        there = cast("Data", there)[key]
+    # As it stands there, or else what was to be: then the two differ.
+    new: Any = there if as_written(there) == value else value
+    return data | {IOCS: iocs_of(data) | {name: _set(iocs_of(data)[name], keys, new)}}
+
+
+def _set(data: Any, keys: Sequence[str], value: Any) -> Any:
+    if not keys:
+        return value
+    first, *rest = keys
+    settings = cast("Data", data)
+    return settings | {first: _set(settings.get(first, {}), rest, value)}
