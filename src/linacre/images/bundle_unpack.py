@@ -133,10 +133,12 @@ def _is_taken(mirror: Path, part: Part) -> bool:
 def _take_mirror(archive: tarfile.TarFile, part: Part, target: Path, *, file: Path) -> None:
     if not target.exists():
         _take(archive, part, target, file=file)
+        _complete(target)
     else:
         new = target.with_name(f"{target.name}.{os.getpid()}")
         try:
             _take(archive, part, new, file=file)
+            _complete(new)
             # What was checked out from the old one refers to its objects, so they stay.
             _git(target, "fetch", "--quiet", "--prune", str(new.absolute()), "+refs/*:refs/*")
         finally:
@@ -145,6 +147,11 @@ def _take_mirror(archive: tarfile.TarFile, part: Part, target: Path, *, file: Pa
     # command for minutes. `linacre bundle` takes it back.
     _git(target, "config", "remote.origin.skipDefaultUpdate", "true")
     (target / _STAMP).write_text(f"{part.sha256}\n")
+
+
+def _complete(mirror: Path) -> None:
+    # Git knows a repository by this folder, which is empty where all names are in one file.
+    (mirror / "refs").mkdir(exist_ok=True)
 
 
 def _git(mirror: Path, *argv: str) -> None:
