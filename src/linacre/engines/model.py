@@ -37,7 +37,14 @@ class MachineKind(StrEnum):
     """What a machine is for."""
 
     IOC = "ioc"
+    SERVICE = "service"
+    """Any other program, with its own packages."""
     DESK = "desk"
+
+    @property
+    def runs_program(self) -> bool:
+        """Whether a program of the facility runs in it, under procServ, with data that it keeps."""
+        return self is not MachineKind.DESK
 
 
 class MachineState(StrEnum):
@@ -59,7 +66,7 @@ class Part(StrEnum):
     """What a file inside a machine belongs to, which says what a change of it asks for."""
 
     PROGRAM = "program"
-    """The IOC's own files: a change asks for a restart of the IOC."""
+    """The own files of an IOC or a service: a change asks for a restart of it."""
     ACCESS = "access"
     """Log-in and the machine's own settings: a change is laid and restarts nothing."""
     SCRIPTS = "scripts"

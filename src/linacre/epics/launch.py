@@ -1,8 +1,12 @@
-"""The scripts that start an IOC under procServ, made from what was declared."""
+"""The scripts that start an IOC under procServ, made from what was declared.
+
+Those of a service are in `service.py`.
+"""
 
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -146,19 +150,46 @@ def _is_script_language(interpreter: str) -> bool:
 
 def _start(program: Program, layout: Layout) -> str:
     keep = "\n".join(f"keep {shlex.quote(folder)}" for folder in program.persistent)
-    return templates.START.format(
-        name=program.name,
-        places=_places(layout),
-        user=shlex.quote(layout.user or ""),
+    return start_script(
+        program.name,
+        layout,
+        what=f"the IOC {program.name}",
+        user=layout.user,
         keep=keep or ": # no folder of the tree is persistent",
-        title=shlex.quote(program.name),
+        kill_signal=signal.SIGKILL,
+        hold_off_s=program.hold_off_s,
+        log_bytes=program.log_bytes,
+        log_files=program.log_files,
+    )
+
+
+def start_script(
+    name: str,
+    layout: Layout,
+    *,
+    what: str,
+    user: str | None,
+    keep: str,
+    kill_signal: signal.Signals,
+    hold_off_s: int,
+    log_bytes: int,
+    log_files: int,
+) -> str:
+    """Return the script that becomes the procServ of `what`, run by `user` (None: who calls it)."""
+    return templates.START.format(
+        what=what,
+        places=places(layout),
+        user=shlex.quote(user or ""),
+        keep=keep,
+        title=shlex.quote(name),
         keeper=shlex.quote(str(PurePosixPath(layout.softioc).parent / "console-keeper")),
         file=LOG_NAME,
-        log_bytes=max(program.log_bytes, 4096),
-        log_files=max(program.log_files, 1),
+        log_bytes=max(log_bytes, 4096),
+        log_files=max(log_files, 1),
         address=layout.bind or "0.0.0.0",
         port=PROCSERV_PORT,
-        hold_off_s=program.hold_off_s,
+        hold_off_s=hold_off_s,
+        kill_signal=int(kill_signal),
     )
 
 
@@ -168,8 +199,9 @@ def _run(program: Program, layout: Layout, command: tuple[str, ...], *, marks_bo
         f"export {key}={shlex.quote(value)}" for key, value in _environment(program, layout)
     )
     return templates.RUN.format(
-        name=program.name,
-        places=_places(layout),
+        what=f"the IOC {program.name}",
+        identity="",
+        places=places(layout),
         booted=": # told by the IOC" if marks_boot or python else 'echo booted > "$run/booted"',
         exports=exports,
         folder=shlex.quote(str(_folder(program, layout))),
@@ -224,6 +256,7 @@ def _wrapper(program: Program, layout: Layout) -> str:
     )
 
 
-def _places(layout: Layout) -> str:
-    places = ("tree", "persist", "run", "log", "etc")
-    return "\n".join(f"{p}={shlex.quote(str(getattr(layout, p)))}" for p in places)
+def places(layout: Layout) -> str:
+    """Return the lines of a script that say where things stand."""
+    named = ("tree", "persist", "run", "log", "etc")
+    return "\n".join(f"{p}={shlex.quote(str(getattr(layout, p)))}" for p in named)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from linacre.base.errors import EngineError
-from linacre.engines.base import MachineKind, MachineSpec
+from linacre.engines.base import MachineSpec
 from linacre.engines.incus import leftovers, machines, names, payload, storage, streams
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
@@ -43,7 +43,7 @@ class Instances:
         is known to be half made.
         """
         await self.delete(spec.name, keep_persistent=True)
-        if spec.kind is MachineKind.IOC:
+        if spec.kind.runs_program:
             await storage.ensure_volume(
                 self._client, pool=self._pool, machine=spec.name, copy_of=persistent_from
             )
@@ -199,7 +199,7 @@ class Instances:
 
     async def restart_program(self, name: str) -> None:
         """Restart the IOC and its procServ inside a running machine."""
-        await self._check(name, [_RESTART_IOC], "restart the IOC in")
+        await self._check(name, [_RESTART_IOC], "restart the program in")
 
     async def set_labels(self, name: str, labels: Mapping[str, str]) -> None:
         """Change labels of an instance, leaving the others."""

@@ -94,7 +94,7 @@ def instance_devices(spec: MachineSpec, *, facility: str, pool: str, local: bool
         "root": {"type": "disk", "path": "/", "pool": pool},
         "eth0": nic,
     }
-    if spec.kind is MachineKind.IOC:
+    if spec.kind.runs_program:
         devices["persist"] = {
             "type": "disk",
             "pool": pool,
