@@ -11,7 +11,19 @@ import typer
 
 from linacre import __version__
 from linacre.base.errors import LinacreError
-from linacre.cli import boot, bundle, desk, develop, doctor, facility, ioc, task, twins, who
+from linacre.cli import (
+    boot,
+    bundle,
+    catalogue,
+    desk,
+    develop,
+    doctor,
+    facility,
+    ioc,
+    task,
+    twins,
+    who,
+)
 
 app = typer.Typer(
     name="linacre",
@@ -29,6 +41,7 @@ desk.add_to(app)
 doctor.add_to(app)
 twins.add_to(ioc.app)
 who.add_to(ioc.app)
+catalogue.add_to(app, ioc.app)
 app.add_typer(ioc.app, name="ioc")
 app.add_typer(task.app, name="task")
 develop.add_to(app)

@@ -7,10 +7,12 @@ import time
 
 import linacre
 from linacre.facility.apply import Work, apply
+from linacre.facility.history.recording import Recorder
+from linacre.facility.history.states import Draft, declared_draft
 from linacre.facility.image import have_image
 from linacre.facility.load import Declaration
 from linacre.facility.lock import FacilityLock
-from linacre.facility.plan import Plan
+from linacre.facility.plan import Action, Plan
 from linacre.facility.prospect import Prospect, UpOptions, declaration_digest, look_ahead
 from linacre.facility.session import Session
 from linacre.facility.state import Standing
@@ -36,8 +38,15 @@ def _record(session: Session) -> dict[str, str]:
     }
 
 
-async def bring_up(session: Session, options: UpOptions, talk: Talk) -> Prospect | None:
+_LAYING = frozenset({Action.CREATE, Action.UPDATE, Action.REBUILD})
+
+
+async def bring_up(
+    session: Session, options: UpOptions, talk: Talk, *, verb: str = "up", note: str = ""
+) -> Prospect | None:
     """Bring the facility to its declaration, as one task.
+
+    `verb` is the command that it is a part of, and `note` what history says beside it.
 
     Returns what was done, or None where the person asked said no. Raises `BusyError` while
     another command changes the facility, `StepsFailedError` where not all could be done.
@@ -45,7 +54,7 @@ async def bring_up(session: Session, options: UpOptions, talk: Talk) -> Prospect
     if session.engine_line:
         talk.say(session.engine_line)
     async with (
-        FacilityLock(session.paths, command="up", clock=session.clock),
+        FacilityLock(session.paths, command=verb, clock=session.clock),
         session.engine_open(),
     ):
         prospect = await look_ahead(session, options)
@@ -58,7 +67,7 @@ async def bring_up(session: Session, options: UpOptions, talk: Talk) -> Prospect
         if prospect.plan.restarts and not talk.confirm(_question(prospect.plan)):
             return None
         session.take_note(Standing.UP)
-        await _carry_out(session, options, prospect, talk)
+        await _carry_out(session, options, prospect, talk, verb=verb, note=note)
     return prospect
 
 
@@ -66,7 +75,9 @@ def _question(plan: Plan) -> str:
     return f"This restarts {', '.join(plan.restarts)}. Go on?"
 
 
-async def _carry_out(session: Session, options: UpOptions, prospect: Prospect, talk: Talk) -> None:
+async def _carry_out(
+    session: Session, options: UpOptions, prospect: Prospect, talk: Talk, *, verb: str, note: str
+) -> None:
     work = Work(
         engine=session.engine,
         declared=prospect.declared,
@@ -78,5 +89,26 @@ async def _carry_out(session: Session, options: UpOptions, prospect: Prospect, t
     )
     steps = [(step.key, step.title) for step in prospect.plan.steps]
     detail = str(session.declaration.file)
-    async with session.task("up", detail=detail, steps=steps, listener=talk.listener) as task:
+    recorder = Recorder(
+        session, verb, drafts=_drafts(session, prospect), about=options.only, note=note
+    )
+    async with session.task(
+        verb, detail=detail, steps=steps, listener=talk.listener, recorder=recorder
+    ) as task:
         await apply(prospect.plan, work, task)
+
+
+def _drafts(session: Session, prospect: Prospect) -> list[Draft]:
+    """Return what the IOCs are to be whose files or settings the plan lays."""
+    laid = {step.target for step in prospect.plan.steps if step.action in _LAYING}
+    iocs = session.declaration.facility.iocs
+    return [
+        declared_draft(
+            session.declaration,
+            name,
+            prospect.declared.iocs[name],
+            session.engine.layout(pair.live, iocs[name].address),
+        )
+        for name, pair in prospect.pairs.items()
+        if pair.live in laid
+    ]

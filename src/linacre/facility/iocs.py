@@ -10,6 +10,7 @@ from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineState
 from linacre.facility.differences import FileDifference, differing
 from linacre.facility.prospect import UpOptions, look_ahead
+from linacre.facility.history.recording import Recorder
 from linacre.facility.reports import wait_until_booted
 from linacre.facility.session import Session
 from linacre.facility.trees import declared_tree, shown, tree_inside, without
@@ -46,7 +47,11 @@ async def act(
             return False
         key = f"{verb} {machine.name}"
         async with session.task(
-            f"ioc {verb}", detail=machine.name, steps=[(key, key)], listener=listener
+            f"ioc {verb}",
+            detail=machine.name,
+            steps=[(key, key)],
+            listener=listener,
+            recorder=Recorder(session, f"ioc {verb}", about=() if twin else (name,)),
         ) as task:
             await task.step_started(key)
             await _do(session, verb, name, machine.name)

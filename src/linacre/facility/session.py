@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError, UserError
@@ -28,10 +28,23 @@ from linacre.facility.state import (
 
 if TYPE_CHECKING:
     from linacre.catalogue.catalogue import Catalogue, TaskHandle
+    from linacre.catalogue.inventory import Inventory
 
 
 def _unheard(_: str) -> None:
     """Say nothing."""
+
+
+class TaskRecorder(Protocol):
+    """Writes into the catalogue what a task makes of the facility."""
+
+    async def begun(self, inventory: Inventory, task_id: int) -> None:
+        """Write what is known before anything is done."""
+        ...
+
+    async def ended(self, inventory: Inventory) -> None:
+        """Write what there is after it was done, or a part of it was."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,14 +154,25 @@ class Place:
         steps: Sequence[tuple[str, str]],
         detail: str = "",
         listener: TaskListener | None = None,
+        recorder: TaskRecorder | None = None,
     ) -> AsyncGenerator[TaskHandle]:
-        """Journal what the block does as a task with these steps (key, title)."""
+        """Journal what the block does as a task with these steps (key, title), and its outcome."""
         async with self.catalogue_open() as catalogue:
             task = await catalogue.begin_task(
                 facility=self.name, verb=verb, detail=detail, steps=steps, listener=listener
             )
+            inventory = catalogue.inventory(self.name)
             async with task:
-                yield task
+                if recorder is None:
+                    yield task
+                    return
+                await recorder.begun(inventory, task.id)
+                try:
+                    yield task
+                except LinacreError:
+                    await recorder.ended(inventory)
+                    raise
+                await recorder.ended(inventory)
 
     async def machines(self) -> dict[str, Machine]:
         """Return the facility's machines by name, from the open engine."""

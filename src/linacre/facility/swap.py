@@ -11,6 +11,7 @@ from linacre.engines.base import Machine, MachineState
 from linacre.facility.labels import NETWORK, NIC_DIGEST
 from linacre.facility.models import desk_name
 from linacre.facility.prospect import UpOptions, look_ahead
+from linacre.facility.history.recording import Recorder
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair, live_key, twins_network
 from linacre.facility.session import Session
@@ -116,7 +117,12 @@ async def _exchange(
         (_RECORD, f"write down that {twin} is to be live"),
         (_MOVE, f"unplug {pair.live} and plug {twin} into {network}"),
     ]
-    async with session.task("ioc swap", detail=pair.ioc, steps=titles, listener=listener) as task:
+    recorder = Recorder(
+        session, "ioc swap", about=(pair.ioc,), moved=(pair.ioc,), note=f"live: {twin}"
+    )
+    async with session.task(
+        "ioc swap", detail=pair.ioc, steps=titles, listener=listener, recorder=recorder
+    ) as task:
         await task.step_started(_RECORD)
         moves = {pair.live: None, twin: network}
         await wiring.record_moves(moves, notes={live_key(pair.ioc): twin})
@@ -171,8 +177,9 @@ async def _retire(session: Session, pair: Pair, other: str, live: Machine, talk:
         ("clear", "clear the sandbox where no twin is left"),
     ]
     engine = session.engine
+    recorder = Recorder(session, "ioc promote", about=(), moved=(pair.ioc,))
     async with session.task(
-        "ioc promote", detail=pair.ioc, steps=steps, listener=talk.listener
+        "ioc promote", detail=pair.ioc, steps=steps, listener=talk.listener, recorder=recorder
     ) as task:
         await task.step_started("keep")
         # Home first: with two machines this changes nothing, with one it is what holds.

@@ -1,15 +1,17 @@
-"""An IOC's own files as data: those declared, and those in a running machine."""
+"""An IOC's own files as data: declared, in a running machine, or in a folder of this host."""
 
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Engine, MachineSpec
+from linacre.facility.sources import walk
 
 Tree = Mapping[str, "TreeFile"]
 """Files by their path in the IOC's own files."""
@@ -76,3 +78,48 @@ def without(tree: Tree, folders: Iterable[PurePosixPath]) -> dict[str, TreeFile]
 def shown(tree: Tree) -> dict[str, bytes]:
     """Return what stands for each file in a diff."""
     return {path: file.shown for path, file in tree.items()}
+
+
+def folder_tree(folder: Path) -> dict[str, TreeFile]:
+    """Return the files of a folder of this host; none where it is not there."""
+    if not folder.is_dir():
+        return {}
+    return {
+        str(each.path): TreeFile(0o777, link=each.link)
+        if each.link is not None
+        else TreeFile(each.mode, each.file.read_bytes())
+        for each in walk(folder)
+    }
+
+
+def lay_tree(folder: Path, *, old: Tree, new: Tree) -> None:
+    """Bring the files of a folder from `old` to `new`, each whole or not at all.
+
+    What is in neither is left alone. Raises `LinacreError` where a file cannot be written.
+    """
+    try:
+        for path in sorted(new.keys()):
+            if old.get(path) != new[path]:
+                _lay(folder / path, new[path])
+        for path in sorted(old.keys() - new.keys()):
+            (folder / path).unlink(missing_ok=True)
+    except OSError as error:
+        raise LinacreError(
+            f"{error.filename or folder} cannot be written ({error.strerror}): some files of "
+            f"{folder} may be as they were; mend that and run the command again"
+        ) from error
+
+
+def _lay(path: Path, file: TreeFile) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.linacre-new")
+    new.unlink(missing_ok=True)
+    if file.link:
+        new.symlink_to(file.link)
+    else:
+        with new.open("wb") as opened:
+            opened.write(file.content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        new.chmod(file.mode)
+    new.replace(path)

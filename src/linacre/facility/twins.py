@@ -12,6 +12,7 @@ from linacre.facility.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN
 from linacre.facility.models import Ioc
 from linacre.facility.models.sources import FolderSource
 from linacre.facility.plan import Found, make_plan
+from linacre.facility.history.recording import Recorder
 from linacre.facility.roles import TWINS_ENDING, Pair, other_name, twins_network
 from linacre.facility.session import Session
 from linacre.facility.settle import as_found
@@ -115,5 +116,8 @@ async def _carry_out(session: Session, declared: Declared, pair: Pair, talk: Tal
     talk.show_plan(plan)
     steps = [(step.key, step.title) for step in plan.steps]
     detail = f"{pair.ioc} from {declared.machines[0].labels[ORIGIN]}"
-    async with session.task("ioc twin", detail=detail, steps=steps, listener=talk.listener) as task:
+    recorder = Recorder(session, "ioc twin", about=())
+    async with session.task(
+        "ioc twin", detail=detail, steps=steps, listener=talk.listener, recorder=recorder
+    ) as task:
         await apply(plan, work, task)

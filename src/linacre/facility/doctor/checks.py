@@ -12,6 +12,7 @@ from linacre.facility.doctor.ioc_checks import iocs_booted, procserv_answers, re
 from linacre.facility.doctor.machine_checks import engine_reachable, image_current, machines_up
 from linacre.facility.doctor.model import Outcome
 from linacre.facility.doctor.mount_checks import mounts_answer
+from linacre.facility.doctor.name_checks import names_served_once
 from linacre.facility.doctor.network_checks import addresses_unique, cables_recorded, uplinks_there
 from linacre.facility.doctor.pv_checks import pvs_answered
 from linacre.facility.doctor.space_checks import memory_left, room_left
@@ -105,6 +106,13 @@ CHECKS: tuple[Check, ...] = (
         "1.5 s (they hang: exactly those are named, not the ones that wait behind them), and that "
         "another server answers for. A PV that answers with an error is a warning.",
         limit_s=15.0,
+    ),
+    Check(
+        "names",
+        "PV names served once",
+        names_served_once,
+        "The lists of PVs of all IOCs that have booted, twins left out. Wrong where a name is in "
+        "more than one: which of them answers a client is a matter of chance.",
     ),
     Check(
         "clock",

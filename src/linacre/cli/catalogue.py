@@ -1,0 +1,198 @@
+"""`linacre find`, `linacre catalogue`, `linacre ioc history` and `rollback`: what is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from linacre.cli.context import (
+    FileOption,
+    JsonOption,
+    YesOption,
+    listener_of,
+    progress_talk,
+    run,
+    say,
+    session_of,
+)
+from linacre.cli.ioc import NameArgument
+
+if TYPE_CHECKING:
+    from linacre.catalogue.model import Found, State
+    from linacre.facility.history.rebuild import Rebuilt
+    from linacre.facility.history.rollback import RolledBack
+
+catalogue = typer.Typer(no_args_is_help=True, help="The database of what there is and was.")
+
+
+def add_to(app: typer.Typer, ioc: typer.Typer) -> None:
+    """Put the commands into the command line, and into its noun `ioc`."""
+    app.command()(find)
+    app.add_typer(catalogue, name="catalogue")
+    ioc.command()(history)
+    ioc.command()(rollback)
+
+
+def find(
+    pattern: Annotated[
+        str, typer.Argument(help="A name, or a pattern with *, ? and [], in quotes.")
+    ],
+    file: FileOption = None,
+    as_json: JsonOption = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 1000,
+) -> None:
+    """Find PVs by their name, and IOCs by their name, owner, area or device type."""
+    from linacre.cli.render import print_json, print_table
+
+    found = run(_found(file, pattern, limit))
+    if as_json:
+        print_json({"matches": found.matches, "more": found.more})
+        raise typer.Exit(0 if found.matches else 1)
+    columns = ["PV", "TYPE", "IOC", "ADDRESS", "AREA", "OWNER", "DESCRIPTION"]
+    rows = [
+        [m.pv or "-", m.record_type, m.ioc, m.address, m.area, m.owner, m.description]
+        for m in found.matches
+    ]
+    if not rows:
+        say(f"nothing is called {pattern}; a pattern has *, such as '*{pattern}*'")
+        raise typer.Exit(1)
+    print_table(columns, rows)
+    if found.more:
+        say(f"the first {limit} are shown, and there are more: --limit, or a narrower pattern")
+
+
+async def _found(file: Path | None, pattern: str, limit: int) -> Found:
+    from linacre.base.paths import StatePaths
+    from linacre.catalogue import Catalogue
+    from linacre.facility.known import known_facility
+
+    known = known_facility(file, state=StatePaths.from_environment(), folder=Path.cwd())
+    async with await Catalogue.open(known.catalogue, logs=known.paths.logs) as opened:
+        return await opened.inventory(known.name).find(pattern, limit=limit)
+
+
+@catalogue.command()
+def rebuild(file: FileOption = None, as_json: JsonOption = False) -> None:
+    """Make the catalogue anew from the engine: the present comes back; lost history does not."""
+    from linacre.cli.render import UpProgress, print_json
+    from linacre.facility.history.rebuild import rebuild as make_anew
+
+    async def work(progress: UpProgress) -> Rebuilt:
+        return await make_anew(await session_of(file), listener=listener_of(progress))
+
+    with UpProgress() as progress:
+        made = run(work(progress))
+    if made.set_aside is not None:
+        say(f"the catalogue was damaged; it is now {made.set_aside}")
+    if made.tasks <= 0:
+        say("no history was found: what was done before now is lost, or was done elsewhere")
+    if as_json:
+        print_json(made)
+        return
+    typer.echo(
+        f"{made.machines} machines, {made.iocs} IOCs with {made.records} PVs, "
+        f"{made.states} states in their history"
+    )
+
+
+def history(
+    name: NameArgument,
+    diff: Annotated[
+        int | None, typer.Option("--diff", metavar="N", help="What state N changed.")
+    ] = None,
+    settings: Annotated[
+        int | None,
+        typer.Option("--settings", metavar="N", help="The part of the facility file in state N."),
+    ] = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an IOC was and is: each state with who made it, when, how, and what changed."""
+    from linacre.base.errors import LinacreError, UserError
+    from linacre.cli.render import local_time, print_json, print_table
+    from linacre.facility.history.rollback import history as states_of
+
+    async def work() -> list[State]:
+        session = await session_of(file)
+        states = await states_of(session, name)
+        if not states:
+            session.check_ioc(name)
+            raise LinacreError(f"{name} has no history yet: it begins with the next linacre up")
+        return states
+
+    states = run(work())
+    if (number := diff if diff is not None else settings) is not None:
+        chosen = next((state for state in states if state.number == number), None)
+        if chosen is None:
+            raise UserError(f"{name} has no state {number}; it has 1 to {states[-1].number}")
+        typer.echo(chosen.settings if diff is None else chosen.diff, nl=False)
+        return
+    if as_json:
+        print_json([_state_data(state) for state in states])
+        return
+    columns = ["N", "WHEN", "BY", "COMMAND", "ENDED", "SOURCE", "DIGEST", "CHANGED", "NOTE"]
+    print_table(
+        columns,
+        [
+            [
+                str(state.number),
+                local_time(state.at),
+                state.user,
+                state.verb,
+                state.outcome or "-",
+                f"{state.source} {state.revision}".strip(),
+                state.digest,
+                _changed(state),
+                state.error or state.note,
+            ]
+            for state in states
+        ],
+    )
+
+
+def _changed(state: State) -> str:
+    """Return which files a state changed, in a few words."""
+    if state.number == 1:
+        return f"{len(state.files)} files"
+    from linacre.facility.history.states import SETTINGS
+
+    paths = [
+        line.partition(": ")[2].replace(SETTINGS, "settings")
+        for line in state.diff.splitlines()
+        if line.startswith(("added: ", "removed: ", "changed: "))
+    ]
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+def _state_data(state: State) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from linacre.cli.render import iso_time
+
+    return asdict(state) | {"at": iso_time(state.at)}
+
+
+def rollback(
+    name: NameArgument,
+    to: Annotated[
+        int | None, typer.Option("--to", metavar="N", help="The state; by default the one before.")
+    ] = None,
+    yes: YesOption = False,
+    file: FileOption = None,
+) -> None:
+    """Bring an earlier state of an IOC back, its files and its settings, as a new change."""
+    from linacre.cli.render import UpProgress
+    from linacre.facility.history.rollback import roll_back
+
+    async def work(progress: UpProgress) -> RolledBack | None:
+        talk = progress_talk(progress, yes=yes)
+        return await roll_back(await session_of(file), name, to=to, talk=talk)
+
+    with UpProgress() as progress:
+        done = run(work(progress))
+    if done is None:
+        say("nothing was changed")
+        raise typer.Exit(1)
+    say(f"{name} is what it was in state {done.number}: {len(done.files)} files written")

@@ -1,0 +1,50 @@
+"""The catalogue of a facility, found without its engine: for searches, which are to be quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from linacre.base.errors import LinacreError
+from linacre.base.paths import FacilityPaths, StatePaths
+from linacre.facility.find import find_facility
+from linacre.facility.state import FacilityNote, known_facilities
+
+
+@dataclass(frozen=True)
+class KnownFacility:
+    """A facility that this host has a catalogue of."""
+
+    name: str
+    paths: FacilityPaths
+    catalogue: Path | str
+    """A file of this host, or the URL of a database."""
+
+
+def known_facility(given: Path | None, *, state: StatePaths, folder: Path) -> KnownFacility:
+    """Return the facility that a command means, as `open_session` does.
+
+    Raises `LinacreError` where nothing was done with it on this host yet.
+    """
+    notes = known_facilities(state)
+    choice = find_facility(given, here=folder, up=lambda: [note.facility for note in notes])
+    note = next((note for note in notes if _is_meant(note, choice.name, choice.file)), None)
+    if note is not None:
+        return _known(note.facility, note.catalogue, state)
+    # A file that was moved, or that nothing was done with: only its text says whose it is.
+    from linacre.facility.load import load
+
+    assert choice.file is not None
+    facility = load(choice.file).facility
+    return _known(facility.facility, facility.catalogue, state)
+
+
+def _is_meant(note: FacilityNote, name: str | None, file: Path | None) -> bool:
+    return note.facility == name or (file is not None and note.file == file.absolute())
+
+
+def _known(name: str, url: str | None, state: StatePaths) -> KnownFacility:
+    paths = state.facility(name)
+    if url is None and not paths.catalogue.exists():
+        raise LinacreError(f"{name} has no catalogue on this host: it begins with linacre up")
+    return KnownFacility(name, paths, url or paths.catalogue)
