@@ -1,0 +1,1 @@
+"""What changes which IOCs there are: new ones, copies, other names, and their end."""
