@@ -13,6 +13,10 @@ from linacre.base.log import redact_text
 _AGAIN = "run the command again"
 _FULL = f"cannot be written, the disk is full or at a quota: make room and {_AGAIN}"
 _BUSY = f"is held by another program for too long: {_AGAIN}"
+_DAMAGED = (
+    "is damaged: linacre catalogue rebuild sets it aside and makes it anew from the engine;"
+    " machines are not touched"
+)
 _NOT_YOURS = "may not be written by this user"
 
 _SQLITE = {
@@ -21,9 +25,8 @@ _SQLITE = {
     # Reading needs room too: readers and writers meet in a small file beside the database.
     "SQLITE_IOERR_SHMSIZE": _FULL,
     "SQLITE_IOERR": "cannot be read or written: look at the disk",
-    "SQLITE_CORRUPT": f"is damaged: move it away and {_AGAIN}; the history in it is"
-    " lost, machines are not touched",
-    "SQLITE_NOTADB": f"is not a catalogue: move it away and {_AGAIN}",
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_NOTADB": _DAMAGED,
     "SQLITE_CANTOPEN": "cannot be opened: see that its folder exists and that you may write there",
     "SQLITE_READONLY": f"{_NOT_YOURS}: run as the user that owns it",
     "SQLITE_PERM": f"{_NOT_YOURS}: run as the user that owns it",

@@ -108,7 +108,7 @@ def _hits(connection: Connection, pattern: Pattern, facility: str, *, limit: int
     """Return the first PVs that match, by name."""
     mine = record.c.facility == facility
     if pattern.is_exact:
-        return _from_index(connection, and_(mine, record.c.name == pattern.text), limit=limit)
+        return _from_index(connection, and_(mine, record.c.name == pattern.prefix), limit=limit)
     bounds = [mine]
     if pattern.prefix:
         bounds.append(record.c.name >= pattern.prefix)

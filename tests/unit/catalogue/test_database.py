@@ -1,9 +1,8 @@
-"""Files that are damaged, foreign, newer, older, or on a full disk."""
+"""Files that are damaged, foreign, or on a full disk."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,15 +12,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
 from linacre.base.errors import LinacreError, UserError
-from linacre.catalogue import Catalogue, database, migrate
-from linacre.catalogue.tables import SCHEMA, metadata
+from linacre.catalogue import Catalogue, database
 
 
 async def opened(path: Path | str) -> Catalogue:
@@ -45,20 +38,6 @@ async def made(path: Path) -> None:
 def sound(path: Path) -> bool:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-
-async def test_migrations_lead_to_the_tables_of_the_code(path: Path) -> None:
-    await made(path)
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()
-
-
-def test_the_schema_is_the_newest_migration() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(migrate.SCRIPTS))
-    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
 
 
 async def test_the_journal_is_synced_at_each_commit(path: Path) -> None:
@@ -98,20 +77,6 @@ async def test_an_empty_file_becomes_a_catalogue(path: Path) -> None:
     await made(path)
 
 
-async def test_a_newer_schema_is_refused(path: Path) -> None:
-    await made(path)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0099'")
-        connection.commit()
-    before = path.read_bytes()
-
-    assert await refusal(path) == (
-        f"the catalogue {path} was written by a newer Linacre (schema 0099, this one knows up to"
-        f" {SCHEMA}): use that Linacre"
-    )
-    assert path.read_bytes() == before
-
-
 async def test_another_programs_database_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE bookmarks (url)")
@@ -122,7 +87,8 @@ async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.write_text("name: clara\n" * 100)
     said = await refusal(path)
     assert (
-        said == f"the catalogue {path} is not a catalogue: move it away and run the command again"
+        said == f"the catalogue {path} is damaged: linacre catalogue rebuild sets it aside and"
+        " makes it anew from the engine; machines are not touched"
     )
 
 
@@ -132,7 +98,7 @@ async def test_a_damaged_file_is_refused(path: Path) -> None:
     data[1024:] = os.urandom(len(data) - 1024)
     path.write_bytes(data)
     said = await refusal(path)
-    assert "is damaged: move it away" in said and "history" in said
+    assert "is damaged: linacre catalogue rebuild" in said
 
 
 async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -150,80 +116,6 @@ async def test_a_url_of_a_file(path: Path) -> None:
     await made(path)
     async with await opened(f"sqlite:///{path}") as catalogue:
         assert len(await catalogue.tasks()) == 1
-
-
-SECOND = '''
-"""Adds a note."""
-import sqlalchemy as sa
-from alembic import op
-revision = "0002"
-down_revision = "0001"
-def upgrade():
-    op.add_column("task", sa.Column("note", sa.Text()))
-    {then}
-'''
-
-
-@pytest.fixture
-def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program whose schema is 0002; returns the migration's file."""
-    scripts = tmp_path / "scripts"
-    shutil.copytree(migrate.SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-
-    def run(connection: object, *, found: str | None) -> None:
-        original(connection, found=found, target="0002", scripts=scripts)
-
-    original = migrate.migrate
-    monkeypatch.setattr(migrate, "migrate", run)
-    monkeypatch.setattr(database, "SCHEMA", "0002")
-    return scripts / "versions" / "0002_note.py"
-
-
-async def test_an_older_one_is_copied_and_migrated(
-    path: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as older:
-        older.setattr(database, "SCHEMA", "0001")
-        older.setattr(migrate, "migrate", lambda c, *, found: _first(c))
-        await made(path)
-    newer.write_text(SECOND.format(then="pass"))
-
-    async with await opened(path) as catalogue:
-        assert len(await catalogue.tasks()) == 1
-
-    copy = path.with_name("catalogue.sqlite.schema-0001")
-    with closing(sqlite3.connect(copy)) as old, closing(sqlite3.connect(path)) as new:
-        version = "SELECT version_num FROM alembic_version"
-        assert old.execute(version).fetchall() == [("0001",)]
-        assert new.execute(version).fetchall() == [("0002",)]
-        assert old.execute("SELECT verb FROM task").fetchall() == [("up",)]
-        assert new.execute("SELECT verb, note FROM task").fetchall() == [("up", None)]
-
-
-async def test_a_migration_that_fails_leaves_the_old_schema(
-    path: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as older:
-        older.setattr(database, "SCHEMA", "0001")
-        older.setattr(migrate, "migrate", lambda c, *, found: _first(c))
-        await made(path)
-    newer.write_text(SECOND.format(then="raise RuntimeError('half way')"))
-
-    with pytest.raises(RuntimeError, match="half way"):
-        await opened(path)
-
-    with closing(sqlite3.connect(path)) as connection:
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(task)")]
-    assert "note" not in columns and sound(path)
-
-
-def _first(connection: object) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(migrate.SCRIPTS))
-    config.attributes["connection"] = connection
-    from alembic import command
-
-    command.upgrade(config, "0001")
 
 
 FILLS = """

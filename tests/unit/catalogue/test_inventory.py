@@ -1,0 +1,230 @@
+"""Machines, IOCs, records and the history of IOCs, in both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from linacre.base.errors import LinacreError, UserError
+from linacre.catalogue import Catalogue, Inventory
+from linacre.catalogue.model import (
+    Duplicate,
+    FileEntry,
+    IocEntry,
+    MachineEntry,
+    NewState,
+    RecordEntry,
+)
+
+MAGNETS = IocEntry(
+    name="S02-MAG",
+    kind="softioc",
+    owner="magnets group",
+    area="S02",
+    device_type="magnet",
+    description="Quadrupoles of S02",
+    network="controls",
+    address="10.64.0.5",
+    host="host1",
+    machine="S02-MAG",
+    source="iocs/S02-MAG",
+    revision="",
+    digest="abc",
+)
+BPMS = replace(MAGNETS, name="S02-BPM", device_type="bpm", owner="diagnostics")
+SETI = RecordEntry("CLA-S02-MAG-QUAD-01:SETI", "ao", "Current, A")
+GETI = RecordEntry("CLA-S02-MAG-QUAD-01:GETI", "ai", "Current read back, A")
+STATE = NewState(
+    ioc="S02-MAG",
+    verb="up",
+    task_id=None,
+    user="operator",
+    at=100.0,
+    source="iocs/S02-MAG",
+    revision="",
+    digest="abc",
+    settings="kind: softioc\n",
+    files={"st.cmd": FileEntry(0o755, digest="d" * 64), "db": FileEntry(0o777, link="../db")},
+    diff="--- a\n+++ b\n",
+    note="",
+)
+
+
+@pytest.fixture
+def inventory(catalogue: Catalogue) -> Inventory:
+    return catalogue.inventory("clara")
+
+
+async def test_machines_are_replaced(inventory: Inventory) -> None:
+    one = MachineEntry("A", "ioc", "A", "controls", "10.64.0.5", "host1", "f00")
+    two = MachineEntry("desk-controls", "desk", "", "controls", "10.64.0.2", "host1", "f00")
+    await inventory.set_machines([two, one])
+    assert await inventory.machines() == [one, two]
+    await inventory.set_machines([replace(two, host="host2")])
+    assert await inventory.machines() == [replace(two, host="host2")]
+    await inventory.set_machines([])
+    assert await inventory.machines() == []
+
+
+async def test_iocs_are_told_by_name_and_changed(inventory: Inventory) -> None:
+    await inventory.set_iocs([MAGNETS, BPMS])
+    assert await inventory.iocs() == [BPMS, MAGNETS]
+    await inventory.set_iocs([replace(MAGNETS, host="host2"), BPMS])
+    assert (await inventory.iocs())[1].host == "host2"
+
+
+async def test_facilities_that_share_a_database_do_not_meet(catalogue: Catalogue) -> None:
+    clara, other = catalogue.inventory("clara"), catalogue.inventory("other")
+    for inventory in (clara, other):
+        await inventory.set_iocs([MAGNETS])
+        await inventory.set_records("S02-MAG", [SETI])
+        await inventory.add_state(STATE)
+    await clara.set_iocs([])
+    await clara.set_machines([])
+
+    assert await other.iocs() == [MAGNETS] and await other.records("S02-MAG") == [SETI]
+    assert len(await other.states("S02-MAG")) == 1
+    assert [m.facility for m in (await other.find("*")).matches] == ["other", "other"]
+    assert (await clara.find("*")).matches == ()
+    assert await other.duplicates() == []
+
+
+async def test_records_are_replaced(inventory: Inventory) -> None:
+    await inventory.set_iocs([MAGNETS])
+    await inventory.set_records("S02-MAG", [SETI, GETI])
+    assert await inventory.records("S02-MAG") == [GETI, SETI]
+    await inventory.set_records("S02-MAG", [replace(SETI, description="Current"), SETI])
+    assert await inventory.records("S02-MAG") == [replace(SETI, description="Current")]
+    assert [m.pv for m in (await inventory.find("*:?ETI")).matches] == [SETI.name]
+    await inventory.set_records("S02-MAG", [])
+    assert await inventory.records("S02-MAG") == []
+
+
+async def test_the_same_records_and_iocs_write_nothing(where: Path | str, tmp_path: Path) -> None:
+    writes: list[int] = []
+    logs = tmp_path / "log"
+    async with await Catalogue.open(where, logs=logs, after_write=writes.append) as catalogue:
+        inventory = catalogue.inventory("clara")
+        machine = MachineEntry("A", "ioc", "A", "controls", "10.64.0.5", "host1", "f00")
+        for given in ([SETI, GETI], [GETI, SETI]):
+            await inventory.set_iocs([MAGNETS, BPMS])
+            await inventory.set_machines([machine])
+            await inventory.set_records("S02-MAG", given)
+    assert writes == [1, 2, 3]
+
+
+async def test_text_that_no_database_takes_as_it_is(inventory: Inventory) -> None:
+    await inventory.set_iocs([MAGNETS])
+    await inventory.set_records("S02-MAG", [RecordEntry("A:B", "ai", "\0caf\udce9 10 °C")])
+    assert await inventory.records("S02-MAG") == [RecordEntry("A:B", "ai", "caf? 10 °C")]
+
+
+async def test_records_of_an_ioc_that_is_not_there_are_refused(inventory: Inventory) -> None:
+    with pytest.raises(LinacreError, match="there is no IOC S02-MAG in the catalogue"):
+        await inventory.set_records("S02-MAG", [SETI])
+    assert await inventory.records("S02-MAG") == []
+
+
+async def test_an_ioc_that_is_gone_keeps_its_history_and_goes_on_with_it(
+    inventory: Inventory,
+) -> None:
+    await inventory.set_iocs([MAGNETS])
+    await inventory.set_records("S02-MAG", [SETI])
+    await inventory.add_state(STATE)
+
+    await inventory.set_iocs([])
+
+    assert await inventory.iocs() == [] and await inventory.records("S02-MAG") == []
+    assert (await inventory.find("*")).matches == ()
+    assert [s.number for s in await inventory.states("S02-MAG")] == [1]
+    await inventory.set_iocs([MAGNETS])
+    assert await inventory.records("S02-MAG") == []
+    await inventory.set_records("S02-MAG", [SETI])
+    assert await inventory.records("S02-MAG") == [SETI]
+    assert (await inventory.add_state(STATE)).number == 2
+
+
+async def test_a_renamed_ioc_keeps_records_and_history(inventory: Inventory) -> None:
+    machine = MachineEntry("S02-MAG", "ioc", "S02-MAG", "controls", "", "host1", "")
+    await inventory.set_machines([machine])
+    await inventory.set_iocs([MAGNETS])
+    await inventory.set_records("S02-MAG", [SETI])
+    await inventory.add_state(STATE)
+
+    await inventory.rename_ioc("S02-MAG", "S02-QUADS")
+
+    assert [ioc.name for ioc in await inventory.iocs()] == ["S02-QUADS"]
+    assert await inventory.records("S02-QUADS") == [SETI]
+    assert [m.ioc for m in await inventory.machines()] == ["S02-QUADS"]
+    (state,) = await inventory.states("S02-QUADS")
+    assert (state.ioc, state.number) == ("S02-QUADS", 1)
+    assert await inventory.states("S02-MAG") == []
+    # The name is free for another IOC, which begins a history of its own.
+    await inventory.set_iocs([MAGNETS, replace(MAGNETS, name="S02-QUADS")])
+    assert (await inventory.add_state(STATE)).number == 1
+
+
+async def test_a_name_that_one_gone_had_keeps_the_histories_apart(inventory: Inventory) -> None:
+    await inventory.set_iocs([MAGNETS, BPMS])
+    await inventory.add_state(replace(STATE, ioc="S02-BPM", digest="of the BPMs"))
+    await inventory.add_state(replace(STATE, digest="of the magnets"))
+    await inventory.set_iocs([MAGNETS])
+
+    await inventory.rename_ioc("S02-MAG", "S02-BPM")
+
+    assert [s.digest for s in await inventory.states("S02-BPM")] == ["of the magnets"]
+
+
+async def test_a_rename_that_cannot_be(inventory: Inventory) -> None:
+    await inventory.set_iocs([MAGNETS, BPMS])
+    with pytest.raises(UserError, match="there is no IOC NOSUCH in the catalogue"):
+        await inventory.rename_ioc("NOSUCH", "OTHER")
+    with pytest.raises(UserError, match="there is an IOC S02-BPM already"):
+        await inventory.rename_ioc("S02-MAG", "S02-BPM")
+
+
+async def test_a_state_is_kept_with_how_its_task_ended(
+    catalogue: Catalogue, inventory: Inventory
+) -> None:
+    with pytest.raises(LinacreError):
+        async with await catalogue.begin_task(facility="clara", verb="up") as task:
+            added = await inventory.add_state(replace(STATE, task_id=task.id))
+            assert (added.number, added.outcome) == (1, "running")
+            raise LinacreError("no space")
+    await inventory.add_state(replace(STATE, task_id=999, note="was S02-QUADS"))
+
+    first, second = await inventory.states("S02-MAG")
+
+    assert (first.outcome, first.error, first.task_id) == ("failed", "no space", task.id)
+    assert first.files == STATE.files and first.diff == STATE.diff
+    assert (first.settings, first.user, first.at) == ("kind: softioc\n", "operator", 100.0)
+    assert (second.number, second.outcome, second.error) == (2, "", "")
+    assert second.note == "was S02-QUADS"
+
+
+async def test_a_task_of_another_facility_is_not_taken_for_the_states(
+    catalogue: Catalogue, inventory: Inventory
+) -> None:
+    async with await catalogue.begin_task(facility="other", verb="up") as task:
+        pass
+    assert (await inventory.add_state(replace(STATE, task_id=task.id))).outcome == ""
+
+
+async def test_history_of_an_ioc_that_is_not_known_yet(inventory: Inventory) -> None:
+    await inventory.add_state(STATE)
+    assert await inventory.iocs() == []
+    await inventory.set_iocs([MAGNETS])
+    assert (await inventory.add_state(STATE)).number == 2
+    assert await inventory.states("NOSUCH") == []
+
+
+async def test_pvs_that_two_iocs_serve(inventory: Inventory) -> None:
+    third = replace(MAGNETS, name="OLD")
+    await inventory.set_iocs([MAGNETS, BPMS, third])
+    await inventory.set_records("S02-MAG", [SETI, GETI])
+    await inventory.set_records("S02-BPM", [SETI])
+    await inventory.set_records("OLD", [GETI])
+    await inventory.set_iocs([MAGNETS, BPMS])
+    assert await inventory.duplicates() == [Duplicate(SETI.name, ("S02-BPM", "S02-MAG"))]
