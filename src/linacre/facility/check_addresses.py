@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
 
 from linacre.base.errors import UserError
@@ -25,9 +25,14 @@ def check_addresses(facility: Facility) -> Iterator[Problem]:
     yield from _loopback(facility)
 
 
-def free_address(facility: Facility, network: Network) -> IPv4Address | None:
-    """Return an address of a network that nothing has; from the eleventh on, if it has so many."""
-    taken = {each.address for each in facility.programs.values()}
+def free_address(
+    facility: Facility, network: Network, *, held: Collection[IPv4Address] = ()
+) -> IPv4Address | None:
+    """Return an address of a network that nothing has; from the eleventh on, if it has so many.
+
+    `held` are taken too, by what is not declared.
+    """
+    taken = {each.address for each in facility.programs.values()} | {*held}
     taken |= {network.host_address, network.gateway, network.desk_address}
     size = min(network.subnet.num_addresses, 4096)
     order = [*range(min(11, size - 2), size - 1), *range(1, min(11, size - 2))]
