@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select
+from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select
 
 from linacre.catalogue.holdings import hold, ioc_id, new_ioc, storable
-from linacre.catalogue.model import FileEntry, NewState, State
-from linacre.catalogue.tables import ioc, state, task
+from linacre.catalogue.model import Action, FileEntry, NewState, State
+from linacre.catalogue.tables import ioc, state, step, task
 
 
 def add_state(connection: Connection, new: NewState, *, facility: str) -> State:
@@ -40,6 +40,37 @@ def select_states(connection: Connection, name: str, *, facility: str) -> list[S
     """Return an IOC's history, oldest first; none where the catalogue has never known it."""
     number = ioc_id(connection, name, facility=facility, gone=True)
     return [] if number is None else _selected(connection, number, facility=facility)
+
+
+def select_actions(
+    connection: Connection, machines: Collection[str], *, facility: str
+) -> list[Action]:
+    """Return what tasks did with these machines, or with the IOC of one's name, oldest first."""
+    named = [step.c.key.like(f"% {_literal(name)}", escape="!") for name in machines]
+    steps = select(step.c.task_id, step.c.title).where(or_(*named)).order_by(step.c.number)
+    titles: dict[int, list[str]] = {}
+    for number, title in connection.execute(steps):
+        titles.setdefault(number, []).append(title)
+    chosen = or_(task.c.id.in_(titles), task.c.detail.in_([*machines]))
+    query = select(task).where(task.c.facility == facility, chosen).order_by(task.c.id)
+    return [
+        Action(
+            task_id=row["id"],
+            verb=row["verb"],
+            user=row["user"],
+            host=row["host"],
+            at=row["started_at"],
+            steps=tuple(titles.get(row["id"], ())),
+            outcome=row["state"],
+            error=row["error"] or "",
+        )
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _literal(name: str) -> str:
+    """Return a name for LIKE, in which no character stands for others."""
+    return "".join(f"!{letter}" if letter in "!%_" else letter for letter in name)
 
 
 def _selected(

@@ -12,6 +12,7 @@ from linacre.base.clock import Clock
 from linacre.catalogue import history, holdings, search
 from linacre.catalogue.database import Database
 from linacre.catalogue.model import (
+    Action,
     Duplicate,
     Found,
     IocEntry,
@@ -85,6 +86,10 @@ class Inventory:
     async def states(self, ioc: str) -> list[State]:
         """Return an IOC's history, oldest first; that of one that is gone, too."""
         return await self._read(partial(history.select_states, name=ioc))
+
+    async def actions(self, *machines: str) -> list[Action]:
+        """Return what tasks did with the machines of an IOC, its own name first; oldest first."""
+        return await self._read(partial(history.select_actions, machines=machines))
 
     async def find(self, pattern: str, *, limit: int = 1000) -> Found:
         """Return IOCs and PVs that match a pattern with `*`, `?` and `[]`.

@@ -105,6 +105,24 @@ class State(NewState):
 
 
 @dataclass(frozen=True)
+class Action:
+    """What a task did with one IOC."""
+
+    task_id: int
+    verb: str
+    user: str
+    host: str
+    """Where the command ran."""
+    at: float
+    """Seconds since the Unix epoch."""
+    steps: tuple[str, ...]
+    """What was done with its machines, in order."""
+    outcome: str
+    """How the task ended: a `TaskState`."""
+    error: str
+
+
+@dataclass(frozen=True)
 class Match:
     """One thing that a search found: a PV, or an IOC where `pv` is empty."""
 

@@ -20,7 +20,7 @@ from linacre.cli.context import (
 from linacre.cli.ioc import NameArgument
 
 if TYPE_CHECKING:
-    from linacre.catalogue.model import Found, State
+    from linacre.catalogue.model import Action, Found, State
     from linacre.facility.history.rebuild import Rebuilt
     from linacre.facility.history.rollback import RolledBack
 
@@ -109,53 +109,78 @@ def history(
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what an IOC was and is: each state with who made it, when, how, and what changed."""
-    from linacre.base.errors import LinacreError, UserError
-    from linacre.cli.render import local_time, print_json, print_table
-    from linacre.facility.history.rollback import history as states_of
+    """Show what an IOC was and what was done with it: who, when, how, and what changed.
 
-    async def work() -> list[State]:
+    A line with a number is a state, to which rollback leads back.
+    """
+    from linacre.base.errors import LinacreError
+    from linacre.cli.render import print_json, print_table
+    from linacre.facility.history.past import history as past_of
+
+    async def work() -> tuple[list[State], list[Action]]:
         session = await session_of(file)
-        states = await states_of(session, name)
-        if not states:
+        states, actions = await past_of(session, name)
+        if not states and not actions:
             session.check_ioc(name)
             raise LinacreError(f"{name} has no history yet: it begins with the next linacre up")
-        return states
+        return states, actions
 
-    states = run(work())
-    if (number := diff if diff is not None else settings) is not None:
-        chosen = next((state for state in states if state.number == number), None)
-        if chosen is None:
-            raise UserError(f"{name} has no state {number}; it has 1 to {states[-1].number}")
-        typer.echo(chosen.settings if diff is None else chosen.diff, nl=False)
-        return
-    if as_json:
-        print_json([_state_data(state) for state in states])
-        return
-    columns = ["N", "WHEN", "BY", "COMMAND", "ENDED", "SOURCE", "DIGEST", "CHANGED", "NOTE"]
-    print_table(
-        columns,
-        [
+    states, actions = run(work())
+    if diff is not None:
+        typer.echo(_state(name, states, diff).diff, nl=False)
+    elif settings is not None:
+        typer.echo(_state(name, states, settings).settings, nl=False)
+    elif as_json:
+        print_json({"states": [_timed(s) for s in states], "actions": [_timed(a) for a in actions]})
+    else:
+        columns = ["N", "WHEN", "BY", "COMMAND", "ENDED", "WHAT", "REVISION", "NOTE"]
+        print_table(columns, _history_rows(states, actions))
+
+
+def _state(name: str, states: list[State], number: int) -> State:
+    from linacre.base.errors import UserError
+
+    for state in states:
+        if state.number == number:
+            return state
+    last = states[-1].number if states else 0
+    raise UserError(f"{name} has no state {number}; it has 1 to {last}: see linacre ioc history")
+
+
+def _history_rows(states: list[State], actions: list[Action]) -> list[list[str]]:
+    """Return a line for each state, and for each task that made none, by time."""
+    from linacre.cli.render import local_time
+
+    rows = [
+        (
+            state.at,
             [
-                str(state.number),
-                local_time(state.at),
-                state.user,
-                state.verb,
-                state.outcome or "-",
-                f"{state.source} {state.revision}".strip(),
-                state.digest,
-                _changed(state),
+                *(str(state.number), local_time(state.at), state.user, state.verb),
+                *(state.outcome or "-", _changed(state), state.revision or state.digest[:10]),
                 state.error or state.note,
-            ]
-            for state in states
-        ],
-    )
+            ],
+        )
+        for state in states
+    ]
+    made = {state.task_id for state in states}
+    rows += [
+        (
+            action.at,
+            [
+                *("-", local_time(action.at), action.user, action.verb, action.outcome),
+                *("; ".join(action.steps), "", action.error),
+            ],
+        )
+        for action in actions
+        if action.task_id not in made
+    ]
+    return [row for _, row in sorted(rows, key=lambda each: each[0])]
 
 
 def _changed(state: State) -> str:
     """Return which files a state changed, in a few words."""
     if state.number == 1:
-        return f"{len(state.files)} files"
+        return f"first of all: {len(state.files) - 1} files and settings"
     from linacre.facility.history.states import SETTINGS
 
     paths = [
@@ -166,12 +191,12 @@ def _changed(state: State) -> str:
     return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
-def _state_data(state: State) -> dict[str, Any]:
+def _timed(each: State | Action) -> dict[str, Any]:
     from dataclasses import asdict
 
     from linacre.cli.render import iso_time
 
-    return asdict(state) | {"at": iso_time(state.at)}
+    return asdict(each) | {"at": iso_time(each.at)}
 
 
 def rollback(

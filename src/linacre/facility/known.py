@@ -46,5 +46,8 @@ def _is_meant(note: FacilityNote, name: str | None, file: Path | None) -> bool:
 def _known(name: str, url: str | None, state: StatePaths) -> KnownFacility:
     paths = state.facility(name)
     if url is None and not paths.catalogue.exists():
-        raise LinacreError(f"{name} has no catalogue on this host: it begins with linacre up")
+        raise LinacreError(
+            f"{name} has no catalogue on this host: linacre up begins one, and "
+            "linacre catalogue rebuild makes it anew where the facility is up"
+        )
     return KnownFacility(name, paths, url or paths.catalogue)

@@ -81,7 +81,7 @@ class Recorder:
             await record_present(self._session, inventory, about=self._about)
             for name in self._moved:
                 await self._add_found_state(inventory, name)
-            for line in told_duplicates(await inventory.duplicates()):
+            for line in told_duplicates(await self._duplicates(inventory)):
                 self._session.say(line)
         except (LinacreError, OSError) as error:
             _log.error("the catalogue was not brought up to date", error=str(error))
@@ -89,6 +89,23 @@ class Recorder:
                 f"the catalogue was not brought up to date: {error}; linacre catalogue rebuild "
                 "does it"
             )
+
+    async def _duplicates(self, inventory: Inventory) -> list[Duplicate]:
+        """Return the PVs that more than one running IOC serves, as far as this task is about it."""
+        found = await inventory.duplicates()
+        if not found:
+            return []
+        session = self._session
+        machines = await session.machines()
+        there = pairs(session.declaration.facility.iocs, machines, await session.engine.record())
+        live = {
+            pair.ioc
+            for pair in there.values()
+            if pair.live in machines and machines[pair.live].state is MachineState.RUNNING
+        }
+        about = live if self._about is None else live & set(self._about)
+        cut = (Duplicate(d.pv, tuple(ioc for ioc in d.iocs if ioc in live)) for d in found)
+        return [each for each in cut if len(each.iocs) > 1 and about.intersection(each.iocs)]
 
     async def _add_found_state(self, inventory: Inventory, name: str) -> None:
         session = self._session

@@ -16,6 +16,7 @@ from linacre.facility.bring_up import bring_up
 from linacre.facility.document import parse
 from linacre.facility.edit import FacilityText
 from linacre.facility.history.kept_files import KeptFiles
+from linacre.facility.history.past import history
 from linacre.facility.history.states import LINACRES_OWN, difference, keep_tree, kept_tree
 from linacre.facility.load import Declaration
 from linacre.facility.models import FolderSource
@@ -59,12 +60,6 @@ class _Way:
         return tuple(p for p in paths if self.present.get(p) != self.wanted.get(p))
 
 
-async def history(session: Session, name: str) -> list[State]:
-    """Return the states of an IOC, oldest first; one that is declared no more may have some."""
-    async with session.catalogue_open() as catalogue:
-        return await catalogue.inventory(session.name).states(name)
-
-
 async def roll_back(
     session: Session, name: str, *, to: int | None, talk: Talk
 ) -> RolledBack | None:
@@ -76,10 +71,10 @@ async def roll_back(
     here.
     """
     session.check_ioc(name)
-    states = await history(session, name)
+    states, _ = await history(session, name)
     state = _chosen(name, states, to)
     kept = KeptFiles(session.paths.files)
-    file = draft(session.declaration.file)
+    file = draft(session.declaration)
     way = _way(file, state, kept)
     if way.folder is None or way.folder.is_dir():
         # Before anything is written; a folder that is gone would be found to be missing.
