@@ -1,8 +1,14 @@
+import dataclasses
 import os
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from linacre.images.bundle import PACKAGES, WHEELS, Manifest, PartFiles, write_bundle
+from linacre.images.bundle_contents import Checkout
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,6 +114,92 @@ def test_a_finished_environment_is_entered_at_once(tmp_path: Path) -> None:
         ["sh", script, "status", "--json"], capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("real: status --json\n", "")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A bundle for this machine and this checkout, with next to nothing in it."""
+    if shutil.which("dpkg") is None:
+        pytest.skip("this is no Debian")
+    return bundle_of(tmp_path, Checkout.find({}).manifest("trial"))
+
+
+def bundle_of(folder: Path, manifest: Manifest) -> Path:
+    (folder / "a").write_bytes(b"abc" * 5000)
+    parts = [PartFiles(name, name, [("a", folder / "a")]) for name in (PACKAGES, WHEELS)]
+    write_bundle(folder / "trial.bundle", manifest, parts, report=lambda _: None)
+    return folder / "trial.bundle"
+
+
+def check_bundle(bundle: Path) -> subprocess.CompletedProcess[str]:
+    """Let the launcher check a bundle, with a folder of its own beside it."""
+    script = (
+        'LINACRE_BOOTSTRAP_FUNCTIONS=1; . "$1/linacre"; root=$1 cache=$2 bundle=$3; '
+        "check_bundle; echo good"
+    )
+    return subprocess.run(
+        ["sh", "-c", script, "sh", str(ROOT), str(bundle.parent / "cache"), str(bundle)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_bundle_is_checked_once(made: Path) -> None:
+    first, second = check_bundle(made), check_bundle(made)
+    assert (first.stdout, first.stderr) == ("good\n", f"linacre: checking {made}\n")
+    assert (second.stdout, second.stderr) == ("good\n", "")
+    bundle_of(made.parent, Checkout.find({}).manifest("another"))
+    assert "checking" in check_bundle(made).stderr
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "said"),
+    [
+        ("release", "sarge", "was made for Debian sarge on "),
+        ("architecture", "vax", " on vax, and this is Debian "),
+        ("python", "2.7", "was made for Python 2.7, and this is 3."),
+        ("linacre", "9.9", "was made for Linacre 9.9 (files "),
+        ("checkout", "f00", " (files f00), and this is Linacre "),
+    ],
+)
+def test_a_bundle_for_something_else_is_refused_in_one_line(
+    made: Path, fact: str, value: str, said: str
+) -> None:
+    manifest = dataclasses.replace(Checkout.find({}).manifest("trial"), **{fact: value})
+    done = check_bundle(bundle_of(made.parent, manifest))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data[:-12_000], "its part wheels.tar is cut or damaged"),
+        (lambda data: data.replace(b"abcabc", b"abcabd", 1), "its part packages.tar is cut or"),
+        (lambda data: data.replace(b"facility trial", b"facility trail", 1), "manifest is damaged"),
+        (lambda data: data[:300], "is no bundle of Linacre, or its beginning is damaged"),
+        (lambda data: b"x" * 4000, "is no bundle of Linacre"),
+    ],
+)
+def test_a_damaged_bundle_is_refused_in_one_line(made: Path, change: Any, said: str) -> None:
+    made.write_bytes(change(made.read_bytes()))
+    done = check_bundle(made)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr.splitlines()[-1]
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_a_bundle_that_is_not_there_is_a_slip_of_the_pen(tmp_path: Path) -> None:
+    done = check_bundle(tmp_path / "none.bundle")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no file" in done.stderr
+    done = subprocess.run(
+        [ROOT / "linacre", "--bundle"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "linacre: --bundle needs a file: ./linacre --bundle FILE up\n"
 
 
 def test_the_pins_are_exact_and_name_no_place() -> None:

@@ -61,8 +61,10 @@ def _manifest(archive: tarfile.TarFile, file: Path) -> Manifest:
 
 def _member(archive: tarfile.TarFile, name: str, file: Path) -> IO[bytes]:
     try:
-        found = archive.extractfile(name)
-    except (KeyError, tarfile.TarError, OSError):
+        # Not by `getmember`, which reads on to the end: that may be missing.
+        entry = next(each for each in archive if each.name == name)
+        found = archive.extractfile(entry)
+    except (StopIteration, tarfile.TarError, OSError):
         found = None
     if found is None:
         raise _damaged(file, name)
