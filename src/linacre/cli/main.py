@@ -19,6 +19,7 @@ from linacre.cli import (
     develop,
     doctor,
     facility,
+    importing,
     ioc,
     task,
     twins,
@@ -41,6 +42,7 @@ desk.add_to(app)
 doctor.add_to(app)
 twins.add_to(ioc.app)
 who.add_to(ioc.app)
+importing.add_to(ioc.app)
 catalogue.add_to(app, ioc.app)
 app.add_typer(ioc.app, name="ioc")
 app.add_typer(task.app, name="task")

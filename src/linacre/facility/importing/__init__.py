@@ -1,0 +1,1 @@
+"""Taking over an IOC as it stands on a server."""
