@@ -21,6 +21,7 @@ from linacre.cli import (
     facility,
     importing,
     ioc,
+    new_iocs,
     task,
     twins,
     who,
@@ -40,6 +41,7 @@ boot.add_to(app)
 bundle.add_to(app)
 desk.add_to(app)
 doctor.add_to(app)
+new_iocs.add_to(ioc.app)
 twins.add_to(ioc.app)
 who.add_to(ioc.app)
 importing.add_to(ioc.app)

@@ -311,6 +311,19 @@ class FacilityText:
         return UserError(f"{self.file}:{line}: {message}")
 
 
+def without_anchors(entry: str) -> str:
+    """Return an entry without its anchors, which stand for another one's values already."""
+    changes: list[tuple[int, int, str]] = []
+    root = pieces(entry)
+    for each in root.walk() if root is not None else ():
+        mark = f"&{each.anchor}"
+        if each.anchor is not None and entry.startswith(mark, each.start):
+            end = each.start + len(mark)
+            space = entry[end : end + 1] == " "
+            changes.append((each.start if space else each.start - 1, end + space, ""))
+    return spliced(entry, changes)
+
+
 def _key(item: tuple[Piece | None, Piece]) -> Piece:
     assert item[0] is not None
     return item[0]

@@ -44,14 +44,17 @@ class Draft:
         return declaration
 
 
-def draft(file: Path) -> Draft:
-    """Read a facility file in order to change it.
+def draft(declaration: Declaration) -> Draft:
+    """Return the file of a declaration in order to change it.
 
-    Raises `LoadError` for one that has faults already, `UserError` where it may not be written.
+    It is read again where it has changed since. Raises `LoadError` where it has faults now,
+    `UserError` where it may not be written.
     """
-    declaration = load(file)
+    file = declaration.file
     _check_writable(file)
     content = file.read_bytes()
+    if content.decode("utf-8-sig", errors="replace") != declaration.text:
+        declaration = load(file)
     if content.decode("utf-8-sig", errors="replace") != declaration.text:
         raise _changed(file)
     return Draft(FacilityText(declaration.text, file), declaration, content)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linacre.base.errors import LinacreError, UserError
-from linacre.facility.load import LoadError
+from linacre.facility.load import LoadError, load
 from linacre.facility.rewrite import draft
 
 TEXT = """\
@@ -42,7 +42,7 @@ def test_a_change_keeps_mode_owner_and_link(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "elsewhere" / "facility.yaml"
     link.parent.mkdir()
     link.symlink_to("../facility.yaml")
-    found = draft(link)
+    found = draft(load(link))
     declared = found.write(found.text.rename_ioc("a", "b"))
     assert [*declared.facility.iocs] == ["b"]
     assert link.is_symlink()
@@ -56,13 +56,13 @@ def test_a_change_keeps_mode_owner_and_link(file: Path, tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_stays(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
-    found = draft(file)
+    found = draft(load(file))
     found.write(found.text.rename_ioc("a", "b"))
     assert file.read_bytes() == b"\xef\xbb\xbf" + TEXT.replace("  a:", "  b:").encode()
 
 
 def test_what_would_be_wrong_is_not_written(file: Path, tmp_path: Path) -> None:
-    found = draft(file)
+    found = draft(load(file))
     entry = "b:\n  kind: python\n  module: two\n  address: 10.1.0.11\n"
     with pytest.raises(LoadError, match=r"facility.yaml:12: iocs.b.address: 10.1.0.11 is also"):
         found.write(found.text.add_ioc("b", entry))
@@ -71,13 +71,14 @@ def test_what_would_be_wrong_is_not_written(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_with_faults_is_refused_with_them(file: Path) -> None:
+    declaration = load(file)
     file.write_text(TEXT.replace("module", "modul"))
     with pytest.raises(LoadError, match="write module"):
-        draft(file)
+        draft(declaration)
 
 
 def test_a_change_by_somebody_else_is_kept(file: Path, tmp_path: Path) -> None:
-    found = draft(file)
+    found = draft(load(file))
     file.write_text(TEXT + "# theirs\n")
     with pytest.raises(LinacreError, match="was changed by somebody else meanwhile"):
         found.write(found.text.rename_ioc("a", "b"))
@@ -89,4 +90,4 @@ def test_a_file_that_may_not_be_written(file: Path, monkeypatch: pytest.MonkeyPa
     # Root may write everywhere, so what the kernel would say to others is said for it.
     monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != file)
     with pytest.raises(UserError, match="may not be written by this user"):
-        draft(file)
+        draft(load(file))

@@ -1,0 +1,310 @@
+"""`linacre ioc create`, `clone`, `rename`, `delete` and `templates`: which IOCs there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linacre.cli.context import (
+    FileOption,
+    JsonOption,
+    YesOption,
+    progress_talk,
+    run,
+    say,
+    session_of,
+)
+from linacre.cli.ioc import NameArgument
+
+if TYPE_CHECKING:
+    from linacre.cli.render import UpProgress
+    from linacre.facility.changes.common import Written
+    from linacre.facility.changes.delete import Deleted
+    from linacre.facility.changes.rename import Renamed
+    from linacre.facility.ioc_templates import Broken, Template
+
+_PVS_SHOWN = 10
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting; as often as there are some."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address", help="Its address; without it, the next free one.", show_default=False
+    ),
+]
+NoStartOption = Annotated[
+    bool, typer.Option("--no-start", help="Write it down, and leave its start to linacre up.")
+]
+NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="The new name.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands under `linacre ioc`."""
+    for command in (create, clone, rename, delete, templates):
+        app.command()(command)
+
+
+def _settings(given: list[str] | None) -> dict[str, str]:
+    from linacre.base.errors import UserError
+
+    found: dict[str, str] = {}
+    for each in given or ():
+        key, sign, value = each.partition("=")
+        if not sign or not key:
+            raise UserError(f"--set {each}: write KEY=VALUE, such as --set PREFIX=CLA-S02:")
+        if key in found:
+            raise UserError(f"--set {key} is given twice; leave one out")
+        found[key] = value
+    return found
+
+
+def create(
+    name: NameArgument,
+    template: Annotated[
+        str,
+        typer.Option("--template", "-t", metavar="TEMPLATE", help="See linacre ioc templates."),
+    ],
+    settings: SetOption = None,
+    address: AddressOption = None,
+    network: Annotated[
+        str | None,
+        typer.Option("--network", help="Its network, where there are several.", show_default=False),
+    ] = None,
+    owner: Annotated[
+        str | None, typer.Option("--owner", help="Who answers for it.", show_default=False)
+    ] = None,
+    area: Annotated[
+        str | None,
+        typer.Option("--area", help="The part of the machine it serves.", show_default=False),
+    ] = None,
+    description: Annotated[
+        str | None,
+        typer.Option("--description", help="What it does, in a line.", show_default=False),
+    ] = None,
+    no_start: NoStartOption = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an IOC from a template: its files, its entry in the facility file, its machine."""
+    from linacre.cli.render import UpProgress
+    from linacre.facility.changes.create import NewIoc
+    from linacre.facility.changes.create import create as make
+
+    wanted = NewIoc(
+        name=name,
+        template=template,
+        settings=_settings(settings),
+        address=address,
+        network=network,
+        owner=owner,
+        area=area,
+        description=description,
+        start=not no_start,
+    )
+
+    async def work(progress: UpProgress) -> Written:
+        return await make(await session_of(file), wanted, progress_talk(progress, yes=True))
+
+    with UpProgress() as progress:
+        written = run(work(progress))
+    _show_written(written, as_json=as_json)
+
+
+def clone(
+    name: NameArgument,
+    new: NewArgument,
+    settings: SetOption = None,
+    address: AddressOption = None,
+    no_start: NoStartOption = False,
+    yes: YesOption = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy an IOC under another name and address; --set gives it other environment variables."""
+    from linacre.cli.render import UpProgress
+    from linacre.facility.changes.clone import NewClone
+    from linacre.facility.changes.clone import clone as copy
+
+    wanted = NewClone(
+        source=name,
+        name=new,
+        settings=_settings(settings),
+        address=address,
+        start=not no_start,
+    )
+
+    async def work(progress: UpProgress) -> Written | None:
+        return await copy(await session_of(file), wanted, progress_talk(progress, yes=yes))
+
+    with UpProgress() as progress:
+        written = run(work(progress))
+    if written is None:
+        _nothing_done()
+    else:
+        _show_written(written, as_json=as_json)
+
+
+def rename(
+    name: NameArgument,
+    new: NewArgument,
+    yes: YesOption = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give an IOC another name, also in what starts after it; its machine is restarted."""
+    from linacre.cli.render import UpProgress, print_json
+    from linacre.facility.changes.rename import rename as give_name
+
+    async def work(progress: UpProgress) -> Renamed | None:
+        return await give_name(await session_of(file), name, new, progress_talk(progress, yes=yes))
+
+    with UpProgress() as progress:
+        renamed = run(work(progress))
+    if renamed is None:
+        _nothing_done()
+    elif as_json:
+        print_json(renamed)
+    else:
+        end = "and serves" if renamed.is_running else "and starts with linacre up"
+        say(f"{renamed.was} is {renamed.ioc} now, at {renamed.address}, {end}")
+        say(f"  declared at {renamed.declared}")
+
+
+def delete(
+    name: NameArgument,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Remove the folder with its own files too.")
+    ] = False,
+    yes: YesOption = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove an IOC: its entry, its machine and its persistent folder; asks first."""
+    from linacre.cli.render import UpProgress, print_json
+    from linacre.facility.changes.delete import delete as remove
+
+    async def work(progress: UpProgress) -> Deleted | None:
+        talk = progress_talk(progress, yes=yes)
+        return await remove(await session_of(file), name, purge=purge, talk=talk)
+
+    with UpProgress() as progress:
+        deleted = run(work(progress))
+    if deleted is None:
+        _nothing_done()
+    elif as_json:
+        print_json(deleted)
+    else:
+        kept = deleted.files is not None and not deleted.files_removed
+        say(f"{name} is deleted" + (f"; its own files stay in {deleted.files}" if kept else ""))
+
+
+def _nothing_done() -> None:
+    say("nothing was changed")
+    raise typer.Exit(1)
+
+
+def _show_written(written: Written, *, as_json: bool) -> None:
+    from linacre.cli.render import print_json
+
+    if as_json:
+        print_json(written)
+        return
+    end = "runs" if written.is_running else "is written down, and starts with linacre up"
+    say(f"{written.ioc} {end}: {written.endpoint} on {written.network}")
+    say(f"  declared at {written.declared}")
+    if written.files is not None:
+        say(f"  its own files are in {written.files}")
+    for pv in written.pvs[:_PVS_SHOWN]:
+        typer.echo(pv)
+    if (more := len(written.pvs) - _PVS_SHOWN) > 0:
+        say(f"and {more} more PVs: linacre ioc show {written.ioc}")
+
+
+def templates(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[TEMPLATE]", help="One of them, with its entry.")
+    ] = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the templates of IOCs with their settings, a group's own and Linacre's."""
+    from linacre.cli.render import print_json
+    from linacre.facility.ioc_templates import get_template, list_templates
+
+    folder = _facility_folder(file)
+    if name is None:
+        found = list_templates(folder)
+        if as_json:
+            print_json([_plain(each) for each in found])
+            return
+        _show_templates(found)
+        return
+    template = get_template(name, folder)
+    if as_json:
+        print_json(_plain(template))
+        return
+    typer.echo(f"{template.name}: {template.description}")
+    typer.echo(f"in {template.folder}")
+    for key, setting in template.settings.items():
+        default = "required" if setting.default is None else f"else {setting.default or 'empty'}"
+        typer.echo(f"  --set {key}=...  {setting.description} ({default})")
+    typer.echo(template.entry, nl=False)
+
+
+def _facility_folder(file: Path | None) -> Path | None:
+    """Return the folder of the facility that is meant; None where there is none: Linacre's then."""
+    from linacre.base.errors import UserError
+    from linacre.base.paths import StatePaths
+    from linacre.facility.find import find_facility
+    from linacre.facility.state import known_facilities
+
+    known = {note.facility: note.file for note in known_facilities(StatePaths.from_environment())}
+    try:
+        choice = find_facility(file, here=Path.cwd(), up=lambda: known)
+    except UserError:
+        if file is not None:
+            raise
+        return None
+    return (choice.file or known[choice.name or ""]).absolute().parent
+
+
+def _plain(each: Template | Broken) -> dict[str, object]:
+    from linacre.facility.ioc_templates import Broken
+
+    if isinstance(each, Broken):
+        return {"name": each.name, "problem": each.problem}
+    return {
+        "name": each.name,
+        "description": each.description,
+        "folder": str(each.folder),
+        "own": each.is_own,
+        "settings": {
+            key: {
+                "description": setting.description,
+                "default": setting.default,
+                "required": setting.default is None,
+            }
+            for key, setting in each.settings.items()
+        },
+        "problem": None,
+    }
+
+
+def _show_templates(found: list[Template | Broken]) -> None:
+    from linacre.cli.render import print_table
+    from linacre.facility.ioc_templates import Broken
+
+    rows: list[list[str]] = []
+    for each in found:
+        if isinstance(each, Broken):
+            rows.append([each.name, "", f"cannot be used: {each.problem}"])
+            continue
+        settings = (
+            key if setting.default is None else f"[{key}]" for key, setting in each.settings.items()
+        )
+        rows.append([each.name, " ".join(settings), each.description])
+    print_table(["TEMPLATE", "SETTINGS", "DESCRIPTION"], rows)
