@@ -17,8 +17,9 @@ from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.process.addresses import loopback_address
 from linacre.facility import models
 from linacre.facility.addresses import mac_address
-from linacre.facility.models import values
+from linacre.facility.models import service_values, values
 from linacre.facility.models.facility import Interface
+from linacre.facility.models.services import LaidFile
 from linacre.facility.models.settings import Environment
 
 PAGE = Path(__file__).parent / "reference/facility.md"
@@ -35,6 +36,15 @@ TYPES: list[tuple[Any, str]] = [
     (values.TreePath, "path in the IOC's files"),
     (values.MachinePath, "full path"),
     (Environment, "mapping of variables to texts"),
+    (service_values.Package, "Debian package"),
+    (service_values.Port, "port"),
+    (service_values.Command, "line, or list of words"),
+    (service_values.User, "user"),
+    (service_values.Volume, "full path"),
+    (service_values.LaidPath, "full path"),
+    (service_values.Mode, "octal digits"),
+    (service_values.Content, "text"),
+    (LaidFile, "path of a file here, or [file](#file)"),
     (models.Source, "folder, or [git source](#git-source)"),
     (models.Engine, "`auto`, `incus` or `process`, or [engine settings](#engine)"),
     (models.Ioc, "[IOC](#ioc)"),
@@ -62,6 +72,8 @@ SECTIONS: list[tuple[str, type[BaseModel], str]] = [
     ("softioc", models.SoftIoc, "Keys of an IOC of kind `softioc`."),
     ("python", models.PythonIoc, "Keys of an IOC of kind `python`."),
     ("binary", models.BinaryIoc, "Keys of an IOC of kind `binary`."),
+    ("Service", models.Service, "An entry of `services`: see [services](../how-to/services.md)."),
+    ("File", models.FileSettings, "An entry of a service's `files`."),
     ("Git source", models.GitSource, "`source` as a git repository."),
     ("Limits", models.LimitSettings, "What stands under `limits`."),
     ("Log", models.LogSettings, "What stands under `log`."),

@@ -24,6 +24,7 @@ class Capability(StrEnum):
     FILE_SYSTEM = "a file system and an init of its own"
     SSH = "SSH and telnet log-in"
     DESK = "a desk machine on every network"
+    SERVICES = "services: any program, with Debian packages and files of its own"
     LIMITS = "limits on CPU, memory and processes"
     MOUNTS = "read-only host folders at a path of the machine's own"
     DEVICES = "serial and USB devices of the host"

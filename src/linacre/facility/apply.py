@@ -10,9 +10,10 @@ from typing import Protocol
 
 from linacre.base.clock import Clock
 from linacre.base.errors import LinacreError
-from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec
+from linacre.engines.base import Engine, Machine, MachineSpec
 from linacre.facility.labels import IMAGE, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.plan import Action, Plan, Step, network_record
+from linacre.facility.ports import ports_of
 from linacre.facility.reports import wait_until_booted
 from linacre.facility.specs import Declared
 
@@ -42,7 +43,8 @@ class Work:
     engine: Engine
     declared: Declared
     found: Mapping[str, Machine]
-    build_image: Callable[[], Awaitable[Path]]
+    build_image: Callable[[str], Awaitable[Path]]
+    """Has the image of a digest ready, and returns its folder."""
     record: Mapping[str, str]
     """The entries written to the facility's record at the end."""
     clock: Clock
@@ -73,6 +75,7 @@ class _Runner:
         self._work = work
         self._journal = journal
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._building = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[bool]] = {}
         self._failures: list[str] = []
         self._held_back = 0
@@ -123,7 +126,9 @@ class _Runner:
                 await engine.ensure_network(network)
                 await engine.set_record(dict([network_record(network)]))
             case Action.IMAGE:
-                await engine.ensure_image(step.target, await self._work.build_image())
+                async with self._building:
+                    folder = await self._work.build_image(step.target)
+                await engine.ensure_image(step.target, folder)
             case Action.REMOVE:
                 await engine.delete(step.target)
             case Action.RECORD:
@@ -171,11 +176,11 @@ class _Runner:
         return found is not None and found.labels.get(RUNNING_DIGEST) == spec.labels[PROGRAM_DIGEST]
 
     async def _confirm(self, step: Step) -> None:
-        """Wait until an IOC that was started has booted; others may start meanwhile."""
+        """Wait until an IOC or a service that was started serves; others may start meanwhile."""
         if step.action not in (Action.START, Action.RESTART, Action.CHECK):
             return
         spec = self._work.declared.machine(step.target)
-        if spec.kind is not MachineKind.IOC:
+        if not spec.kind.runs_program:
             return
         await wait_until_booted(
             self._work.engine,
@@ -183,6 +188,7 @@ class _Runner:
             spec.address.ip,
             clock=self._work.clock,
             limit_s=self._work.boot_limit_s,
+            ports=ports_of(spec.labels),
         )
         if step.action is Action.RESTART:
             digest = spec.labels[PROGRAM_DIGEST]

@@ -20,6 +20,7 @@ from linacre.facility.lock import FacilityLock
 from linacre.facility.marks import is_marked
 from linacre.facility.order import cycles
 from linacre.facility.plan import Action, Found, Plan, make_plan
+from linacre.facility.ports import ports_of
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import ioc_of, pairs
 from linacre.facility.session import Place, open_place
@@ -73,7 +74,7 @@ class _Look:
     half_made: tuple[str, ...]
     record: Mapping[str, str]
     silent: frozenset[str]
-    """Running machines whose IOC does not serve."""
+    """Running machines whose IOC or service does not serve."""
 
     @property
     def iocs(self) -> dict[str, bool]:
@@ -81,6 +82,16 @@ class _Look:
         names = {ioc for each in self.machines.values() if (ioc := ioc_of(each)) is not None}
         found = pairs(sorted(names), self.machines, self.record)
         return {ioc: self._serves(pair.live) for ioc, pair in found.items()}
+
+    @property
+    def down(self) -> list[str]:
+        """The IOCs and services that do not serve."""
+        machines = self.machines.values()
+        services = [each.name for each in machines if each.kind is MachineKind.SERVICE]
+        return [
+            *(ioc for ioc, serves in self.iocs.items() if not serves),
+            *(name for name in services if not self._serves(name)),
+        ]
 
     def _serves(self, name: str) -> bool:
         return self.machines[name].state is MachineState.RUNNING and name not in self.silent
@@ -195,8 +206,8 @@ class _Booting:
                 self._iocs = (await _look(place)).iocs
             raise
         if not _plan(found).is_empty:
-            down = ", ".join(ioc for ioc, serves in self._iocs.items() if not serves)
-            raise LinacreError(f"does not stay up: {down or 'a desk'}; see linacre doctor")
+            down = ", ".join(found.down) or "a desk"
+            raise LinacreError(f"does not stay up: {down}; see linacre doctor")
 
     async def _tell_unfinished(self, place: Place, found: _Look) -> None:
         cut_short = "digest" not in found.record
@@ -211,7 +222,7 @@ class _Booting:
             self._say("its last up was cut short: linacre up finishes it")
 
     async def _carry_out(self, place: Place, found: _Look, plan: Plan) -> None:
-        async def no_image() -> Path:
+        async def no_image(_: str) -> Path:
             raise AssertionError("nothing is made here")
 
         work = Work(
@@ -243,7 +254,7 @@ async def _look(place: Place) -> _Look:
     running = [
         each
         for each in whole.values()
-        if each.state is MachineState.RUNNING and each.kind is MachineKind.IOC
+        if each.state is MachineState.RUNNING and each.kind.runs_program
     ]
     told = await asyncio.gather(*(_is_silent(place.engine, each, place.clock) for each in running))
     return _Look(
@@ -256,18 +267,20 @@ async def _look(place: Place) -> _Look:
 
 async def _is_silent(engine: Engine, machine: Machine, clock: Clock) -> bool:
     address = as_found(machine).address.ip
-    report = await ioc_report(engine, machine.name, address, clock=clock)
+    ports = ports_of(machine.labels)
+    report = await ioc_report(engine, machine.name, address, clock=clock, ports=ports)
     return not report.booted or report.restart_loop
 
 
 def _declared(found: _Look) -> Declared:
     """Return what is to be: the machines that there are, as they are."""
     names = {ioc for each in found.machines.values() if (ioc := ioc_of(each)) is not None}
-    live = {ioc: p.live for ioc, p in pairs(names, found.machines, found.record).items()}
+    live = {m.name: m.name for m in found.machines.values() if m.kind is MachineKind.SERVICE}
+    live |= {ioc: p.live for ioc, p in pairs(names, found.machines, found.record).items()}
     after = {
-        name: [live[ioc] for ioc in each.labels.get(AFTER, "").split() if ioc in live]
+        name: [live[first] for first in each.labels.get(AFTER, "").split() if first in live]
         for name, each in found.machines.items()
-        if each.kind is MachineKind.IOC
+        if each.kind.runs_program
     }
     # An `up` that was cut short can leave labels of two files, each without a cycle.
     for ring in cycles(after):

@@ -82,7 +82,7 @@ async def _carry_out(
         engine=session.engine,
         declared=prospect.declared,
         found=prospect.found.machines,
-        build_image=lambda: have_image(session, report=talk.say),
+        build_image=lambda digest: have_image(session, digest, report=talk.say),
         record=_record(session),
         clock=session.clock,
         boot_limit_s=options.boot_limit_s,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.processes import run_tool
 from linacre.facility import models, sources
-from linacre.facility.image import have_image
+from linacre.facility.image import facility_images, have_image
 from linacre.facility.models import GitSource
 from linacre.facility.session import Session
 from linacre.images.bundle import Manifest, PartFiles, image_part, source_part, write_bundle
@@ -44,35 +45,41 @@ async def _images(session: Session, *, report: Callable[[str], None]) -> list[Pa
     settings = session.declaration.facility.engine
     if isinstance(settings, models.ProcessEngine):
         return []
+    found: list[PartFiles] = []
     try:
-        folder = await have_image(session, report=report)
+        for recipe in facility_images(session.declaration):
+            folder = await have_image(session, recipe.digest(), report=report)
+            files = [(path.name, path) for path in sorted(folder.iterdir())]
+            found.append(PartFiles(image_part(folder.name), f"image {folder.name}", files))
     except UserError as error:
-        if isinstance(settings, models.IncusEngine):
+        if isinstance(settings, models.IncusEngine) or os.geteuid() == 0:
             raise
         # `auto`: who cannot build images may still go to where IOCs are processes.
         report(f"no image goes in, so the bundle serves the process engine only: {error}")
         return []
-    files = [(path.name, path) for path in sorted(folder.iterdir())]
-    return [PartFiles(image_part(folder.name), f"image {folder.name}", files)]
+    return found
 
 
 async def _mirrors(
     session: Session, *, scratch: Path, report: Callable[[str], None]
 ) -> list[PartFiles]:
-    """Return a mirror of each git repository that IOCs name, as it is now."""
-    named: dict[Path, GitSource] = {}
-    for name, ioc in session.declaration.facility.iocs.items():
-        if not isinstance(ioc.source, GitSource):
+    """Return a mirror of each git repository that IOCs and services name, as it is now."""
+    facility = session.declaration.facility
+    named = [(f"IOC {name}", ioc.source) for name, ioc in facility.iocs.items()]
+    named += [(f"service {name}", each.source) for name, each in facility.services.items()]
+    urls: dict[Path, str] = {}
+    for whose, source in named:
+        if not isinstance(source, GitSource):
             continue
-        mirror = sources.mirror_of(ioc.source.git, session.paths)
-        if mirror not in named:
-            report(f"fetching {ioc.source.git}")
+        mirror = sources.mirror_of(source.git, session.paths)
+        if mirror not in urls:
+            report(f"fetching {source.git}")
             await _ask_again(mirror)
         await sources.fetch(
-            ioc.source, base=session.declaration.folder, paths=session.paths, ioc=name
+            source, base=session.declaration.folder, paths=session.paths, whose=whose
         )
-        named[mirror] = ioc.source
-    return [await _mirror_part(mirror, source, scratch) for mirror, source in named.items()]
+        urls[mirror] = source.git
+    return [await _mirror_part(mirror, url, scratch) for mirror, url in urls.items()]
 
 
 async def _ask_again(mirror: Path) -> None:
@@ -89,14 +96,14 @@ async def _ask_again(mirror: Path) -> None:
     )
 
 
-async def _mirror_part(mirror: Path, source: GitSource, scratch: Path) -> PartFiles:
+async def _mirror_part(mirror: Path, url: str, scratch: Path) -> PartFiles:
     # Its settings are made anew: those of the mirror here may name this machine's credentials.
     copy = scratch / mirror.name
     await run_tool("git", "clone", "--quiet", "--mirror", "--template=", str(mirror), str(copy))
-    await run_tool("git", "-C", str(copy), "config", "remote.origin.url", source.git)
+    await run_tool("git", "-C", str(copy), "config", "remote.origin.url", url)
     # One file of names and one of objects, whatever became of the mirror.
     await run_tool("git", "-C", str(copy), "gc", "--quiet")
     files = [
         (str(path.relative_to(copy)), path) for path in sorted(copy.rglob("*")) if path.is_file()
     ]
-    return PartFiles(source_part(mirror.stem), f"git repository {source.git}", files)
+    return PartFiles(source_part(mirror.stem), f"git repository {url}", files)

@@ -18,39 +18,51 @@ from linacre.facility.labels import (
     NETWORK,
     NIC_DIGEST,
     ORIGIN,
+    PORTS,
     PROGRAM_DIGEST,
     SETTINGS_DIGEST,
 )
-from linacre.facility.models import Ioc
+from linacre.facility.models import Ioc, Service
 
 _START_SETTINGS = {
     *("kind", "start", "script", "module", "args", "environment"),
     *("access_security", "persistent", "hold_off", "log"),
+    *("command", "user", "volumes"),
 }
 
 
 def labels_of(
-    spec: MachineSpec, *, origin: str, host_address: IPv4Address | None, ioc: Ioc | None
+    spec: MachineSpec,
+    *,
+    origin: str,
+    host_address: IPv4Address | None,
+    program: Ioc | Service | None,
 ) -> dict[str, str]:
     """Return the labels of a machine from its spec, which has all but them.
 
     `origin` says where its files came from, `host_address` is the host's on its network, and
-    `ioc` is the declaration of its IOC; None for a desk.
+    `program` is the declaration of its IOC or service; None for a desk.
     """
     settings, after = "", tuple[str, ...]()
-    if ioc is not None:
-        settings, after = _start_settings(ioc), tuple(ioc.after)
+    if program is not None:
+        settings, after = _start_settings(program), tuple(program.after)
     devices = (spec.limits, spec.mounts, spec.devices)
-    program = _digest(spec.payload.digest(Part.PROGRAM), settings)
-    own = {IOC: spec.name, AFTER: " ".join(after), DECLARED_DIGEST: program}
+    digest = _digest(spec.payload.digest(Part.PROGRAM), settings)
+    own: dict[str, str] = {}
+    if isinstance(program, Service):
+        own = {AFTER: " ".join(after), PORTS: " ".join(program.ports)}
+    elif program is not None:
+        own = {IOC: spec.name, AFTER: " ".join(after), DECLARED_DIGEST: digest}
     return {
-        **({} if ioc is None else own),
+        **own,
         KIND: str(spec.kind),
         NETWORK: spec.network,
         ADDRESS: str(spec.address.ip),
-        PROGRAM_DIGEST: program,
+        PROGRAM_DIGEST: digest,
         ACCESS_DIGEST: spec.payload.digest(Part.ACCESS),
-        SETTINGS_DIGEST: _digest(*(repr(each) for each in devices), after),
+        SETTINGS_DIGEST: _digest(
+            *(repr(each) for each in devices), after, *own.get(PORTS, "").split()
+        ),
         NIC_DIGEST: _digest(
             spec.network, str(spec.address), spec.mac, *_router_of_its_own(spec, host_address)
         ),
@@ -59,12 +71,12 @@ def labels_of(
     }
 
 
-def _start_settings(ioc: Ioc) -> str:
-    """Return what is declared of how an IOC starts.
+def _start_settings(program: Ioc | Service) -> str:
+    """Return what is declared of how an IOC or a service starts.
 
     Defaults are left out, so that a newer Linacre that knows more settings restarts nothing.
     """
-    return ioc.model_dump_json(include=_START_SETTINGS, exclude_defaults=True)
+    return program.model_dump_json(include=_START_SETTINGS, exclude_defaults=True)
 
 
 def _router_of_its_own(spec: MachineSpec, host_address: IPv4Address | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What is laid into machines: an IOC's files and start scripts, names, addresses, keys."""
+"""What is laid into machines: files and start scripts, names, addresses, keys."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from linacre.base.errors import UserError
 from linacre.engines.base import Part, PayloadFile
 from linacre.epics.launch import Program, ProgramKind, make_scripts
 from linacre.epics.layout import Layout
+from linacre.epics.service import ServiceProgram, make_service_scripts
 from linacre.facility import sources
 from linacre.facility.built import built_files, moved_environment
-from linacre.facility.models import Access, Facility, Ioc, PythonIoc, desk_name
+from linacre.facility.models import Access, Facility, Ioc, PythonIoc, Service, desk_name
 
 _ACCESS_FILE = ".linacre/access.acf"
 
@@ -43,6 +44,40 @@ def ioc_files(
         *(file for file in _tree_files(layout, tree) if file.path not in changed),
         *built,
         *access_files,
+        *(_text(s.path, s.text, mode=s.mode, part=Part.SCRIPTS) for s in scripts),
+    ]
+
+
+def service_files(
+    name: str, service: Service, layout: Layout, tree: sources.SourceTree | None, *, folder: Path
+) -> list[PayloadFile]:
+    """Return a service's tree, its single files and its start scripts.
+
+    Paths of the facility file are relative to `folder`.
+    """
+    program = ServiceProgram(
+        name=name,
+        command=service.command,
+        user=service.user,
+        environment=service.environment,
+        volumes=service.volumes,
+        hold_off_s=int(service.hold_off),
+        log_bytes=int(service.log.size),
+        log_files=service.log.files,
+    )
+    scripts = make_service_scripts(program, layout)
+    return [
+        PayloadFile(layout.tree, mode=0o755),
+        *_tree_files(layout, tree),
+        *(
+            PayloadFile(
+                path,
+                data=None if file.content is None else file.content.encode(),
+                source=None if file.source is None else folder / file.source,
+                mode=int(file.mode, 8),
+            )
+            for path, file in service.files.items()
+        ),
         *(_text(s.path, s.text, mode=s.mode, part=Part.SCRIPTS) for s in scripts),
     ]
 
@@ -108,10 +143,10 @@ def _program(
 
 
 def hosts_file(facility: Facility, network: str, layout: Layout) -> PayloadFile:
-    """Return the hosts file of a network's desk, which knows every IOC by name."""
+    """Return the hosts file of a network's desk, which knows IOCs and services by name."""
     lines = ["127.0.0.1 localhost"]
     lines.append(f"{facility.networks[network].desk_address} {desk_name(network)}")
-    lines += [f"{ioc.address} {name}" for name, ioc in facility.iocs.items()]
+    lines += [f"{each.address} {name}" for name, each in facility.programs.items()]
     return _text(layout.etc / "hosts", "\n".join(lines) + "\n", part=Part.ACCESS)
 
 

@@ -59,7 +59,7 @@ class Found:
     machines: Mapping[str, Machine] = field(default_factory=dict[str, Machine])
     record: Mapping[str, str] = field(default_factory=dict[str, str])
     silent: frozenset[str] = frozenset()
-    """Running machines whose IOC does not serve: it has not booted, or keeps ending."""
+    """Running machines whose IOC or service does not serve: not booted, or it keeps ending."""
     moved: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     """Machines whose cable is not where it is recorded to be: the network it belongs in."""
 
@@ -70,7 +70,7 @@ class Plan:
 
     steps: tuple[Step, ...]
     restarts: tuple[str, ...] = ()
-    """IOCs that run now and will be restarted."""
+    """IOCs and services that run now and will be restarted."""
     outdated: tuple[str, ...] = ()
     """Machines made from an older image, and left so."""
     undeclared: tuple[str, ...] = ()
@@ -195,8 +195,14 @@ class _Planner:
                 title = f"make the network {network.name} ({network.subnet})"
                 self._add(Action.NETWORK, network.name, title, ["prepare facility"])
         makes = [spec for spec in self._declared.machines if self._is_made(spec)]
-        if makes and makes[0].image is not None:
-            self._add(Action.IMAGE, makes[0].image, "have the image ready", ["prepare facility"])
+        makes.sort(key=lambda spec: spec.kind is MachineKind.SERVICE)
+        for image in dict.fromkeys(spec.image for spec in makes if spec.image is not None):
+            users = [spec for spec in makes if spec.image == image]
+            title = "have the image ready"
+            if all(spec.kind is MachineKind.SERVICE for spec in users):
+                named = ", ".join(spec.name for spec in users)
+                title = f"have the image of {named} ready"
+            self._add(Action.IMAGE, image, title, ["prepare facility"])
 
     def _is_half_made(self, machine: Machine | None) -> bool:
         return machine is None or PROGRAM_DIGEST not in machine.labels
@@ -251,7 +257,7 @@ class _Planner:
         self._start(spec, [made])
 
     def _note_restart(self, found: Machine) -> None:
-        if found.state is MachineState.RUNNING and found.kind is MachineKind.IOC:
+        if found.state is MachineState.RUNNING and found.kind.runs_program:
             self._restarts.append(found.name)
 
     def _adjust(self, spec: MachineSpec, found: Machine) -> None:
@@ -278,15 +284,22 @@ class _Planner:
             after = [self._add(Action.UPDATE, spec.name, title, after)]
         if not running:
             self._start(spec, after)
-        elif spec.kind is MachineKind.IOC and self._runs_old_files(spec, found):
+        elif spec.kind.runs_program and self._runs_old_files(spec, found):
             self._note_restart(found)
-            self._add(Action.RESTART, spec.name, f"restart the IOC {spec.name}", after)
+            self._add(Action.RESTART, spec.name, f"restart {_called(spec)}", after)
         elif spec.name in self._found.silent:
-            self._add(Action.CHECK, spec.name, f"see whether the IOC {spec.name} serves", after)
+            self._add(Action.CHECK, spec.name, f"see whether {_called(spec)} serves", after)
 
     @staticmethod
     def _runs_old_files(spec: MachineSpec, found: Machine) -> bool:
         return found.labels.get(RUNNING_DIGEST) != spec.labels[PROGRAM_DIGEST]
+
+
+def _called(spec: MachineSpec) -> str:
+    """Return what people call the program in a machine."""
+    return (
+        f"the service {spec.name}" if spec.kind is MachineKind.SERVICE else f"the IOC {spec.name}"
+    )
 
 
 _WORDS = {

@@ -12,7 +12,7 @@ from linacre.engines.base import Capability, Limits, Machine, MachineKind, Machi
 from linacre.facility.image import image_digest
 from linacre.facility.labels import IMAGE, ORIGIN
 from linacre.facility.load import Declaration
-from linacre.facility.models import Access, Ioc
+from linacre.facility.models import Access, Ioc, Service
 from linacre.facility.plan import Found, Plan, make_plan, narrowed
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair
@@ -97,16 +97,22 @@ async def _moved(session: Session) -> dict[str, str | None]:
 async def _silent(
     session: Session, settled: Settled, machines: Mapping[str, Machine]
 ) -> frozenset[str]:
-    async def is_silent(name: str, ioc: Ioc) -> bool:
+    async def is_silent(name: str, program: Ioc | Service) -> bool:
         report = await ioc_report(
-            session.engine, name, ioc.address, clock=session.clock, hold_off_s=float(ioc.hold_off)
+            session.engine,
+            name,
+            program.address,
+            clock=session.clock,
+            hold_off_s=float(program.hold_off),
+            ports=program.ports if isinstance(program, Service) else None,
         )
         return not report.booted or report.restart_loop
 
+    names = {ioc: pair.names for ioc, pair in settled.pairs.items()}
     running = [
-        (name, ioc)
-        for ioc_name, ioc in session.declaration.facility.iocs.items()
-        for name in settled.pairs[ioc_name].names
+        (name, program)
+        for program_name, program in session.declaration.facility.programs.items()
+        for name in names.get(program_name, (program_name,))
         if (machine := machines.get(name)) and machine.state is MachineState.RUNNING
     ]
     told = await asyncio.gather(*(is_silent(name, ioc) for name, ioc in running))
@@ -139,6 +145,9 @@ def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
     if plan.outdated:
         named = ", ".join(plan.outdated)
         notes.append(f"made from an older image: {named} (up --rebuild makes them anew)")
+    if declared.left_out:
+        named = ", ".join(declared.left_out)
+        notes.append(f"the {session.engine.name} engine runs no services, left out: {named}")
     limited = [spec.name for spec in declared.machines if spec.limits != Limits()]
     if limited and Capability.LIMITS not in session.engine.capabilities():
         notes.append(f"the {session.engine.name} engine applies no limits: {', '.join(limited)}")

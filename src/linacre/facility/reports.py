@@ -1,10 +1,11 @@
-"""How the IOCs inside machines do, asked through the engine and never through the network."""
+"""How IOCs and services do inside machines, asked through the engine and not the network."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
@@ -14,23 +15,36 @@ from linacre.engines.base import Engine
 from linacre.epics.launch import LOG_NAME
 from linacre.epics.layout import Layout
 from linacre.epics.report import PVS, IocReport, ServedPv, report, served_pvs
+from linacre.facility.ports import closed_ports
 
 _FILES = ("procserv.pid", "ioc.pid", "starts", "booted", PVS)
 _LARGEST_LIST = 64 << 20
 _PERIOD_S = 0.05
 _REPORT_PERIOD_S = 0.5
+SETTLED_S = 3.0
+"""So long a command must have stayed up to be taken for one that serves."""
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ?")
 """What procServ writes before each line of the log."""
 
 
 class IocNotBootedError(EngineError):
-    """An IOC was started and did not come to the point where it serves PVs."""
+    """An IOC or a service was started and did not come to the point where it serves."""
 
 
 async def ioc_report(
-    engine: Engine, name: str, address: IPv4Address, *, clock: Clock, hold_off_s: float = 15
+    engine: Engine,
+    name: str,
+    address: IPv4Address,
+    *,
+    clock: Clock,
+    hold_off_s: float = 15,
+    ports: Collection[str] | None = None,
 ) -> IocReport:
-    """Return how the IOC of a running machine does."""
+    """Return how the IOC of a running machine does, or the service with these ports.
+
+    A service has booted when all its ports are open; one without any, when its command has
+    stayed up for `SETTLED_S`.
+    """
     layout = engine.layout(name, address)
     files = await _read(engine, name, (layout.run / file for file in _FILES))
     pids = [
@@ -39,7 +53,12 @@ async def ioc_report(
         if (words := (files.get(layout.run / file) or b"").split()) and words[0].isdigit()
     ]
     files |= await _read(engine, name, (PurePosixPath("/proc", pid, "stat") for pid in pids))
-    return report(files.get, layout, now=clock.now, hold_off_s=hold_off_s)
+    found = report(files.get, layout, now=clock.now, hold_off_s=hold_off_s)
+    if ports is None or not found.booted:
+        return found
+    if ports:
+        return replace(found, booted=not await closed_ports(engine, name, ports))
+    return replace(found, booted=clock.now() - (found.started_at or math.inf) >= SETTLED_S)
 
 
 async def _read(
@@ -58,15 +77,22 @@ async def listed_pvs(
 
 
 async def wait_until_booted(
-    engine: Engine, name: str, address: IPv4Address, *, clock: Clock, limit_s: float
+    engine: Engine,
+    name: str,
+    address: IPv4Address,
+    *,
+    clock: Clock,
+    limit_s: float,
+    ports: Collection[str] | None = None,
 ) -> None:
-    """Wait until an IOC that was just started serves PVs.
+    """Wait until an IOC that was just started serves PVs, or a service listens on its ports.
 
     Raises `IocNotBootedError` with the last line of its log where it ends instead, or has not
     booted within the limit.
     """
     end = clock.monotonic() + limit_s
     booted = engine.layout(name, address).run / "booted"
+    who = f"the IOC {name}" if ports is None else f"the service {name}"
     looked = -math.inf
     while clock.monotonic() < end:
         # A whole report is a dozen files: only now and then while there is nothing to see.
@@ -74,28 +100,28 @@ async def wait_until_booted(
             await clock.sleep(_PERIOD_S)
             continue
         looked = clock.monotonic()
-        found = await ioc_report(engine, name, address, clock=clock)
+        found = await ioc_report(engine, name, address, clock=clock, ports=ports)
         if found.booted and not found.restart_loop:
             return
         if found.restart_loop or (found.starts > 1 and not found.ioc_up):
             # Its last words may still be on their way into the log.
             await clock.sleep(_REPORT_PERIOD_S)
-            raise IocNotBootedError(
-                f"the IOC {name} ends at its start{await _last_word(engine, name, address)}"
-            )
+            said = await _last_word(engine, name, address, is_service=ports is not None)
+            raise IocNotBootedError(f"{who} ends at its start{said}")
         await clock.sleep(_PERIOD_S)
-    raise IocNotBootedError(
-        f"the IOC {name} has not booted within {limit_s:.0f} s"
-        f"{await _last_word(engine, name, address)}"
-    )
+    what = f"{who} has not booted within {limit_s:.0f} s"
+    if closed := await closed_ports(engine, name, ports or ()):
+        what = f"{who} does not serve after {limit_s:.0f} s: {', '.join(map(str, closed))}"
+    said = await _last_word(engine, name, address, is_service=ports is not None)
+    raise IocNotBootedError(f"{what}{said}")
 
 
-async def _last_word(engine: Engine, name: str, address: IPv4Address) -> str:
+async def _last_word(engine: Engine, name: str, address: IPv4Address, *, is_service: bool) -> str:
     text = await log_text(engine, name, engine.layout(name, address), limit=4000)
     lines = (_STAMP.sub("", line).strip() for line in text.splitlines())
     spoken = [line for line in lines if line and not line.startswith("@@@")]
     said = f" (its last word: {spoken[-1]})" if spoken else ""
-    return f"{said}; see linacre ioc log {name}"
+    return f"{said}; see linacre {'service' if is_service else 'ioc'} log {name}"
 
 
 async def log_text(engine: Engine, name: str, layout: Layout, *, limit: int) -> str:

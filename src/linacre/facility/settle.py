@@ -67,12 +67,20 @@ def settle(
             specs.append(as_found(live))
         else:
             specs.append(replace(spec, name=pair.live))
-        waits = tuple(found[other].live for other in declared.after[ioc])
-        after |= dict.fromkeys(pair.names, waits)
+        after |= dict.fromkeys(pair.names, _live(declared.after[ioc], found))
+    for spec in declared.machines:
+        if spec.kind is MachineKind.SERVICE:
+            specs.append(spec)
+            after[spec.name] = _live(declared.after[spec.name], found)
     with_twin = {declared.iocs[pair.ioc].network for pair in found.values() if pair.twin}
     desks += _desks_of_twins(machines, networks=with_twin)
     settled = replace(declared, machines=(*specs, *desks), after=after)
     return Settled(settled, found, tuple(held))
+
+
+def _live(waits: Collection[str], found: Mapping[str, Pair]) -> tuple[str, ...]:
+    """Return the machines of IOCs and services: a service has one, of its name."""
+    return tuple(found[name].live if name in found else name for name in waits)
 
 
 def _desks_of_twins(

@@ -37,15 +37,16 @@ class SourceFile:
     link: str | None
 
 
-async def fetch(source: Source, *, base: Path, paths: FacilityPaths, ioc: str) -> SourceTree:
+async def fetch(source: Source, *, base: Path, paths: FacilityPaths, whose: str) -> SourceTree:
     """Return the files of a source, fetching a git revision that is not here yet.
 
-    Raises `LinacreError` where git fails, `UserError` where the revision has no such folder.
+    Messages say `whose` it is. Raises `LinacreError` where git fails, `UserError` where the
+    revision has no such folder.
     """
     if isinstance(source, FolderSource):
         folder = (base / source.folder).resolve()
         return SourceTree(folder, str(folder))
-    return await _fetch_git(source, paths=paths, ioc=ioc)
+    return await _fetch_git(source, paths=paths, whose=whose)
 
 
 def mirror_of(url: str, paths: FacilityPaths) -> Path:
@@ -53,7 +54,7 @@ def mirror_of(url: str, paths: FacilityPaths) -> Path:
     return paths.sources / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
 
 
-async def _fetch_git(source: GitSource, *, paths: FacilityPaths, ioc: str) -> SourceTree:
+async def _fetch_git(source: GitSource, *, paths: FacilityPaths, whose: str) -> SourceTree:
     mirror = mirror_of(source.git, paths)
     name = mirror.stem
     if not mirror.exists():
@@ -62,7 +63,7 @@ async def _fetch_git(source: GitSource, *, paths: FacilityPaths, ioc: str) -> So
         await run_tool("rm", "-rf", str(temporary))
         await _git("clone", "--quiet", "--mirror", source.git, str(temporary))
         temporary.rename(mirror)
-    commit = await _commit(mirror, source, ioc)
+    commit = await _commit(mirror, source, whose)
     checkout = paths.sources / f"{name}-{commit[:16]}"
     if not checkout.exists():
         temporary = checkout.with_name(f"{checkout.name}.new")
@@ -73,13 +74,13 @@ async def _fetch_git(source: GitSource, *, paths: FacilityPaths, ioc: str) -> So
     folder = checkout / (source.folder or "")
     if not folder.is_dir():
         raise UserError(
-            f"IOC {ioc}: {source.git} has no folder {source.folder} at {source.revision}; "
+            f"{whose}: {source.git} has no folder {source.folder} at {source.revision}; "
             "write one that it has"
         )
     return SourceTree(folder, f"{source.git} {source.revision} ({commit[:10]})")
 
 
-async def _commit(mirror: Path, source: GitSource, ioc: str) -> str:
+async def _commit(mirror: Path, source: GitSource, whose: str) -> str:
     wanted = f"{source.revision}^{{commit}}"
     find = ("-C", str(mirror), "rev-parse", "--verify", "--quiet", wanted)
     # A branch moves and a commit does not: only what names a commit need not ask the server.
@@ -95,7 +96,7 @@ async def _commit(mirror: Path, source: GitSource, ioc: str) -> str:
         return (await _git(*find)).strip()
     except LinacreError as error:
         raise UserError(
-            f"IOC {ioc}: {source.git} has no revision {source.revision}; "
+            f"{whose}: {source.git} has no revision {source.revision}; "
             "write a tag, branch or commit that it has"
         ) from error
 

@@ -1,4 +1,4 @@
-"""From the declaration to machines: what each IOC and desk is made of."""
+"""From the declaration to machines: what each IOC, service and desk is made of."""
 
 from __future__ import annotations
 
@@ -25,16 +25,20 @@ from linacre.engines.base import (
 from linacre.epics.layout import Layout
 from linacre.facility import sources
 from linacre.facility.addresses import mac_address
+from linacre.facility.image import service_recipe
 from linacre.facility.labelling import labels_of
 from linacre.facility.load import Declaration
 from linacre.facility.models import (
+    SERVICE_TREE,
     DeviceSettings,
     Facility,
     Ioc,
+    LimitSettings,
     PythonIoc,
+    Service,
     desk_name,
 )
-from linacre.facility.payloads import hosts_file, ioc_files, system_files
+from linacre.facility.payloads import hosts_file, ioc_files, service_files, system_files
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,11 @@ class Declared:
     networks: tuple[NetworkSpec, ...]
     machines: tuple[MachineSpec, ...]
     after: Mapping[str, tuple[str, ...]]
-    """For each machine of an IOC, those that must run before it starts."""
+    """For each machine of an IOC or a service, those that must run before it starts."""
     iocs: Mapping[str, MachineSpec]
     """For each IOC, the machine that it would be if it were made now from its declaration."""
+    left_out: tuple[str, ...] = ()
+    """Optional services that the engine cannot run."""
 
     def machine(self, name: str) -> MachineSpec:
         """Return one machine; `KeyError` where it is not declared."""
@@ -66,15 +72,45 @@ async def declared_facility(
     networks = tuple(network_spec(facility, name) for name in facility.networks)
     await _check_uplinks(networks, declaration, engine)
     iocs = {name: await maker.ioc(name, ioc) for name, ioc in facility.iocs.items()}
-    machines = [*iocs.values()]
+    left_out = _left_out(declaration, engine)
+    services = [
+        await maker.service(name, service)
+        for name, service in facility.services.items()
+        if name not in left_out
+    ]
+    machines = [*iocs.values(), *services]
     if Capability.DESK in engine.capabilities():
         machines += [maker.desk(network) for network in facility.networks]
     return Declared(
         networks=networks,
         machines=tuple(machines),
-        after={name: tuple(ioc.after) for name, ioc in facility.iocs.items()},
+        after={
+            name: tuple(earlier for earlier in each.after if earlier not in left_out)
+            for name, each in facility.programs.items()
+            if name not in left_out
+        },
         iocs=iocs,
+        left_out=left_out,
     )
+
+
+def _left_out(declaration: Declaration, engine: Engine) -> tuple[str, ...]:
+    """Return the services that this engine cannot run, all of them optional.
+
+    Raises `UnsupportedError` for one that is not.
+    """
+    services = declaration.facility.services
+    if Capability.SERVICES in engine.capabilities():
+        return ()
+    for name, service in services.items():
+        if not service.optional:
+            where = declaration.where("services", name)
+            instead = (
+                f"services.{name} ({where}) needs the incus engine; with `optional: true` it is "
+                "left out where there is none"
+            )
+            require(engine, Capability.SERVICES, instead=instead)
+    return tuple(services)
 
 
 async def _check_uplinks(
@@ -96,6 +132,11 @@ def network_spec(facility: Facility, name: str) -> NetworkSpec:
     """Return a declared network as an engine makes it."""
     network = facility.networks[name]
     return NetworkSpec(name, network.subnet, network.host_address, network.uplink)
+
+
+def _limits(limits: LimitSettings) -> Limits:
+    memory = None if limits.memory is None else int(limits.memory)
+    return Limits(cpu=limits.cpu, memory_bytes=memory, processes=limits.processes)
 
 
 def _origin(ioc: Ioc, tree: sources.SourceTree | None) -> str:
@@ -129,7 +170,9 @@ class Maker:
         layout = self._engine.layout(name, ioc.address)
         folder, tree = self._declaration.folder, None
         if ioc.source is not None:
-            tree = await sources.fetch(ioc.source, base=folder, paths=self._paths, ioc=name)
+            tree = await sources.fetch(
+                ioc.source, base=folder, paths=self._paths, whose=f"IOC {name}"
+            )
         self._check_supported(name, ioc)
         linked = Capability.FILE_SYSTEM in self._engine.capabilities()
         files = ioc_files(name, ioc, layout, tree, folder=folder, linked=linked)
@@ -137,15 +180,33 @@ class Maker:
         spec = replace(
             spec,
             host=ioc.host,
-            limits=Limits(
-                cpu=ioc.limits.cpu,
-                memory_bytes=None if ioc.limits.memory is None else int(ioc.limits.memory),
-                processes=ioc.limits.processes,
-            ),
+            limits=_limits(ioc.limits),
             mounts=tuple(Mount(Path(each.host), each.path) for each in ioc.mounts),
             devices=tuple(_device(each) for each in ioc.devices),
         )
-        return self._labelled(spec, origin=_origin(ioc, tree), ioc=ioc)
+        return self._labelled(spec, origin=_origin(ioc, tree), program=ioc)
+
+    async def service(self, name: str, service: Service) -> MachineSpec:
+        """Return the machine of a service."""
+        layout = replace(self._engine.layout(name, service.address), tree=SERVICE_TREE)
+        folder, tree = self._declaration.folder, None
+        if service.source is not None:
+            tree = await sources.fetch(
+                service.source, base=folder, paths=self._paths, whose=f"service {name}"
+            )
+        files = service_files(name, service, layout, tree, folder=folder)
+        network = service.network or ""
+        spec = self._machine(name, MachineKind.SERVICE, network, service.address, files, layout)
+        spec = replace(
+            spec,
+            host=service.host,
+            image=self._image and service_recipe(service).digest(),
+            limits=_limits(service.limits),
+            mounts=tuple(Mount(Path(each.host), each.path) for each in service.mounts),
+            devices=tuple(_device(each) for each in service.devices),
+        )
+        origin = tree.origin if tree is not None else "the facility file"
+        return self._labelled(spec, origin=origin, program=service)
 
     def _check_supported(self, name: str, ioc: Ioc) -> None:
         instead = f"take them out of {name}, or use the incus engine"
@@ -155,7 +216,7 @@ class Maker:
             require(self._engine, Capability.DEVICES, instead=instead)
 
     def desk(self, network: str) -> MachineSpec:
-        """Return the desk machine of a network; its hosts file knows every IOC by name."""
+        """Return the desk machine of a network; its hosts file knows IOCs and services by name."""
         declared = self._facility.networks[network]
         name = desk_name(network)
         layout = self._engine.layout(name, declared.desk_address)
@@ -165,9 +226,12 @@ class Maker:
         spec = self._machine(name, MachineKind.DESK, network, declared.desk_address, files, layout)
         return self._labelled(spec, origin="Linacre")
 
-    def _labelled(self, spec: MachineSpec, *, origin: str, ioc: Ioc | None = None) -> MachineSpec:
+    def _labelled(
+        self, spec: MachineSpec, *, origin: str, program: Ioc | Service | None = None
+    ) -> MachineSpec:
         host = self._facility.networks[spec.network].host_address
-        return replace(spec, labels=labels_of(spec, origin=origin, host_address=host, ioc=ioc))
+        labels = labels_of(spec, origin=origin, host_address=host, program=program)
+        return replace(spec, labels=labels)
 
     def _machine(
         self,

@@ -47,7 +47,7 @@ def _batches(session: Session, running: list[Machine]) -> list[list[Machine]]:
         [by_name.pop(name) for name in batch if name in by_name]
         for batch in reversed(dependency_order(session.declaration.facility))
     ]
-    iocs = [m for m in by_name.values() if m.kind is MachineKind.IOC]
+    iocs = [m for m in by_name.values() if m.kind.runs_program]
     desks = [m for m in by_name.values() if m.kind is MachineKind.DESK]
     return [batch for batch in [iocs, *order, desks] if batch]
 
@@ -77,9 +77,14 @@ async def _stop(
 
 def what_is_lost(session: Session) -> list[str]:
     """Return, line by line, what a purge removes for good."""
-    iocs = session.declaration.facility.iocs
+    iocs, services = session.declaration.facility.iocs, session.declaration.facility.services
+    kept = [
+        f"{name} ({', '.join(map(str, each.volumes))})" if each.volumes else name
+        for name, each in services.items()
+    ]
     return [
         f"{len(iocs)} IOC machines with their persistent folders and logs: {', '.join(iocs)}",
+        *([f"{len(kept)} services with their volumes and logs: {', '.join(kept)}"] if kept else []),
         "the networks and desks",
         f"the catalogue with its history, and everything else in {session.paths.root}",
     ]

@@ -108,7 +108,7 @@ async def _carry_out(session: Session, declared: Declared, pair: Pair, talk: Tal
         engine=session.engine,
         declared=declared,
         found=found.machines,
-        build_image=lambda: have_image(session, report=talk.say),
+        build_image=lambda digest: have_image(session, digest, report=talk.say),
         record={},
         clock=session.clock,
         copies={declared.machines[0].name: pair.live},

@@ -35,7 +35,8 @@ def change(repository: Path, text: str) -> None:
 
 async def get(repository: Path, tmp_path: Path, revision: str, folder: str = "iocs/power"):
     source = GitSource(git=f"file://{repository}", revision=revision, folder=folder)
-    return await fetch(source, base=tmp_path, paths=FacilityPaths(tmp_path / "state"), ioc="power")
+    paths = FacilityPaths(tmp_path / "state")
+    return await fetch(source, base=tmp_path, paths=paths, whose="IOC power")
 
 
 async def test_a_tag_is_fetched_and_stays_what_it_was(repository: Path, tmp_path: Path):
@@ -74,7 +75,8 @@ async def test_a_folder_that_is_not_there_is_one_line(repository: Path, tmp_path
 async def test_a_folder_source_is_where_the_file_says(tmp_path: Path):
     (tmp_path / "iocs").mkdir()
     source = FolderSource(folder="iocs")
-    tree = await fetch(source, base=tmp_path, paths=FacilityPaths(tmp_path / "state"), ioc="power")
+    paths = FacilityPaths(tmp_path / "state")
+    tree = await fetch(source, base=tmp_path, paths=paths, whose="IOC power")
     assert tree.folder == tmp_path / "iocs"
 
 
