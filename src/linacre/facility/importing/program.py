@@ -66,7 +66,7 @@ def program_of(found: Found, places: Places, run: Run) -> Program:
         )
     if not words or name.lower().startswith("softioc"):
         return _softioc(found, places, words, said_by, folder)
-    return _binary(found, places, words[0], said_by, folder=folder, by_command=bool(run.command))
+    return _binary(found, places, words[0], said_by, folder=folder, by_command=said_by == run.origin)
 
 
 def _start_folder(run: Run, places: Places, home: PurePosixPath) -> PurePosixPath:
@@ -177,7 +177,9 @@ def _binary(
 ) -> Program:
     script = found.tree / found.start
     home = places.seen(script.parent)
-    path = joined(folder if by_command else home, word)
+    # A relative name in a first line is taken from where the IOC is started, mostly the same.
+    known = [joined(base, word) for base in (folder, home)]
+    path = next((each for each in known if places.present(each).is_file()), known[-1])
     notes: list[str] = []
     if path.name in _SHELLS:
         notes.append(

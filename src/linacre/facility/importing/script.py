@@ -101,8 +101,7 @@ class ScriptReader:
             case "asSetFilename":
                 self._access(command)
             case "set_savefile_path":
-                self._save = joined(self._at.cwd, command.argument(1) + command.argument(2))
-                self.found.saves.append(self._save)
+                self._save_path(command)
             case "set_requestfile_path":
                 self._request_path(command)
             case "create_monitor_set" | "create_triggered_set" | "create_periodic_set":
@@ -163,6 +162,9 @@ class ScriptReader:
         if command.name == "epicsEnvSet" or not equals:
             name, value = command.argument(1), command.argument(2)
         self._at.variables[name] = self.found.variables[name] = value
+        for part in value.split(":") if name.endswith("_PATH") else ():
+            if part.startswith("/") and self._at.places.where(PurePosixPath(part)) is Where.OUTSIDE:
+                self._at.folder(joined(self._at.cwd, part), command)
         if SERVER_VARIABLES.fullmatch(name):
             self.found.note(
                 f"{command.where}: {name} is {value}: an IOC here has its own address and the "
@@ -233,6 +235,11 @@ class ScriptReader:
         use = self._at.use("access security", command.argument(1), command)
         if use is not None:
             self.found.access_security = use.path
+
+    def _save_path(self, command: Command) -> None:
+        folder, inside = command.argument(1), command.argument(2).lstrip("/")
+        self._save = joined(joined(self._at.cwd, folder), inside)
+        self.found.saves.append(self._save)
 
     def _request_path(self, command: Command) -> None:
         path = joined(joined(self._at.cwd, command.argument(1)), command.argument(2))
