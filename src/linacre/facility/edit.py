@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 from linacre.base.errors import UserError
-from linacre.facility.document import parse
+from linacre.facility.document import Document, parse
 from linacre.facility.edited_data import (
     IOCS,
     WITH_AFTER,
@@ -70,7 +71,7 @@ class FacilityText:
             changed = self._into_empty(*iocs, entry)
         else:
             changed = self._behind_last(iocs[1], entry)
-        return self._checked(changed, lambda data: with_entry(data, changed, name))
+        return self._checked(changed, lambda data, after: with_entry(data, after, name))
 
     def remove_ioc(self, name: str) -> FacilityText:
         """Remove an entry, and one empty line above it."""
@@ -86,7 +87,7 @@ class FacilityText:
         changed = self.text[:start] + self.text[end:]
         if end == len(self.text) and not self.text.endswith("\n"):
             changed = changed.removesuffix("\n").removesuffix("\r")
-        return self._checked(changed, lambda data: without_entry(data, name))
+        return self._checked(changed, lambda data, _: without_entry(data, name))
 
     def rename_ioc(self, old: str, new: str) -> FacilityText:
         """Give an IOC another name, also wherever something starts after it."""
@@ -97,7 +98,7 @@ class FacilityText:
             raise self._error(key, f"the name {old} has an anchor; write it without")
         named = [key, *(each for each in self._after() if each.value == old)]
         changes = [(each.start, each.end, like(new, each.style)) for each in named]
-        return self._checked(spliced(self.text, changes), lambda data: renamed(data, old, new))
+        return self._checked(spliced(self.text, changes), lambda data, _: renamed(data, old, new))
 
     def replace_ioc(self, name: str, entry: str) -> FacilityText:
         """Put another entry in the place of an IOC's; the name stays."""
@@ -108,7 +109,7 @@ class FacilityText:
         if not self.text[start:end].endswith("\n"):
             new = new.rstrip("\r\n")
         changed = self.text[:start] + new + self.text[end:]
-        return self._checked(changed, lambda data: with_entry(data, changed, name))
+        return self._checked(changed, lambda data, after: with_entry(data, after, name))
 
     def value_of(self, name: str, *keys: str) -> str | None:
         """Return a text of an IOC's own entry at a path of keys; None where there is none."""
@@ -126,7 +127,9 @@ class FacilityText:
         else:
             (key,) = keys
             changed = self._with_key(name, key, value)
-        return self._checked(changed, lambda data: with_value(data, changed, (name, *keys), value))
+        return self._checked(
+            changed, lambda data, after: with_value(data, after, (name, *keys), value)
+        )
 
     def indent_step(self) -> int:
         """Return by how many columns what is inside something is indented."""
@@ -137,8 +140,16 @@ class FacilityText:
 
     # -- where things stand
 
+    @cached_property
+    def _pieces(self) -> Piece | None:
+        return pieces(self.text)
+
+    @cached_property
+    def _document(self) -> Document:
+        return parse(self.text)
+
     def _root(self) -> Piece:
-        root = pieces(self.text)
+        root = self._pieces
         if root is None or root.kind is not Kind.MAPPING:
             raise UserError(f"{self.file}:1: this is no facility file")
         if root.flow:
@@ -287,9 +298,10 @@ class FacilityText:
                     "value out there first",
                 )
 
-    def _checked(self, changed: str, expected: Callable[[Data], Data]) -> FacilityText:
+    def _checked(self, changed: str, expected: Callable[[Data, Data], Data]) -> FacilityText:
         """Return the changed text if it says what is expected and nothing else has moved."""
-        before, after = parse(self.text), parse(changed)
+        new = replace(self, text=changed)
+        before, after = self._document, new._document
         # A fault that was there before is the loader's to report.
         if not before.problems and after.problems:
             problem = after.problems[0]
@@ -297,14 +309,14 @@ class FacilityText:
             raise UserError(
                 f"{self.file}:{line}: this change would break the file: {problem.message}"
             )
-        wanted = expected(cast("Data", before.data))
+        wanted = expected(cast("Data", before.data), cast("Data", after.data))
         # A list: the order of the IOCs is to stay too.
         if wanted != after.data or [*iocs_of(wanted)] != [*iocs_of(after.data)]:
             raise UserError(
                 f"{self.file}: this cannot be changed without touching more than it should; "
                 "edit the file by hand"
             )
-        return replace(self, text=changed)
+        return new
 
     def _error(self, piece: Piece, message: str) -> UserError:
         line = self.text.count("\n", 0, piece.start) + 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from linacre.facility.document import parse
 from linacre.facility.models.telling import as_written
 
 Data = dict[str, Any]
@@ -21,10 +20,9 @@ def iocs_of(data: Data) -> Data:
     return cast("Data", found) if isinstance(found, dict) else {}
 
 
-def with_entry(data: Data, changed: str, name: str) -> Data:
+def with_entry(data: Data, changed: Data, name: str) -> Data:
     """Return the data with the new entry; what it says with its aliases only the text can tell."""
-    new = iocs_of(cast("Data", parse(changed).data)).get(name)
-    return data | {IOCS: iocs_of(data) | {name: new}}
+    return data | {IOCS: iocs_of(data) | {name: iocs_of(changed).get(name)}}
 
 
 def without_entry(data: Data, name: str) -> Data:
@@ -56,10 +54,10 @@ def _after_renamed(entry: Any, old: str, new: str) -> Any:
     return settings | {"after": [new if each == old else each for each in names]}
 
 
-def with_value(data: Data, changed: str, path: Sequence[str], value: str) -> Data:
+def with_value(data: Data, changed: Data, path: Sequence[str], value: str) -> Data:
     """Return the data with a text at a path below the IOCs, as the changed text has it."""
     name, *keys = path
-    there: Any = iocs_of(cast("Data", parse(changed).data))[name]
+    there: Any = iocs_of(changed)[name]
     for key in keys:
         there = cast("Data", there)[key]
     # As it stands there, or else what was to be: then the two differ.
