@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,11 +90,18 @@ async def _up(session: Session, options: UpOptions, talk: Talk) -> bool:
         say("nothing was changed")
         return False
     took = time.monotonic() - begun
-    count = len(session.declaration.facility.iocs)
     done = "nothing to change" if prospect.plan.is_empty else f"up in {took:.1f} s"
-    iocs = "1 IOC" if count == 1 else f"{count} IOCs"
-    say(f"{session.name}: {iocs}, {done} ({session.engine.name} engine)")
+    what = _counted(session, left_out=prospect.declared.left_out)
+    say(f"{session.name}: {what}, {done} ({session.engine.name} engine)")
     return True
+
+
+def _counted(session: Session, *, left_out: Collection[str]) -> str:
+    iocs = len(session.declaration.facility.iocs)
+    services = len(session.declaration.facility.services) - len(left_out)
+    counts = ((iocs, "IOC"), (services, "service"))
+    said = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n or word == "IOC"]
+    return ", ".join(said)
 
 
 async def _arrange_boot(session: Session) -> None:
@@ -188,7 +195,7 @@ def status(
     as_json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again each two seconds.")] = False,
 ) -> None:
-    """Show a line for each IOC; the exit status is 1 where one is not as it should be."""
+    """Show a line for each IOC and service; exit status 1 where one is not as it should be."""
     from linacre.cli.render import print_json
     from linacre.facility.status import facility_status
 
@@ -203,7 +210,7 @@ def status(
         print_json(found)
     else:
         _show_status(found)
-    if not all(each.green for each in found.iocs):
+    if not found.green:
         raise typer.Exit(1)
 
 
@@ -240,8 +247,15 @@ def _show_status(found: FacilityStatus) -> None:
     ]
     green = sum(each.green for each in found.iocs)
     typer.echo(f"{found.facility}: {found.standing}, {found.engine} engine, {green} of ", nl=False)
-    typer.echo(f"{len(found.iocs)} IOCs as they should be")
-    print_table(columns, rows)
+    services = (
+        f" and {sum(each.green for each in found.services)} of {len(found.services)} services"
+    )
+    also = services if found.services else ""
+    typer.echo(f"{len(found.iocs)} IOCs{also} as they should be")
+    if rows or not found.services:
+        print_table(columns, rows)
+    if found.services:
+        _show_services(found)
     for each in found.iocs:
         if each.twin is not None:
             typer.echo(f"{each.name}: {each.live} is live, {each.twin} is its twin")
@@ -249,6 +263,29 @@ def _show_status(found: FacilityStatus) -> None:
         typer.echo(f"no longer declared: {', '.join(found.undeclared)}")
     if found.outdated:
         typer.echo(f"made from an older image: {', '.join(found.outdated)}")
+
+
+def _show_services(found: FacilityStatus) -> None:
+    from rich.text import Text
+
+    from linacre.cli.render import duration, print_table
+
+    columns = ["SERVICE", "HOST", "ADDRESS", "MACHINE", "PROCSERV", "SERVICE", "UPTIME"]
+    rows = [
+        [
+            Text(each.name, style="green" if each.green else "bold red"),
+            each.host,
+            each.address,
+            each.machine,
+            each.procserv,
+            each.service if each.cable in (None, each.network) else f"{each.service}, {each.cable}",
+            "-" if each.uptime_s is None else duration(each.uptime_s),
+            " ".join(f"{p} closed" if p in each.closed else p for p in each.ports) or "-",
+            each.files,
+        ]
+        for each in found.services
+    ]
+    print_table([*columns, "PORTS", "FILES"], rows)
 
 
 def schema() -> None:

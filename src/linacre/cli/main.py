@@ -22,6 +22,7 @@ from linacre.cli import (
     importing,
     ioc,
     new_iocs,
+    service,
     task,
     twins,
     who,
@@ -47,6 +48,7 @@ who.add_to(ioc.app)
 importing.add_to(ioc.app)
 catalogue.add_to(app, ioc.app)
 app.add_typer(ioc.app, name="ioc")
+app.add_typer(service.app, name="service")
 app.add_typer(task.app, name="task")
 develop.add_to(app)
 

@@ -1,4 +1,4 @@
-"""How a facility stands: a row for each IOC, from its file, its engine and its machines."""
+"""How a facility stands: a row for each IOC and service, from file, engine and machines."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from linacre.engines.base import (
 )
 from linacre.epics.report import DOWN, IocReport
 from linacre.facility.labels import PROGRAM_DIGEST
-from linacre.facility.models import Ioc
+from linacre.facility.models import Ioc, Service
 from linacre.facility.plan import Plan
-from linacre.facility.prospect import UpOptions, look_ahead
+from linacre.facility.ports import closed_ports
+from linacre.facility.prospect import Prospect, UpOptions, look_ahead
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair
+from linacre.facility.service_status import ServiceStatus, service_row
 from linacre.facility.session import Session
 from linacre.facility.settle import is_held
 
@@ -77,15 +79,21 @@ class IocStatus:
 
 @dataclass(frozen=True)
 class FacilityStatus:
-    """A facility and its IOCs."""
+    """A facility, its IOCs and its services."""
 
     facility: str
     engine: str
     standing: str
     iocs: tuple[IocStatus, ...]
+    services: tuple[ServiceStatus, ...]
     undeclared: tuple[str, ...]
     outdated: tuple[str, ...]
     """Machines made from an older image."""
+
+    @property
+    def green(self) -> bool:
+        """Whether every IOC and service is as it should be."""
+        return all(each.green for each in (*self.iocs, *self.services))
 
 
 async def facility_status(session: Session) -> FacilityStatus:
@@ -104,8 +112,12 @@ async def facility_status(session: Session) -> FacilityStatus:
             _row(session, prospect.pairs[name], ioc, prospect.declared.iocs[name], machines, cables)
             for name, ioc in session.declaration.facility.iocs.items()
         ]
-        iocs = await asyncio.gather(*rows)
-    return _facility(session, tuple(iocs), prospect.plan)
+        others = [
+            _service_row(session, name, service, prospect, cables)
+            for name, service in session.declaration.facility.services.items()
+        ]
+        iocs, services = await asyncio.gather(asyncio.gather(*rows), asyncio.gather(*others))
+    return _facility(session, tuple(iocs), tuple(services), prospect.plan)
 
 
 async def _all_down(session: Session) -> FacilityStatus:
@@ -113,15 +125,36 @@ async def _all_down(session: Session) -> FacilityStatus:
         _status(Pair(name, name), ioc, session, machine=None, found=DOWN, files=Files.UNKNOWN)
         for name, ioc in session.declaration.facility.iocs.items()
     ]
-    return _facility(session, tuple(rows), Plan(()))
+    has_services = Capability.SERVICES in session.engine.capabilities()
+    services = [
+        service_row(
+            session,
+            name,
+            service,
+            machine=None,
+            found=DOWN,
+            closed=service.ports,
+            files=Files.UNKNOWN,
+            cable=None,
+            left_out=service.optional and not has_services,
+        )
+        for name, service in session.declaration.facility.services.items()
+    ]
+    return _facility(session, tuple(rows), tuple(services), Plan(()))
 
 
-def _facility(session: Session, iocs: tuple[IocStatus, ...], plan: Plan) -> FacilityStatus:
+def _facility(
+    session: Session,
+    iocs: tuple[IocStatus, ...],
+    services: tuple[ServiceStatus, ...],
+    plan: Plan,
+) -> FacilityStatus:
     return FacilityStatus(
         facility=session.name,
         engine=session.engine.name,
         standing=str(session.note.standing) if session.note else "down",
         iocs=iocs,
+        services=services,
         undeclared=plan.undeclared,
         outdated=plan.outdated,
     )
@@ -151,6 +184,41 @@ async def _row(
         return row
     cable = (cables[pair.live].found if pair.live in cables else None) or UNPLUGGED
     return replace(row, cable=cable, green=row.green and cable == ioc.network)
+
+
+async def _service_row(
+    session: Session,
+    name: str,
+    service: Service,
+    prospect: Prospect,
+    cables: Mapping[str, Cable] | None,
+) -> ServiceStatus:
+    machine = prospect.found.machines.get(name)
+    found, closed, files, cable = DOWN, service.ports, Files.UNKNOWN, None
+    if machine is not None and machine.state is MachineState.RUNNING:
+        found = await ioc_report(
+            session.engine,
+            name,
+            service.address,
+            clock=session.clock,
+            hold_off_s=float(service.hold_off),
+            ports=service.ports,
+        )
+        closed = tuple(c.port for c in await closed_ports(session.engine, name, service.ports))
+        files = await compare_files(session.engine, prospect.declared.machine(name), machine)
+        if cables is not None:
+            cable = (cables[name].found if name in cables else None) or UNPLUGGED
+    return service_row(
+        session,
+        name,
+        service,
+        machine=machine,
+        found=found,
+        closed=closed,
+        files=files,
+        cable=cable,
+        left_out=name in prospect.declared.left_out,
+    )
 
 
 async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> Files:
