@@ -45,8 +45,8 @@ CHECKS: tuple[Check, ...] = (
         "image",
         "image current",
         image_current,
-        "The image that each machine was made from, against the present recipe. An older one is a "
-        "warning: the machine works on.",
+        "The image that each machine was made from, against the present recipe (and the packages "
+        "of a service). Another one is a warning: the machine works on.",
     ),
     Check(
         "address",
@@ -60,8 +60,8 @@ CHECKS: tuple[Check, ...] = (
         "machine",
         "machine up",
         machines_up,
-        "Every declared IOC's machine, its twin where it has one, and the desks: made, and "
-        "running. A twin that is stopped is a warning.",
+        "Every declared IOC's machine, its twin where it has one, those of services, and the "
+        "desks: made, and running. A twin that is stopped is a warning.",
     ),
     Check(
         "cable",
@@ -87,14 +87,16 @@ CHECKS: tuple[Check, ...] = (
         "loop",
         "restart loop",
         restart_loop,
-        "Three or more starts of an IOC in a minute (or four hold-offs, where that is longer).",
+        "Three or more starts of an IOC or a service in a minute (or four hold-offs, where that is "
+        "longer).",
     ),
     Check(
         "boot",
         "IOC booted",
         iocs_booted,
-        "Each IOC under a procServ runs, and has come to the point where it serves PVs. One that "
-        "was started within the last minute is a warning.",
+        "Each IOC under a procServ runs, and has come to the point where it serves PVs; each "
+        "service runs, and its ports are open to the network. One that was started within the last "
+        "minute is a warning.",
     ),
     Check(
         "pvs",
@@ -155,8 +157,8 @@ CHECKS: tuple[Check, ...] = (
         "mounts",
         "mounts",
         mounts_answer,
-        "Every network and FUSE mount of the host, every folder that an IOC mounts, and the "
-        "state folder, each looked into by a process of its own. Wrong where one is stale, or "
+        "Every network and FUSE mount of the host, every folder that an IOC or a service mounts, "
+        "and the state folder, each looked into by a process of its own. Wrong where one is stale, or "
         "has not answered within 1.5 s.",
         asks_engine=False,
     ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from linacre.engines.base import Cable, Capability, Engine, Machine, MachineKind, MachineState
 from linacre.epics.report import IocReport
-from linacre.facility.models import Facility, Ioc
+from linacre.facility.models import Facility, Ioc, Service
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair, pairs
 from linacre.facility.session import Session
@@ -16,13 +16,19 @@ from linacre.facility.session import Session
 
 @dataclass(frozen=True)
 class IocMachine:
-    """A machine of an IOC, live or a twin, made or not."""
+    """A machine of an IOC, live or a twin, or of a service; made or not."""
 
     ioc: str
+    """The IOC or service that it belongs to."""
     name: str
     is_twin: bool
-    declared: Ioc
+    declared: Ioc | Service
     machine: Machine | None
+
+    @property
+    def ports(self) -> tuple[str, ...] | None:
+        """The ports of a service; None for an IOC."""
+        return self.declared.ports if isinstance(self.declared, Service) else None
 
     @property
     def runs(self) -> bool:
@@ -30,9 +36,10 @@ class IocMachine:
         return self.machine is not None and self.machine.state is MachineState.RUNNING
 
     def command(self, verb: str, *more: str) -> str:
-        """Return a command of `linacre ioc` on it."""
+        """Return a command of `linacre ioc`, or `linacre service`, on it."""
         twin = ("--twin",) if self.is_twin else ()
-        return " ".join(("linacre ioc", verb, self.ioc, *twin, *more))
+        noun = "ioc" if self.ports is None else "service"
+        return " ".join(("linacre", noun, verb, self.ioc, *twin, *more))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +84,23 @@ class Facts:
         )
 
     @property
+    def program_machines(self) -> tuple[IocMachine, ...]:
+        """The machines of IOCs, and those of services that this engine runs."""
+        has_services = self.has(Capability.SERVICES)
+        services = (
+            IocMachine(name, name, False, service, self.machines.get(name))
+            for name, service in self.facility.services.items()
+            if has_services or not service.optional
+        )
+        return (*self.ioc_machines, *services)
+
+    @property
     def desks(self) -> tuple[Machine, ...]:
         """The desks that there are."""
         return tuple(m for m in self.machines.values() if m.kind is MachineKind.DESK)
 
     async def reported(self) -> Mapping[str, IocReport]:
-        """Return how the IOCs of running machines do, by machine."""
+        """Return how the IOCs and services of running machines do, by machine."""
         if self.reports is None:
             return {}
         # Many wait for it: one that is cancelled must not take it from the others.
@@ -130,8 +148,9 @@ async def _reports(facts: Facts) -> Mapping[str, IocReport]:
             each.declared.address,
             clock=facts.session.clock,
             hold_off_s=float(each.declared.hold_off),
+            ports=each.ports,
         )
 
-    running = [each for each in facts.ioc_machines if each.runs]
+    running = [each for each in facts.program_machines if each.runs]
     told = await asyncio.gather(*(one(each) for each in running))
     return {each.name: report for each, report in zip(running, told, strict=True)}

@@ -1,4 +1,4 @@
-"""procServ and the IOC inside each machine."""
+"""procServ and the IOC or service inside each machine."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from linacre.facility.doctor.model import (
     problem,
     warning,
 )
+from linacre.facility.ports import ClosedPort, closed_ports
 
 _BANNER_LIMIT_S = 2.0
 _BOOT_PATIENCE_S = 60.0
@@ -26,9 +27,9 @@ _BOOT_PATIENCE_S = 60.0
 async def procserv_answers(facts: Facts) -> Outcome:
     """Connect to each procServ, and wait for its banner."""
     reports = await facts.reported()
-    running = [each for each in facts.ioc_machines if each.name in reports]
+    running = [each for each in facts.program_machines if each.name in reports]
     if not running:
-        return not_applicable("no machine of an IOC runs")
+        return not_applicable("no machine of an IOC or a service runs")
     found = await asyncio.gather(*(_procserv(facts, e, reports[e.name]) for e in running))
     findings = tuple(finding for finding in found if finding is not None)
     answered = len(running) - len(findings)
@@ -68,46 +69,61 @@ async def _banner(facts: Facts, name: str) -> bytes:
 
 
 async def restart_loop(facts: Facts) -> Outcome:
-    """Look for IOCs that procServ starts again and again."""
+    """Look for IOCs and services that procServ starts again and again."""
     reports = await facts.reported()
     if not reports:
-        return not_applicable("no machine of an IOC runs")
+        return not_applicable("no machine of an IOC or a service runs")
     findings = tuple(
         problem(
             each.name,
             f"a restart loop: started {report.starts} times since its procServ was",
             f"{each.command('log')} shows why it ends",
         )
-        for each in facts.ioc_machines
+        for each in facts.program_machines
         if (report := reports.get(each.name)) is not None and report.restart_loop
     )
     return Outcome(f"{len(reports) - len(findings)} of {len(reports)} stay up", findings)
 
 
 async def iocs_booted(facts: Facts) -> Outcome:
-    """See that each IOC has come to the point where it serves PVs."""
+    """See that each IOC serves PVs, and that each service's ports are open."""
     reports = await facts.reported()
     if not reports:
-        return not_applicable("no machine of an IOC runs")
+        return not_applicable("no machine of an IOC or a service runs")
     now = facts.session.clock.now()
-    findings = [
-        finding
-        for each in facts.ioc_machines
-        if (report := reports.get(each.name)) is not None
-        and (finding := _boot(each, report, now=now)) is not None
-    ]
+    findings: list[Finding] = []
+    for each in facts.program_machines:
+        report = reports.get(each.name)
+        closed: tuple[ClosedPort, ...] = ()
+        if report is not None and report.ioc_up and not report.booted:
+            closed = await closed_ports(facts.engine, each.name, each.ports or ())
+        if report is not None and (finding := _boot(each, report, closed, now=now)) is not None:
+            findings.append(finding)
     booted = sum(report.booted for report in reports.values())
-    return Outcome(f"{booted} of {counted(len(reports), 'IOC')} have booted", tuple(findings))
+    services = sum(
+        each.ports is not None and each.name in reports for each in facts.program_machines
+    )
+    what = counted(len(reports) - services, "IOC")
+    if services:
+        what += f" and {counted(services, 'service')}"
+    return Outcome(f"{booted} of {what} have booted", tuple(findings))
 
 
-def _boot(each: IocMachine, report: IocReport, *, now: float) -> Finding | None:
+def _boot(
+    each: IocMachine, report: IocReport, closed: tuple[ClosedPort, ...], *, now: float
+) -> Finding | None:
     # What procServ or a restart loop is to blame for is told there.
     if report.booted or report.restart_loop or not report.procserv_up:
         return None
     if not report.ioc_up:
-        return problem(each.name, "procServ runs, and its IOC does not", each.command("restart"))
+        what = "IOC" if each.ports is None else "service"
+        return problem(
+            each.name, f"procServ runs, and its {what} does not", each.command("restart")
+        )
     since_s = 0.0 if report.started_at is None else max(0.0, now - report.started_at)
     text = f"started {since_s:.0f} s ago and not booted yet"
+    if closed:
+        text = f"started {since_s:.0f} s ago, and {', '.join(map(str, closed))}"
     if since_s < _BOOT_PATIENCE_S:
         return warning(each.name, text, f"wait, or see how far it is: {each.command('log')}")
     return problem(each.name, text, f"see where it stands: {each.command('console')}")

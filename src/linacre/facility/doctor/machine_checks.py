@@ -45,16 +45,21 @@ async def engine_reachable(facts: Facts) -> Outcome:
 
 
 async def image_current(facts: Facts) -> Outcome:
-    """Compare the image that each machine was made from with the present recipe."""
+    """Compare the image that each machine was made from with what it is to be made from."""
     if not facts.has(Capability.FILE_SYSTEM):
         return not_applicable(f"the {facts.engine.name} engine has no images")
     # Its libraries are of no use to the other checks.
-    from linacre.images.recipe import Recipe
+    from linacre.facility.image import base_recipe, service_recipe
 
-    present = await asyncio.to_thread(lambda: Recipe.load("ioc").digest())
+    def digests() -> tuple[str, dict[str, str]]:
+        services = facts.facility.services.items()
+        own = {name: service_recipe(service).digest() for name, service in services}
+        return base_recipe().digest(), own
+
+    present, own = await asyncio.to_thread(digests)
     older: dict[str, list[str]] = {}
     for name, machine in facts.machines.items():
-        if (image := machine.labels.get(IMAGE) or "(unknown)") != present:
+        if (image := machine.labels.get(IMAGE) or "(unknown)") != own.get(name, present):
             older.setdefault(image, []).append(name)
     findings = tuple(
         warning(
@@ -71,7 +76,7 @@ async def image_current(facts: Facts) -> Outcome:
 async def machines_up(facts: Facts) -> Outcome:
     """See that every machine is made and runs."""
     findings: list[Finding] = []
-    every = facts.ioc_machines
+    every = facts.program_machines
     for each in every:
         if each.runs:
             continue

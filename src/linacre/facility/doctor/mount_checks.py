@@ -89,8 +89,8 @@ def _used(facts: Facts) -> Mapping[Path, str]:
     folders: dict[Path, list[str]] = {}
     state = facts.session.state.root
     folders[existing(state)] = ["Linacre's state"]
-    for name, ioc in facts.facility.iocs.items():
-        for mount in ioc.mounts:
+    for name, each in facts.facility.programs.items():
+        for mount in each.mounts:
             folders.setdefault(Path(mount.host), []).append(name)
     return {path: listed(dict.fromkeys(users)) for path, users in folders.items()}
 

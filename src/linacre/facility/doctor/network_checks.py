@@ -100,8 +100,8 @@ def _answered(who: str, mac: str, network: str, *, instead: bool) -> Finding:
 
 
 def _silent(facts: Facts, name: str, who: str, network: str) -> Finding:
-    ioc = _ioc(facts, name)
-    look = f"linacre ioc shell {ioc}, then ip address" if ioc else f"linacre shell at {name}"
+    each = next((each for each in facts.program_machines if each.name == name), None)
+    look = f"{each.command('shell')}, then ip address" if each else f"linacre shell at {name}"
     return problem(who, f"runs and does not answer on {network}", look)
 
 

@@ -1,0 +1,4 @@
+<?php
+$conf['title'] = 'Procedures';
+$conf['license'] = '';
+$conf['useacl'] = 0;
