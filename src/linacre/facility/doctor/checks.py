@@ -158,8 +158,8 @@ CHECKS: tuple[Check, ...] = (
         "mounts",
         mounts_answer,
         "Every network and FUSE mount of the host, every folder that an IOC or a service mounts, "
-        "and the state folder, each looked into by a process of its own. Wrong where one is stale, or "
-        "has not answered within 1.5 s.",
+        "and the state folder, each looked into by a process of its own. Wrong where one is "
+        "stale, or has not answered within 1.5 s.",
         asks_engine=False,
     ),
 )
