@@ -66,7 +66,8 @@ def program_of(found: Found, places: Places, run: Run) -> Program:
         )
     if not words or name.lower().startswith("softioc"):
         return _softioc(found, places, words, said_by, folder)
-    return _binary(found, places, words[0], said_by, folder=folder, by_command=said_by == run.origin)
+    by_command = said_by == run.origin
+    return _binary(found, places, words[0], said_by, folder=folder, by_command=by_command)
 
 
 def _start_folder(run: Run, places: Places, home: PurePosixPath) -> PurePosixPath:
