@@ -98,7 +98,7 @@ class Inventory:
         device type, upper and lower case alike. Without a wildcard the pattern is a whole name.
         Raises `UserError` for a pattern that is none.
         """
-        return await self._read(partial(search.find, text=pattern, limit=limit))
+        return await self._read(partial(search.find, said=pattern, limit=limit))
 
     async def duplicates(self) -> list[Duplicate]:
         """Return the PVs that more than one IOC serves, by name."""

@@ -45,6 +45,11 @@ class Pattern:
         return all(isinstance(token, str) and len(token) == 1 for token in self._tokens)
 
     @property
+    def is_prefix(self) -> bool:
+        """Whether all that begins with `prefix` matches."""
+        return self.literals("")[1:] == [""] and self._tokens[-1] == _STAR
+
+    @property
     def has_sets(self) -> bool:
         """Whether it has any `[]`."""
         return any(isinstance(token, _Set) for token in self._tokens)

@@ -7,26 +7,42 @@ where a pattern has no such part.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select, text
 
 from linacre.catalogue.model import Duplicate, Found, IocEntry, Match
 from linacre.catalogue.pattern import Pattern, upper_bound
 from linacre.catalogue.tables import ioc, names, record
 
 _FEW = 10_000
+_SAMPLE = 16
 _ENTRY = [ioc.c[name] for name in IocEntry.__dataclass_fields__]
 _Hit = tuple[str, int]
 """A PV's name, and the id of the IOC that serves it."""
 
+# One parameter however many PVs, and each PV by the key of the table: a thousand parameters take
+# longer than the search. CROSS JOIN is how SQLite is told which table to begin with.
+_TOLD_SQLITE = text(
+    "SELECT record.name, record.ioc_id, record.record_type, record.description"
+    " FROM json_each(:hits) AS hit CROSS JOIN record"
+    " ON record.ioc_id = json_extract(hit.value, '$[1]')"
+    " AND record.name = json_extract(hit.value, '$[0]')"
+)
+_TOLD_POSTGRESQL = text(
+    "SELECT record.name, record.ioc_id, record.record_type, record.description"
+    " FROM unnest(CAST(:names AS text[]), CAST(:ids AS integer[])) AS hit (name, ioc_id)"
+    " JOIN record ON record.ioc_id = hit.ioc_id AND record.name = hit.name"
+)
 
-def find(connection: Connection, text: str, *, facility: str, limit: int) -> Found:
+
+def find(connection: Connection, said: str, *, facility: str, limit: int) -> Found:
     """Return the IOCs and PVs that match a pattern, IOCs first, each by name."""
-    pattern = Pattern(text)
+    pattern = Pattern(said)
     _prefer_index(connection)
     present = {
         number: IocEntry(*values)
@@ -34,7 +50,7 @@ def find(connection: Connection, text: str, *, facility: str, limit: int) -> Fou
             select(ioc.c.id, *_ENTRY)
             .where(ioc.c.facility == facility, ioc.c.gone_at.is_(None))
             .order_by(ioc.c.name)
-        )
+        ).all()
     }
     matches = [
         _match(facility, entry)
@@ -42,7 +58,7 @@ def find(connection: Connection, text: str, *, facility: str, limit: int) -> Fou
         if pattern.matches(entry.name, entry.owner, entry.area, entry.device_type)
     ][: limit + 1]
     hits = _hits(connection, pattern, facility, limit=limit + 1 - len(matches))
-    told = _told(connection, facility, hits)
+    told = _told(connection, hits)
     matches += [
         _match(facility, present[number], name, *told[name, number])
         for name, number in hits
@@ -90,18 +106,14 @@ def _match(
     )
 
 
-def _told(
-    connection: Connection, facility: str, hits: Sequence[_Hit]
-) -> dict[_Hit, tuple[str, str]]:
-    columns = (record.c.name, record.c.ioc_id, record.c.record_type, record.c.description)
-    found: dict[_Hit, tuple[str, str]] = {}
-    wanted = [name for name, _ in hits]
-    # A database takes only so many parameters.
-    for start in range(0, len(wanted), 1000):
-        some = record.c.name.in_(wanted[start : start + 1000])
-        rows = connection.execute(select(*columns).where(record.c.facility == facility, some))
-        found.update({(name, number): (kind, said) for name, number, kind, said in rows})
-    return found
+def _told(connection: Connection, hits: Sequence[_Hit]) -> dict[_Hit, tuple[str, str]]:
+    """Return type and description of each PV."""
+    if connection.dialect.name == "sqlite":
+        found = connection.execute(_TOLD_SQLITE, {"hits": json.dumps(hits)})
+    else:
+        listed = {"names": [name for name, _ in hits], "ids": [number for _, number in hits]}
+        found = connection.execute(_TOLD_POSTGRESQL, listed)
+    return {(name, number): (kind, said) for name, number, kind, said in found.all()}
 
 
 def _hits(connection: Connection, pattern: Pattern, facility: str, *, limit: int) -> list[_Hit]:
@@ -115,9 +127,11 @@ def _hits(connection: Connection, pattern: Pattern, facility: str, *, limit: int
         if (end := upper_bound(pattern.prefix)) is not None:
             bounds.append(record.c.name < end)
     within = and_(*bounds)
-    part = max(pattern.literals("\n"), key=len)
-    if len(part) > 2 and not (pattern.prefix and _are_few(connection, within)):
-        return list(islice(_from_texts(connection, pattern, part, facility), limit))
+    if pattern.is_prefix:
+        return _from_index(connection, within, limit=limit)
+    parts = [part for part in pattern.literals("\n") if len(part) > 2]
+    if parts and not (pattern.prefix and _are_few(connection, within)):
+        return list(islice(_from_texts(connection, pattern, parts, facility), limit))
     return _from_index(connection, and_(within, *_matching(connection, pattern)), limit=limit)
 
 
@@ -141,25 +155,36 @@ def _from_index(
     # Only columns of the index: of a row that does not match the table is not read.
     query = select(record.c.name, record.c.ioc_id).where(condition)
     found = connection.execute(query.order_by(record.c.name, record.c.ioc_id).limit(limit))
-    return [(name, number) for name, number in found]
+    return [(name, number) for name, number in found.all()]
 
 
 def _prefer_index(connection: Connection) -> None:
     # A PostgreSQL that has not looked at a table since it was filled would rather read all of it.
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+        ways = ("sort", "hashjoin", "mergejoin", "seqscan")
+        off = (func.set_config(f"enable_{way}", "off", True) for way in ways)
+        connection.execute(select(*off))
 
 
 def _from_texts(
-    connection: Connection, pattern: Pattern, part: str, facility: str
+    connection: Connection, pattern: Pattern, parts: Sequence[str], facility: str
 ) -> Iterator[_Hit]:
+    """Yield the PVs that match, by name; `parts` are texts that each of them holds."""
     query = select(names.c.ioc_id, names.c.names).where(names.c.facility == facility)
     if connection.dialect.name == "postgresql":
         # What comes over a network is to be little; SQLite's own search is slower than Python's.
-        query = query.where(func.strpos(names.c.names, part) > 0)
+        query = query.where(*(func.strpos(names.c.names, part) > 0 for part in parts))
+    texts = [
+        (number, said)
+        for number, said in connection.execute(query).all()
+        if all(part in said for part in parts)
+    ]
+    if not texts:
+        return iter(())
+    sample = [said for _, said in texts[:: len(texts) // _SAMPLE + 1]]
+    rarest = min(parts, key=lambda part: sum(said.count(part) for said in sample))
     whole = re.compile(pattern.regex())
-    texts = connection.execute(query)
-    return merge(*(_in_text(said, part, whole, number) for number, said in texts))
+    return merge(*(_in_text(said, rarest, whole, number) for number, said in texts))
 
 
 def _in_text(said: str, part: str, whole: re.Pattern[str], number: int) -> Iterator[_Hit]:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+# The server of the tests is also that of a benchmark.
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 
-from catalogue_servers import Server, programs, server
-
+from common.postgresql import Server, programs, server
 from linacre.catalogue import Catalogue
 
 Where = Path | str

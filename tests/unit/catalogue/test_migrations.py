@@ -20,10 +20,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from catalogue_servers import Server
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import Engine
 
+from common.postgresql import Server
 from linacre.base.errors import LinacreError
 from linacre.base.tasks import TaskState
 from linacre.catalogue import Catalogue, database, migrate

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from catalogue_servers import Server, unprivileged
 
+from common.postgresql import Server, unprivileged
 from linacre.base.errors import LinacreError, UserError
 from linacre.catalogue import Catalogue, connect
 

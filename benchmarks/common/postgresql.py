@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: on a socket in a temporary folder, ended by its pid."""
+"""A PostgreSQL of a benchmark's or a test's own: on a socket in a temporary folder."""
 
 from __future__ import annotations
 
@@ -49,11 +49,13 @@ class Server:
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def url(self, database: str, *, user: str = "tester", **options: str) -> str:
+        """Return the URL of a database."""
         given = {"host": self.folder, **options}
         query = "&".join(f"{key}={value}" for key, value in given.items())
         return f"postgresql://{user}@/{database}?{query}"
 
     def run(self, statement: str, *, database: str = "postgres") -> list[Any]:
+        """Run one statement and return its rows."""
         import psycopg
 
         where = f"host={self.folder} user=tester dbname={database}"
@@ -63,7 +65,7 @@ class Server:
 
     @contextmanager
     def database(self, *, template: str = "template1") -> Iterator[str]:
-        """A new database, empty or as the template is; yields its name."""
+        """Yield the name of a new database, empty or as the template is."""
         name = f"catalogue_{next(self._numbers)}"
         self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         try:
