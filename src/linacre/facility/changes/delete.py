@@ -143,7 +143,8 @@ async def _what_is_lost(session: Session, doomed: _Doomed) -> list[str]:
         lines.append(await _machine_lost(session, doomed.machine))
     if doomed.folder is not None:
         count = sum(each.is_file() for each in doomed.folder.rglob("*"))
-        lines.append(f"its own {count} files in {doomed.folder}")
+        files = "1 file" if count == 1 else f"{count} files"
+        lines.append(f"its own {files} in {doomed.folder}")
     return lines
 
 
