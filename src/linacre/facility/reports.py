@@ -94,6 +94,7 @@ async def wait_until_booted(
     booted = engine.layout(name, address).run / "booted"
     who = f"the IOC {name}" if ports is None else f"the service {name}"
     looked = -math.inf
+    before: int | None = None
     while clock.monotonic() < end:
         # A whole report is a dozen files: only now and then while there is nothing to see.
         if not await engine.read(name, booted) and clock.monotonic() < looked + _REPORT_PERIOD_S:
@@ -102,7 +103,12 @@ async def wait_until_booted(
         looked = clock.monotonic()
         found = await ioc_report(engine, name, address, clock=clock, ports=ports)
         if found.booted and not found.restart_loop:
-            return
+            if ports is None or before == found.starts:
+                return
+            # A command may open its ports and end at what it does next.
+            before = found.starts
+            await clock.sleep(_REPORT_PERIOD_S)
+            continue
         if found.restart_loop or (found.starts > 1 and not found.ioc_up):
             # Its last words may still be on their way into the log.
             await clock.sleep(_REPORT_PERIOD_S)

@@ -103,9 +103,8 @@ async def iocs_booted(facts: Facts) -> Outcome:
     services = sum(
         each.ports is not None and each.name in reports for each in facts.program_machines
     )
-    what = counted(len(reports) - services, "IOC")
-    if services:
-        what += f" and {counted(services, 'service')}"
+    counts = {"IOC": len(reports) - services, "service": services}
+    what = " and ".join(counted(n, word) for word, n in counts.items() if n)
     return Outcome(f"{booted} of {what} have booted", tuple(findings))
 
 

@@ -70,7 +70,8 @@ async def image_current(facts: Facts) -> Outcome:
         for image, names in older.items()
     )
     current = len(facts.machines) - sum(map(len, older.values()))
-    return Outcome(f"{current} of {len(facts.machines)} machines from {present}", findings)
+    which = f"{present} and the images of services" if own else present
+    return Outcome(f"{current} of {len(facts.machines)} machines from {which}", findings)
 
 
 async def machines_up(facts: Facts) -> Outcome:
