@@ -220,4 +220,5 @@ def rollback(
     if done is None:
         say("nothing was changed")
         raise typer.Exit(1)
-    say(f"{name} is what it was in state {done.number}: {len(done.files)} files written")
+    when = "" if done.is_up else "; it takes effect with linacre up"
+    say(f"{name} is what it was in state {done.number}: {len(done.files)} files written{when}")

@@ -18,6 +18,7 @@ from linacre.facility.edit import FacilityText
 from linacre.facility.history.kept_files import KeptFiles
 from linacre.facility.history.past import history
 from linacre.facility.history.states import LINACRES_OWN, difference, keep_tree, kept_tree
+from linacre.facility.labels import DECLARED_DIGEST
 from linacre.facility.load import Declaration
 from linacre.facility.models import FolderSource
 from linacre.facility.prospect import UpOptions
@@ -38,6 +39,8 @@ class RolledBack:
     ioc: str
     number: int
     """The state that came back."""
+    is_up: bool
+    """Whether the IOC runs it; otherwise it does after the next `up`."""
     files: tuple[str, ...]
     """The files that were written or removed."""
 
@@ -71,6 +74,9 @@ async def roll_back(
     here.
     """
     session.check_ioc(name)
+    is_up = await session.is_up()
+    if is_up:
+        await _check_no_twin(session, name)
     states, _ = await history(session, name)
     state = _chosen(name, states, to)
     kept = KeptFiles(session.paths.files)
@@ -86,14 +92,35 @@ async def roll_back(
         await _keep_present(session, way, states[-1], unknown, kept)
     if way.folder is not None:
         lay_tree(way.folder, old=way.present, new=way.wanted)
-    await bring_up(
-        replace(session, declaration=file.write(way.text)),
-        UpOptions(only=frozenset({name})),
-        replace(talk, confirm=_agreed),
-        verb="ioc rollback",
-        note=f"back to state {state.number}",
-    )
-    return RolledBack(name, state.number, way.changes)
+    declaration = file.write(way.text)
+    if is_up:
+        await _free(session, name)
+        await bring_up(
+            replace(session, declaration=declaration),
+            UpOptions(only=frozenset({name})),
+            replace(talk, confirm=_agreed),
+            verb="ioc rollback",
+            note=f"back to state {state.number}",
+        )
+    return RolledBack(name, state.number, is_up, way.changes)
+
+
+async def _check_no_twin(session: Session, name: str) -> None:
+    async with session.engine_up():
+        if (await session.pair(name)).twin is not None:
+            raise UserError(
+                f"{name} has a twin, and keeps its files until one is chosen: linacre ioc promote "
+                f"{name} first, or linacre ioc swap {name} to go back to the other"
+            )
+
+
+async def _free(session: Session, name: str) -> None:
+    """Let the machine take the declared files, also where it keeps those of a promoted twin."""
+    async with session.changing(f"ioc rollback {name}") as engine:
+        live = (await session.pair(name)).live
+        if live in await session.machines():
+            # Incus takes an empty value for none.
+            await engine.set_labels(live, {DECLARED_DIGEST: "-"})
 
 
 def _chosen(name: str, states: Sequence[State], to: int | None) -> State:
