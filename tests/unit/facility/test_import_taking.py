@@ -267,7 +267,7 @@ def test_name_and_address_that_are_taken(tmp_path: Path, facility: Path) -> None
         planned(understand(top, name="old"), facility)
     with pytest.raises(UserError, match="--name Lab_1: no host name"):
         planned(understand(top, name="Lab_1"), facility)
-    with pytest.raises(UserError, match=r"iocs.lab.address: 10.77.0.11 is also the address of old"):
+    with pytest.raises(UserError, match=r"^--address: 10.77.0.11 is also the address of old"):
         planned(understand(top, name="lab"), facility, address="10.77.0.11")
     with pytest.raises(UserError, match=r"10.99.0.1 is outside"):
         planned(understand(top, name="lab"), facility, address="10.99.0.1")

@@ -54,7 +54,13 @@ def examine(
     libraries = Libraries()
     if program.file is not None:
         search = tuple(run.environment.get("LD_LIBRARY_PATH", "").split(":"))
-        libraries = libraries_of(program.file, tree=found.tree, present=places.present, more=search)
+        libraries = libraries_of(
+            program.file,
+            tree=found.tree,
+            present=places.present,
+            more=search,
+            on_host=engine == "process",
+        )
     findings = _findings(found, places, program, run, own_name)
     declared, copies, settled = settle(
         found, places, run, program, libraries, findings, engine=engine

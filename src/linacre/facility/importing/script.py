@@ -188,8 +188,8 @@ class ScriptReader:
         name = command.argument(1)
         if self._softioc and SOFTIOC_OWN.fullmatch(PurePosixPath(name).name):
             self.found.note(
-                f"{command.where}: softIoc has {PurePosixPath(name).name} already; the line does "
-                "no good and no harm"
+                f"{command.where}: softIoc has {PurePosixPath(name).name} already; an error "
+                "about it in the log, or about its registration, does no harm"
             )
             return
         self._at.use("database definition", name, command, folders=command.argument(2))

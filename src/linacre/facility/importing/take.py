@@ -87,8 +87,12 @@ def _check(draft: Draft, text: FacilityText, name: str) -> None:
     except LoadError as error:
         keys = [f": iocs.{name}.{key}: " for key in ("source", "start", "script")]
         lines = [line for line in error.lines if not any(key in line for key in keys)]
-        if lines:
-            raise LoadError(lines) from None
+        # The lines that they name are not in the file yet.
+        own = f": iocs.{name}."
+        told = [line.partition(own)[2] if own in line else line for line in lines]
+        told = [f"--{line}" if line.startswith("address: ") else line for line in told]
+        if told:
+            raise LoadError(told) from None
 
 
 def take(taking: Taking) -> None:
