@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tarfile
@@ -105,7 +106,7 @@ def lay_tree(folder: Path, *, old: Tree, new: Tree) -> None:
             (folder / path).unlink(missing_ok=True)
     except OSError as error:
         raise LinacreError(
-            f"{error.filename or folder} cannot be written ({error.strerror}): some files of "
+            f"{error.filename2 or error.filename or folder} cannot be written ({error.strerror}): some files of "
             f"{folder} may be as they were; mend that and run the command again"
         ) from error
 
@@ -114,12 +115,19 @@ def _lay(path: Path, file: TreeFile) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.linacre-new")
     new.unlink(missing_ok=True)
-    if file.link:
-        new.symlink_to(file.link)
-    else:
-        with new.open("wb") as opened:
-            opened.write(file.content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        new.chmod(file.mode)
-    new.replace(path)
+    try:
+        if file.link:
+            new.symlink_to(file.link)
+        else:
+            with new.open("wb") as opened:
+                opened.write(file.content)
+                opened.flush()
+                os.fsync(opened.fileno())
+            new.chmod(file.mode)
+        # Run as root, it still is its author's.
+        folder = path.parent.stat()
+        with contextlib.suppress(PermissionError):
+            os.lchown(new, folder.st_uid, folder.st_gid)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
