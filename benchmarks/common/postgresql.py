@@ -67,7 +67,7 @@ class Server:
     def database(self, *, template: str = "template1") -> Iterator[str]:
         """Yield the name of a new database, empty or as the template is."""
         name = f"catalogue_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield name
         finally:
@@ -98,7 +98,8 @@ def server(bin_: Path) -> Iterator[Server]:
             running.run("CREATE ROLE plain LOGIN")
             yield running
         finally:
-            process.send_signal(signal.SIGINT)
+            # What it holds is thrown away: it need not be written down first.
+            process.send_signal(signal.SIGQUIT)
             process.wait(timeout=_START_LIMIT_S)
     finally:
         shutil.rmtree(folder)

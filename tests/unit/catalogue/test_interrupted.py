@@ -115,7 +115,7 @@ async def test_killed_after_each_write_the_journal_says_how_far_it_got(
         assert [step.state for step in await catalogue.steps(task.id)] == expected
 
 
-STEPS = 20
+STEPS = 12
 
 
 def write_much(where: Where, logs: Path, number: int) -> None:

@@ -15,8 +15,10 @@ import pytest
 from common.postgresql import Server, unprivileged
 from linacre.base.errors import LinacreError, UserError
 from linacre.catalogue import Catalogue, connect
+from linacre.catalogue.model import IocEntry, RecordEntry
 
 LOGS = Path("/nonexistent")
+IOC = IocEntry(**{**dict.fromkeys(IocEntry.__dataclass_fields__, ""), "name": "A"})
 
 
 async def refusal(where: str, *, kind: type[LinacreError] = LinacreError) -> str:
@@ -172,14 +174,16 @@ def small_space(postgresql: Server, tmp_path: Path) -> Iterator[str]:
 
 
 async def test_a_full_disk_of_the_server(postgresql: Server, small_space: str) -> None:
-    postgresql.run(f"CREATE DATABASE full_one TABLESPACE {small_space} STRATEGY file_copy")
+    postgresql.run(f"CREATE DATABASE full_one TABLESPACE {small_space}")
     try:
         async with await Catalogue.open(postgresql.url("full_one"), logs=LOGS) as catalogue:
+            inventory = catalogue.inventory("x")
+            await inventory.set_iocs([IOC])
             with pytest.raises(LinacreError, match="cannot be written, the disk is full"):
                 for _ in range(50):
-                    detail = os.urandom(300_000).hex()
-                    await catalogue.begin_task(facility="x", verb="up", detail=detail)
-            assert await catalogue.tasks(1)
+                    records = [RecordEntry(f"PV{n}", "", os.urandom(500).hex()) for n in range(500)]
+                    await inventory.set_records("A", records)
+            assert await inventory.iocs() == [IOC]
     finally:
         postgresql.run("DROP DATABASE full_one WITH (FORCE)")
 
