@@ -126,9 +126,10 @@ class _Runner:
                 await engine.ensure_network(network)
                 await engine.set_record(dict([network_record(network)]))
             case Action.IMAGE:
+                # One at a time: a build takes all of the host, and an engine may unpack but one.
                 async with self._building:
                     folder = await self._work.build_image(step.target)
-                await engine.ensure_image(step.target, folder)
+                    await engine.ensure_image(step.target, folder)
             case Action.REMOVE:
                 await engine.delete(step.target)
             case Action.RECORD:
