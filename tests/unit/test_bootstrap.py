@@ -30,9 +30,9 @@ Signed-By: /k.gpg
 """
 
 
-def call(function: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Call one function of the bootstrap script."""
-    script = f'LINACRE_BOOTSTRAP_FUNCTIONS=1; . "{ROOT}/linacre"; "$@"'
+def call(function: str, *arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Call one function of the bootstrap script, after what replaces others."""
+    script = f'LINACRE_BOOTSTRAP_FUNCTIONS=1; . "{ROOT}/linacre"; {before}\n"$@"'
     return subprocess.run(
         ["sh", "-c", script, "sh", function, *arguments],
         capture_output=True,
@@ -96,6 +96,48 @@ def test_a_missing_package_is_named_and_what_it_would_have_served() -> None:
     done = call("without", "procserv")
     assert done.stdout == "no IOC can be started\n"
     assert "process engine" in call("without", "incus-base").stdout
+
+
+@pytest.mark.parametrize(
+    ("printed", "status"),
+    [
+        ("Err:1 http://a.example x InRelease\n", 1),
+        ("Err:1 http://a.example x InRelease\nHit:2 http://b.example x InRelease\n", 0),
+        ("Get:1 http://a.example x InRelease [9 kB]\n", 0),
+        ("Ign:1 cdrom://[Debian] x InRelease\n", 0),
+    ],
+)
+def test_lists_that_nobody_gave_are_told_from_some(
+    tmp_path: Path, printed: str, status: int
+) -> None:
+    (tmp_path / "printed").write_text(printed)
+    stand_in = (
+        f"log={tmp_path}/log debs={tmp_path}/debs sudo=; "
+        f'apt() {{ cat "{tmp_path}/printed" >>"$log"; }}'
+    )
+    assert call("apt_update", before=stand_in).returncode == status
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("missing() { :; }", ""),
+        (
+            "missing() { echo postgresql; }; can_install() { false; }",
+            "linacre: not root, so postgresql is not installed: the tests on PostgreSQL are "
+            "skipped\n",
+        ),
+        (
+            "missing() { echo postgresql; }; can_install() { true; }; bundle=/a.bundle",
+            "linacre: postgresql is not in a bundle: the tests on PostgreSQL are skipped\n",
+        ),
+    ],
+)
+def test_what_only_tests_need_is_left_where_it_cannot_be_had(before: str, said: str) -> None:
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("this is no Debian")
+    done = call("test_needs", before=before)
+    assert (done.returncode, done.stderr) == (0, said)
 
 
 def test_a_finished_environment_is_entered_at_once(tmp_path: Path) -> None:
