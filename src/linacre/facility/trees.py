@@ -99,15 +99,16 @@ def lay_tree(folder: Path, *, old: Tree, new: Tree) -> None:
     What is in neither is left alone. Raises `LinacreError` where a file cannot be written.
     """
     try:
-        for path in sorted(new.keys()):
-            if old.get(path) != new[path]:
-                _lay(folder / path, new[path])
-        for path in sorted(old.keys() - new.keys()):
-            (folder / path).unlink(missing_ok=True)
+        for name in sorted(new.keys()):
+            if old.get(name) != new[name]:
+                _lay(folder / name, new[name])
+        for name in sorted(old.keys() - new.keys()):
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
+        path = error.filename2 or error.filename or folder
         raise LinacreError(
-            f"{error.filename2 or error.filename or folder} cannot be written ({error.strerror}): some files of "
-            f"{folder} may be as they were; mend that and run the command again"
+            f"{path} cannot be written ({error.strerror}): some files of {folder} may be as they "
+            "were; mend that and run the command again"
         ) from error
 
 

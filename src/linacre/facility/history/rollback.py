@@ -17,7 +17,7 @@ from linacre.facility.document import parse
 from linacre.facility.edit import FacilityText
 from linacre.facility.history.kept_files import KeptFiles
 from linacre.facility.history.past import history
-from linacre.facility.history.states import LINACRES_OWN, difference, keep_tree, kept_tree
+from linacre.facility.history.states import LINACRES_OWN, difference, entry_of, keep_tree, kept_tree
 from linacre.facility.labels import DECLARED_DIGEST
 from linacre.facility.load import Declaration
 from linacre.facility.models import FolderSource
@@ -224,7 +224,7 @@ async def _keep_present(
     """Make a state of what the folder holds and nobody brought up, so that it is not lost."""
     name = way.state.ioc
     before = without(kept_tree(last, kept), [PurePosixPath(LINACRES_OWN)])
-    entry = FacilityText(session.declaration.text).ioc_entry(name)
+    entry = entry_of(session.declaration, name)
     new = NewState(
         ioc=name,
         verb=NOT_BROUGHT_UP,

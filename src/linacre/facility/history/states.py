@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from linacre.base.errors import UserError
 from linacre.base.log import redact, redact_text
 from linacre.catalogue.model import FileEntry, State
 from linacre.engines.base import Machine, MachineSpec
 from linacre.epics.layout import Layout
 from linacre.facility.differences import differing
+from linacre.facility.document import parse
 from linacre.facility.edit import FacilityText
 from linacre.facility.history.kept_files import KeptFiles
 from linacre.facility.labels import ORIGIN, PROGRAM_DIGEST
@@ -62,9 +64,18 @@ def _draft(declaration: Declaration, name: str, labels: Mapping[str, str], tree:
         source=source,
         revision=revision,
         digest=labels.get(PROGRAM_DIGEST, ""),
-        settings=redact_text(FacilityText(declaration.text).ioc_entry(name)),
+        settings=redact_text(entry_of(declaration, name)),
         tree={**own, SETTINGS: TreeFile(0o644, _settings_in_force(ioc))},
     )
+
+
+def entry_of(declaration: Declaration, name: str) -> str:
+    """Return an IOC's part of the facility file; of one written in braces, what it says."""
+    try:
+        return FacilityText(declaration.text, declaration.file).ioc_entry(name)
+    except UserError:
+        values = parse(declaration.text).data["iocs"][name]
+        return f"{json.dumps(name)}: {json.dumps(values, indent=2)}\n"
 
 
 def origin_parts(origin: str) -> tuple[str, str]:
