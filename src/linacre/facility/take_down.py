@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from linacre.base.errors import LinacreError
 from linacre.base.paths import FacilityPaths
@@ -86,7 +87,10 @@ def what_is_lost(session: Session) -> list[str]:
         f"{len(iocs)} IOC machines with their persistent folders and logs: {', '.join(iocs)}",
         *([f"{len(kept)} services with their volumes and logs: {', '.join(kept)}"] if kept else []),
         "the networks and desks",
-        f"the catalogue with its history, and everything else in {session.paths.root}",
+        f"the catalogue with its history, and everything else in {session.paths.root}"
+        if isinstance(session.catalogue_place, Path)
+        else f"{session.paths.root}, with the files of earlier states; what the database of its "
+        "catalogue holds stays there",
     ]
 
 

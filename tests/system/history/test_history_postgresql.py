@@ -72,12 +72,14 @@ def test_a_rollback_by_way_of_the_database(site: Site) -> None:
     assert said == "2.5\n"
 
 
-def test_without_the_database_nothing_is_changed_and_looking_goes_on(site: Site) -> None:
+def test_without_the_database_nothing_is_changed_and_looking_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = site.folder / "facility.yaml"
     kept = file.read_text()
     running = site.pid("a", "softIoc")
     away = "postgresql://linacre@/catalogue?host=/nonexistent"
-    site.settings["catalogue"] = away
+    monkeypatch.setitem(site.settings, "catalogue", away)
     site.write()
     try:
         for command in (["ioc", "restart", "a"], ["task", "list"], ["ioc", "history", "a"]):
@@ -90,10 +92,13 @@ def test_without_the_database_nothing_is_changed_and_looking_goes_on(site: Site)
     site.ok("ioc", "restart", "a")
 
 
-def test_a_password_in_the_url_is_refused_and_not_repeated(site: Site) -> None:
+def test_a_password_in_the_url_is_refused_and_not_repeated(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = site.folder / "facility.yaml"
     kept = file.read_text()
-    site.settings["catalogue"] = "postgresql://linacre:hunter2@db1/linacre"
+    with_password = "postgresql://linacre:hunter2@db1/linacre"
+    monkeypatch.setitem(site.settings, "catalogue", with_password)
     site.write()
     try:
         done = site.run("status")
