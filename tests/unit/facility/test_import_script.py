@@ -214,3 +214,11 @@ def test_included_scripts_have_their_macros(tmp_path: Path) -> None:
 def test_a_script_that_includes_itself_ends(tmp_path: Path) -> None:
     understood = understand(plain(tmp_path / "p", "< st.cmd\niocInit\n"))
     assert "includes itself" in "\n".join(understood.notes)
+
+
+def test_what_unfolds_without_end_ends(tmp_path: Path) -> None:
+    doubled = {f"M{n}": f"$(M{n + 1})$(M{n + 1})" for n in range(40)} | {"M40": "x"}
+    assert len(expand("$(M0)", doubled)) <= 2_000_000
+    script = '< st.cmd\n< st.cmd\ndbLoadRecords("a.db")\niocInit\n'
+    database = 'include "a.db"\ninclude "a.db"\nrecord(ai, "A") {}\n'
+    assert list(understand(plain(tmp_path / "p", script, a_db=database)).findings.records) == ["A"]

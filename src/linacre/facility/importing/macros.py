@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 
 _DEEPEST = 20
+_MOST_REFERENCES = 5_000
 _CLOSING = {"(": ")", "{": "}"}
 
 
 def expand(text: str, macros: Mapping[str, str]) -> str:
     """Return a text with its macros expanded; one that is not defined stays as it is written."""
-    return _expand(text, dict(macros), 0)
+    return _expand(text, dict(macros), 0, [_MOST_REFERENCES])
 
 
 def undefined(text: str) -> list[str]:
@@ -30,7 +31,7 @@ def definitions(text: str, macros: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _expand(text: str, macros: dict[str, str], depth: int) -> str:
+def _expand(text: str, macros: dict[str, str], depth: int, left: list[int]) -> str:
     if "$" not in text or depth > _DEEPEST:
         return text
     out: list[str] = []
@@ -45,7 +46,7 @@ def _expand(text: str, macros: dict[str, str], depth: int) -> str:
             if end is None:
                 out.append(text[at:])
                 break
-            out.append(_reference(text[at + 2 : end], text[at : end + 1], macros, depth))
+            out.append(_reference(text[at + 2 : end], text[at : end + 1], macros, depth, left))
             at = end + 1
         else:
             out.append(char)
@@ -66,17 +67,21 @@ def _end(text: str, opening: int) -> int | None:
     return None
 
 
-def _reference(inside: str, whole: str, macros: dict[str, str], depth: int) -> str:
+def _reference(inside: str, whole: str, macros: dict[str, str], depth: int, left: list[int]) -> str:
+    # Macros that double one another unfold to more than anybody can have meant.
+    left[0] -= 1
+    if left[0] < 0:
+        return whole
     name, default, own = _parts(inside)
-    name = _expand(name, macros, depth + 1)
-    here = {**macros, **{k: _expand(v, macros, depth + 1) for k, v in own.items()}}
+    name = _expand(name, macros, depth + 1, left)
+    here = {**macros, **{k: _expand(v, macros, depth + 1, left) for k, v in own.items()}}
     if name in here:
         value = here[name]
         # A macro may be defined by itself: P=$(P=X) of the one around it.
         inner = {key: each for key, each in here.items() if key != name}
-        return _expand(value, inner, depth + 1)
+        return _expand(value, inner, depth + 1, left)
     if default is not None:
-        return _expand(default, here, depth + 1)
+        return _expand(default, here, depth + 1, left)
     return whole
 
 

@@ -13,7 +13,7 @@ _TOKEN = re.compile(
     r"|(?P<mark>[{}(),=])|(?P<bare>(?:\$\([^)]*\)|\$\{[^}]*\}|[^\s\"'{}(),=#])+)|.",
     re.DOTALL,
 )
-_MOST_INCLUDES = 20
+_DEEPEST = 20
 
 
 @dataclass
@@ -38,8 +38,13 @@ Finder = Callable[[str], str | None]
 """Returns the text of a file that a database or a substitution file names, or None."""
 
 
-def read_database(text: str, macros: Mapping[str, str], find: Finder, *, depth: int = 0) -> Loaded:
-    """Return the records of a database with these macros, those of included files too."""
+def read_database(
+    text: str, macros: Mapping[str, str], find: Finder, *, within: tuple[str, ...] = ()
+) -> Loaded:
+    """Return the records of a database with these macros, those of included files too.
+
+    `within` are the files that this one is included by.
+    """
     found = Loaded()
     tokens = _tokens(text)
     for number, (kind, word) in enumerate(tokens):
@@ -56,11 +61,11 @@ def read_database(text: str, macros: Mapping[str, str], find: Finder, *, depth: 
                 _record(found, "alias", expand(arguments[-1], macros))
         elif word == "include" and tokens[number + 1 : number + 2]:
             name = expand(tokens[number + 1][1], macros)
-            inner = find(name)
-            if inner is None or depth > _MOST_INCLUDES:
+            inner = find(name) if name not in within and len(within) < _DEEPEST else None
+            if inner is None:
                 found.missing.append(name)
             else:
-                found.add(read_database(inner, macros, find, depth=depth + 1))
+                found.add(read_database(inner, macros, find, within=(*within, name)))
     return found
 
 

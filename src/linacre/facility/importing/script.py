@@ -32,26 +32,26 @@ class ScriptReader:
         self._softioc = softioc
         self._requests: list[PurePosixPath] = []
         self._save: PurePosixPath | None = None
-        self._depth = 0
+        self._open: list[PurePosixPath] = []
 
     def run(self, script: PurePosixPath) -> None:
         """Follow a script, as `<` does."""
-        if self._depth >= _DEEPEST:
+        if script in self._open or len(self._open) >= _DEEPEST:
             self.found.note(f"{script} includes itself; it is not followed further")
             return
         name = str(self._at.places.relative(script) or script)
-        self.text(self._at.text(script) or "", name=name)
+        self._open.append(script)
+        try:
+            self.text(self._at.text(script) or "", name=name)
+        finally:
+            self._open.pop()
 
     def text(self, text: str, *, name: str) -> None:
         """Follow the text of a script."""
-        self._depth += 1
-        try:
-            for number, line in enumerate(text.splitlines(), 1):
-                command = parse_line(line, self._at.variables, file=name, line=number)
-                if command is not None:
-                    self.command(command)
-        finally:
-            self._depth -= 1
+        for number, line in enumerate(text.splitlines(), 1):
+            command = parse_line(line, self._at.variables, file=name, line=number)
+            if command is not None:
+                self.command(command)
 
     def command(self, command: Command) -> None:
         """Take in one line."""
