@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
-from linacre.engines.base import Machine, MachineState
+from linacre.engines.base import Capability, Machine, MachineState, require
 from linacre.facility.iocs import Verb
 from linacre.facility.models import Service
 from linacre.facility.reports import wait_until_booted
@@ -67,6 +67,8 @@ async def act_on_service(
 async def existing_machine(session: Session, name: str) -> Machine:
     """Return the machine of a declared service; the engine is open."""
     declared_service(session, name)
+    instead = f"{name} is optional and left out here; the incus engine runs it"
+    require(session.engine, Capability.SERVICES, instead=instead)
     machine = (await session.machines()).get(name)
     if machine is None:
         raise LinacreError(f"{name} has no machine yet: run linacre up")
