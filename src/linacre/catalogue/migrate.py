@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from linacre.base.errors import LinacreError
@@ -18,6 +18,20 @@ from linacre.catalogue.connect import place
 from linacre.catalogue.tables import SCHEMA
 
 SCRIPTS = Path(__file__).parent / "migrations"
+
+_KEYS = text(
+    "SELECT quote_ident(relname), quote_ident(conname), pg_get_constraintdef(key.oid)"
+    " FROM pg_constraint AS key JOIN pg_class AS its ON its.oid = key.conrelid"
+    " WHERE its.relnamespace = CAST(quote_ident(:here) AS regnamespace)"
+    # Foreign keys last: they need those that they lead to.
+    " AND contype IN ('p', 'u', 'f') ORDER BY contype = 'f', relname, conname"
+)
+_INDEXES = text(
+    "SELECT pg_get_indexdef(indexrelid)"
+    " FROM pg_index JOIN pg_class AS its ON its.oid = indrelid"
+    " WHERE its.relnamespace = CAST(quote_ident(:here) AS regnamespace) AND NOT EXISTS"
+    " (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u'))"
+)
 
 
 def migrate(
@@ -84,18 +98,38 @@ def _keep_tables(connection: Connection, schema: str) -> str:
     taken = set(found.get_schema_names())
     names = (f"linacre_schema_{schema}{'' if n == 1 else f'_{n}'}" for n in count(1))
     copy = next(name for name in names if name not in taken)
-    here = found.default_schema_name
+    here = found.default_schema_name or "public"
     quoted = connection.dialect.identifier_preparer.quote
     run = connection.exec_driver_sql
     run(f"CREATE SCHEMA {copy}")
     for name in found.get_table_names():
-        old, new = f"{quoted(here or 'public')}.{quoted(name)}", f"{copy}.{quoted(name)}"
-        run(f"CREATE TABLE {new} (LIKE {old} INCLUDING ALL)")
+        old, new = f"{quoted(here)}.{quoted(name)}", f"{copy}.{quoted(name)}"
+        run(f"CREATE TABLE {new} (LIKE {old} INCLUDING ALL EXCLUDING INDEXES)")
         run(f"INSERT INTO {new} SELECT * FROM {old}")
         for column in found.get_columns(name):
             if "nextval(" in str(column["default"]):
                 _own_counter(connection, new, column["name"], counter=f"{copy}.{name}_counter")
+    _keep_keys(connection, here=here, copy=copy)
     return copy
+
+
+def _keep_keys(connection: Connection, *, here: str, copy: str) -> None:
+    """Give the copies the keys and indexes of the originals, by the same names.
+
+    LIKE would name them anew, and a later migration would not find them in a copy put back.
+    """
+    keys = connection.execute(_KEYS, {"here": here}).all()
+    indexes = connection.execute(_INDEXES, {"here": here}).scalars().all()
+    # A key tells its tables without their schema where that is the one looked in.
+    path = connection.execute(select(func.current_setting("search_path"))).scalar_one()
+    connection.execute(select(func.set_config("search_path", copy, True)))
+    for table, name, definition in keys:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+    quoted = connection.dialect.identifier_preparer.quote
+    for definition in indexes:
+        moved = definition.replace(f" ON {quoted(here)}.", f" ON {copy}.", 1)
+        connection.exec_driver_sql(moved)
+    connection.execute(select(func.set_config("search_path", path, True)))
 
 
 def _own_counter(connection: Connection, table: str, column: str, *, counter: str) -> None:
