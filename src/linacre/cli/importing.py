@@ -11,7 +11,6 @@ from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, run,
 
 if TYPE_CHECKING:
     from linacre.facility.importing.take import Taking
-    from linacre.facility.importing.understood import Understood
     from linacre.facility.session import Session
 
 
@@ -86,7 +85,10 @@ def import_ioc(
         raise UserError("--unit and --procserv say the same twice; give one of them")
 
     async def work() -> bool:
+        from datetime import date
+
         from linacre.facility.importing.examine import examine
+        from linacre.facility.importing.take import Wanted, plan_taking
 
         session = await session_of(file)
         understood = examine(
@@ -98,7 +100,8 @@ def import_ioc(
             environment=environment,
             engine=session.engine.name,
         )
-        taking = _planned(session, understood, address, network, in_place=in_place)
+        wanted = Wanted(address=address, network=network, in_place=in_place, today=date.today())
+        taking = await plan_taking(understood, session, wanted)
         _show(taking, as_json=as_json)
         if dry_run:
             return True
@@ -113,37 +116,6 @@ def import_ioc(
 
     if not run(work()):
         raise typer.Exit(1)
-
-
-def _planned(
-    session: Session,
-    understood: Understood,
-    address: str | None,
-    network: str | None,
-    *,
-    in_place: bool,
-) -> Taking:
-    from datetime import date
-    from ipaddress import IPv4Address
-
-    from linacre.base.errors import UserError
-    from linacre.facility.importing.take import plan_taking
-    from linacre.facility.rewrite import draft
-
-    try:
-        given = None if address is None else IPv4Address(address)
-    except ValueError:
-        raise UserError(
-            f"--address {address}: no IPv4 address; write one like 10.61.2.11"
-        ) from None
-    return plan_taking(
-        understood,
-        draft(session.declaration),
-        address=given,
-        network=network,
-        in_place=in_place,
-        today=date.today(),
-    )
 
 
 def _show(taking: Taking, *, as_json: bool) -> None:

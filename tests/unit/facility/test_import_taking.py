@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
 from datetime import date
-from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from import_support import PROGRAM, application, plain, understand
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.base.paths import StatePaths
 from linacre.facility.importing.elf import host_machine, read_elf
 from linacre.facility.importing.libraries import libraries_of
-from linacre.facility.importing.take import Taking, plan_taking, take
+from linacre.facility.importing.take import Taking, Wanted, plan_taking, take
 from linacre.facility.importing.telling import data_of, lines_of
 from linacre.facility.importing.understood import Understood
 from linacre.facility.load import load
 from linacre.facility.models import BinaryIoc, SoftIoc
-from linacre.facility.rewrite import draft
+from linacre.facility.session import open_session
 
 FACILITY = """\
 facility: lab # of the test
+engine: process
 networks: {controls: {subnet: 10.77.0.0/24}}
 iocs:
   old: # stays as it is
@@ -41,22 +44,15 @@ def facility(tmp_path: Path) -> Path:
     return file
 
 
-def planned(
-    understood: Understood,
-    facility: Path,
-    *,
-    address: str | None = None,
-    network: str | None = None,
-    in_place: bool = False,
-) -> Taking:
-    return plan_taking(
-        understood,
-        draft(load(facility)),
-        address=None if address is None else IPv4Address(address),
-        network=network,
-        in_place=in_place,
-        today=date(2026, 11, 23),
-    )
+def planned(understood: Understood, facility: Path, **settings: Any) -> Taking:
+    wanted = Wanted(today=date(2026, 11, 23), **settings)
+
+    async def work() -> Taking:
+        state = StatePaths(facility.parent / "state")
+        session = await open_session(facility, state=state, folder=facility.parent)
+        return await plan_taking(understood, session, wanted)
+
+    return asyncio.run(work())
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -263,15 +259,15 @@ def test_in_place(tmp_path: Path, facility: Path) -> None:
 
 def test_name_and_address_that_are_taken(tmp_path: Path, facility: Path) -> None:
     top = application(tmp_path / "lab")
-    with pytest.raises(UserError, match=r"facility.yaml:4: there is an IOC old already"):
+    with pytest.raises(UserError, match=r"there is an IOC old already, at .*yaml:5; choose"):
         planned(understand(top, name="old"), facility)
-    with pytest.raises(UserError, match="--name Lab_1: no host name"):
+    with pytest.raises(UserError, match="Lab_1 is no host name; write lab-1"):
         planned(understand(top, name="Lab_1"), facility)
-    with pytest.raises(UserError, match=r"^--address: 10.77.0.11 is also the address of old"):
+    with pytest.raises(UserError, match=r"^lab: address: 10.77.0.11 is also the address of old"):
         planned(understand(top, name="lab"), facility, address="10.77.0.11")
     with pytest.raises(UserError, match=r"10.99.0.1 is outside"):
         planned(understand(top, name="lab"), facility, address="10.99.0.1")
-    with pytest.raises(UserError, match="--network none: no such network"):
+    with pytest.raises(UserError, match="no network 'none'; write controls"):
         planned(understand(top, name="lab"), facility, network="none")
     (facility.parent / "iocs/lab").mkdir(parents=True)
     with pytest.raises(UserError, match="is there already"):

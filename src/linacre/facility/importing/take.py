@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from linacre.base.errors import UserError
-from linacre.facility.check_addresses import free_address
+from linacre.engines.base import Machine
+from linacre.facility.changes.addresses import choose_address, choose_network, read_address
+from linacre.facility.changes.common import (
+    SOURCES,
+    check_new_name,
+    in_terms_of,
+    machines_there,
+    with_declaration,
+)
+from linacre.facility.changes.create import write_with_files
 from linacre.facility.edit import FacilityText
 from linacre.facility.importing.copying import Plan, copy, plan_copy
 from linacre.facility.importing.entry import entry_of
 from linacre.facility.importing.understood import Understood
-from linacre.facility.load import Declaration, LoadError
-from linacre.facility.models.values import NAME_PATTERN
-from linacre.facility.rewrite import Draft
+from linacre.facility.load import LoadError
+from linacre.facility.rewrite import Draft, draft
+from linacre.facility.session import Session
 from linacre.facility.yaml_text import stretched
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What was asked for beside the IOC itself."""
+
+    address: str | None = None
+    """Without it, the next free one."""
+    network: str | None = None
+    in_place: bool = False
+    """Whether its files stay where they are."""
+    today: date
 
 
 @dataclass(frozen=True)
@@ -38,96 +57,73 @@ class Taking:
     draft: Draft
 
 
-def plan_taking(
-    understood: Understood,
-    draft: Draft,
-    *,
-    address: IPv4Address | None,
-    network: str | None,
-    in_place: bool,
-    today: date,
-) -> Taking:
+async def plan_taking(understood: Understood, session: Session, wanted: Wanted) -> Taking:
     """Return what taking an IOC over writes.
 
     Raises `UserError` where the name or the address is taken, or files cannot be left in place.
     """
-    declaration = draft.declaration
-    name, facility = understood.name, declaration.facility
-    _check_name(name, declaration)
-    network = _network(network, declaration)
-    if address is None:
-        address = free_address(facility, facility.networks[network])
-        if address is None:
-            raise UserError(
-                f"no address is free in {facility.networks[network].subnet}; give one by --address"
-            )
+    its_draft = draft(session.declaration)
+    session = with_declaration(session, its_draft.declaration)
+    if not await session.is_up():
+        return _plan(understood, session, its_draft, wanted, {})
+    async with machines_there(session) as machines:
+        return _plan(understood, session, its_draft, wanted, machines)
+
+
+def _plan(
+    understood: Understood,
+    session: Session,
+    its_draft: Draft,
+    wanted: Wanted,
+    machines: dict[str, Machine],
+) -> Taking:
+    declaration, name = session.declaration, understood.name
+    check_new_name(session, name, machines)
+    given = read_address(wanted.address)
+    network = choose_network(declaration.facility, wanted.network, given)
+    address = choose_address(session, network, given, machines)
     plan, target, source = None, understood.found.tree, str(understood.found.tree)
-    if in_place:
+    if wanted.in_place:
         _check_in_place(understood)
         if target.is_relative_to(declaration.folder):
             source = str(target.relative_to(declaration.folder))
     else:
-        source = f"iocs/{name}"
+        source = f"{SOURCES}/{name}"
         target = declaration.folder / source
         if target.exists():
             raise UserError(f"{target} is there already; give another --name, or move it away")
         plan = plan_copy(understood)
-    named = network if len(facility.networks) > 1 else None
-    entry = entry_of(understood, source=source, address=address, network=named, today=today)
-    entry = stretched(entry, step=draft.text.indent_step())
-    text = draft.text.add_ioc(name, entry)
-    _check(draft, text, name)
-    return Taking(understood, entry, address, network, plan, target, text, draft)
+    default = declaration.facility.defaults.ioc.network
+    named = network if len(declaration.facility.networks) > 1 and network != default else None
+    entry = entry_of(understood, source=source, address=address, network=named, today=wanted.today)
+    entry = stretched(entry, step=its_draft.text.indent_step())
+    text = its_draft.text.add_ioc(name, entry)
+    _check(its_draft, text, name)
+    return Taking(understood, entry, address, network, plan, target, text, its_draft)
 
 
-def _check(draft: Draft, text: FacilityText, name: str) -> None:
-    """Raise `LoadError` for what will be wrong in the file, its files being there."""
+def _check(its_draft: Draft, text: FacilityText, name: str) -> None:
+    """Raise `UserError` for what will be wrong in the file, its files being there."""
     try:
-        draft.declares(text)
+        its_draft.declares(text)
     except LoadError as error:
         keys = [f": iocs.{name}.{key}: " for key in ("source", "start", "script")]
         lines = [line for line in error.lines if not any(key in line for key in keys)]
-        # The lines that they name are not in the file yet.
-        own = f": iocs.{name}."
-        told = [line.partition(own)[2] if own in line else line for line in lines]
-        told = [f"--{line}" if line.startswith("address: ") else line for line in told]
-        if told:
-            raise LoadError(told) from None
+        if lines:
+            raise in_terms_of(name, LoadError(lines)) from None
 
 
 def take(taking: Taking) -> None:
     """Copy the files and write the entry: both or none."""
-    if taking.plan is not None:
-        copy(taking.plan, taking.target)
-    try:
-        taking.draft.write(taking.text)
-    except BaseException:
-        if taking.plan is not None:
-            shutil.rmtree(taking.target, ignore_errors=True)
-        raise
+    plan, target = taking.plan, taking.target
 
+    def make() -> Path | None:
+        if plan is None:
+            return None
+        copy(plan, target)
+        return target
 
-def _check_name(name: str, declaration: Declaration) -> None:
-    if not re.fullmatch(NAME_PATTERN, name) or len(name) > 58:
-        raise UserError(
-            f"--name {name}: no host name; write small letters, digits and '-', a letter first, "
-            "such as s02-mag"
-        )
-    if name in declaration.facility.iocs:
-        where = declaration.where("iocs", name)
-        raise UserError(f"{where}: there is an IOC {name} already; give another --name")
-
-
-def _network(given: str | None, declaration: Declaration) -> str:
-    networks = [*declaration.facility.networks]
-    name = given or declaration.facility.defaults.ioc.network
-    if name is None and len(networks) == 1:
-        return networks[0]
-    if name is None:
-        raise UserError(f"there are several networks; give --network one of {', '.join(networks)}")
-    if name not in networks:
-        raise UserError(f"--network {name}: no such network; write one of {', '.join(networks)}")
-    return name
+    write_with_files(taking.draft, taking.text, taking.understood.name, make=make)
 
 
 def _check_in_place(understood: Understood) -> None:
