@@ -267,7 +267,7 @@ def test_name_and_address_that_are_taken(tmp_path: Path, facility: Path) -> None
         planned(understand(top, name="lab"), facility, address="10.77.0.11")
     with pytest.raises(UserError, match=r"10.99.0.1 is outside"):
         planned(understand(top, name="lab"), facility, address="10.99.0.1")
-    with pytest.raises(UserError, match="no network 'none'; write controls"):
+    with pytest.raises(UserError, match="no network none; write controls"):
         planned(understand(top, name="lab"), facility, network="none")
     (facility.parent / "iocs/lab").mkdir(parents=True)
     with pytest.raises(UserError, match="is there already"):

@@ -19,7 +19,9 @@ dbLockShowLocked pvaLinkNWorkers
 HARMLESS = frozenset(_HARMLESS_TEXT.split())
 """Commands that need nothing of what surrounds the IOC."""
 IPV4 = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d+))?(?![\w.])")
-DEVICE_SUPPORT = re.compile(r"[Cc]onfig|[Dd]efine|^drv|^asyn|^dev|^ioc|^save_restore")
+DEVICE_SUPPORT = re.compile(
+    r"[Cc]onfig|[Dd]efine|Create|Init$|^(drv|asyn|dev|ioc|save_restore|set_pass|doAfter)"
+)
 """Names of commands that device support and autosave bring."""
 SERVER_VARIABLES = re.compile(
     r"EPICS_(CA|CAS|PVA|PVAS)_(SERVER_PORT|INTF_ADDR_LIST|BEACON_ADDR_LIST|AUTO_BEACON_ADDR_LIST"
