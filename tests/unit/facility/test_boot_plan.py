@@ -41,6 +41,27 @@ def test_what_runs_is_left_alone_also_with_older_files() -> None:
     assert planned(machine("a", RUNNING), machine("b", RUNNING, runs="old")) == {}
 
 
+def service(name: str, state: MachineState, *, after: str = "") -> Machine:
+    made = machine(name, state, after=after)
+    labels = {key: value for key, value in made.labels.items() if key != IOC}
+    return Machine(name, MachineKind.SERVICE, state, "here", labels)
+
+
+def test_services_and_iocs_start_after_one_another() -> None:
+    steps = planned(
+        machine("b", STOPPED, after="db"),
+        service("db", STOPPED, after="a"),
+        machine("a", STOPPED),
+    )
+    assert steps == {"start a": (), "start db": ("start a",), "start b": ("start db",)}
+
+
+def test_a_service_that_does_not_serve_is_told_as_down() -> None:
+    machines = {m.name: m for m in (machine("a", RUNNING), service("db", RUNNING))}
+    assert boot._Look(machines, (), {}, frozenset({"db"})).down == ["db"]
+    assert boot._Look(machines, (), {}, frozenset()).down == []
+
+
 def test_what_is_stopped_is_started_in_order() -> None:
     steps = planned(machine("b", STOPPED, after="a"), machine("a", STOPPED, runs="old"))
     assert steps == {"start a": (), "start b": ("start a",)}
