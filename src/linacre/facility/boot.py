@@ -86,12 +86,9 @@ class _Look:
     @property
     def down(self) -> list[str]:
         """The IOCs and services that do not serve."""
-        machines = self.machines.values()
-        services = [each.name for each in machines if each.kind is MachineKind.SERVICE]
-        return [
-            *(ioc for ioc, serves in self.iocs.items() if not serves),
-            *(name for name in services if not self._serves(name)),
-        ]
+        services = [m.name for m in self.machines.values() if m.kind is MachineKind.SERVICE]
+        silent = [name for name in services if not self._serves(name)]
+        return [ioc for ioc, serves in self.iocs.items() if not serves] + silent
 
     def _serves(self, name: str) -> bool:
         return self.machines[name].state is MachineState.RUNNING and name not in self.silent
