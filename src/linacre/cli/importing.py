@@ -24,6 +24,8 @@ def import_ioc(
         Path,
         typer.Argument(
             metavar="DIR",
+            # Else typer says it in words of its own.
+            readable=False,
             help="The top of an application, one of its iocBoot folders, or a folder with st.cmd.",
         ),
     ],
@@ -50,7 +52,11 @@ def import_ioc(
     unit: Annotated[
         Path | None,
         typer.Option(
-            "--unit", metavar="FILE", help="The systemd unit that ran it.", show_default=False
+            "--unit",
+            metavar="FILE",
+            help="The systemd unit that ran it.",
+            show_default=False,
+            readable=False,
         ),
     ] = None,
     procserv: Annotated[
@@ -60,11 +66,18 @@ def import_ioc(
             metavar="FILE",
             help="What else ran it: a script with procServ, manage-procs' .conf, a settings file.",
             show_default=False,
+            readable=False,
         ),
     ] = None,
     environment: Annotated[
         Path | None,
-        typer.Option("--environment", metavar="FILE", help="KEY=VALUE lines.", show_default=False),
+        typer.Option(
+            "--environment",
+            metavar="FILE",
+            help="KEY=VALUE lines.",
+            show_default=False,
+            readable=False,
+        ),
     ] = None,
     in_place: Annotated[
         bool,
@@ -100,7 +113,13 @@ def import_ioc(
             environment=environment,
             engine=session.engine.name,
         )
-        wanted = Wanted(address=address, network=network, in_place=in_place, today=date.today())
+        wanted = Wanted(
+            address=address,
+            network=network,
+            in_place=in_place,
+            today=date.today(),
+            only_shown=dry_run,
+        )
         taking = await plan_taking(understood, session, wanted)
         _show(taking, as_json=as_json)
         if dry_run:

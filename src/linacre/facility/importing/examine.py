@@ -37,8 +37,35 @@ def examine(
 
     `unit` is the systemd unit that ran it, `procserv` any other file that says how it was run,
     `environment` one with KEY=VALUE lines, and `engine` the name of the engine that it will run
-    on. Raises `UserError` where there is no IOC, or one that cannot run here.
+    on. Raises `UserError` where there is no IOC, or one that cannot run here or be read.
     """
+    try:
+        return _examine(
+            folder,
+            name=name,
+            start=start,
+            unit=unit,
+            procserv=procserv,
+            environment=environment,
+            engine=engine,
+        )
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(
+            f"{error.filename or folder} cannot be read: {reason}; run this as one who may"
+        ) from error
+
+
+def _examine(
+    folder: Path,
+    *,
+    name: str | None,
+    start: str | None,
+    unit: Path | None,
+    procserv: Path | None,
+    environment: Path | None,
+    engine: str,
+) -> Understood:
     run = Run()
     instance = name or folder.absolute().name
     if unit is not None:

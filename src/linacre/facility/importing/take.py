@@ -38,6 +38,8 @@ class Wanted:
     in_place: bool = False
     """Whether its files stay where they are."""
     today: date
+    only_shown: bool = False
+    """Whether it is only shown: the facility file need not be one that may be written."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,12 @@ async def plan_taking(understood: Understood, session: Session, wanted: Wanted) 
 
     Raises `UserError` where the name or the address is taken, or files cannot be left in place.
     """
-    its_draft = draft(session.declaration)
+    declaration = session.declaration
+    if wanted.only_shown:
+        text = FacilityText(declaration.text, declaration.file)
+        its_draft = Draft(text, declaration, declaration.text.encode())
+    else:
+        its_draft = draft(declaration)
     session = with_declaration(session, its_draft.declaration)
     if not await session.is_up():
         return _plan(understood, session, its_draft, wanted, {})
