@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-from linacre.facility.document import parse
-
-_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./:@+=~-]*( [A-Za-z0-9_./:@+=~()-]+)*")
+_WORD = r"[A-Za-z0-9_./](?:[A-Za-z0-9_./:@+=~-]*[A-Za-z0-9_./@+=~-])?"
+_PLAIN = re.compile(f"{_WORD}(?: {_WORD})*")
+"""Fewer than YAML takes, and the same in braces and out of them."""
 _OTHER_THAN_TEXT = frozenset(["true", "false", "yes", "no", "on", "off", "y", "n", "null"])
 """What some YAML reader or other takes for a truth value or nothing."""
 
@@ -15,23 +15,16 @@ _OTHER_THAN_TEXT = frozenset(["true", "false", "yes", "no", "on", "off", "y", "n
 def scalar(value: str) -> str:
     """Return a text as it is written in YAML: plain where that says the same, else quoted."""
     if _PLAIN.fullmatch(value) and value.lower() not in _OTHER_THAN_TEXT:
-        found = parse(f"{value}: {value}")
-        if not found.problems and found.data == {value: _read_alone(value)}:
-            return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _read_alone(value: str) -> object:
-    """Return a plain scalar as `document` reads it: a number that is written so stays one."""
-    found = parse(f"- {value}")
-    return found.data[0] if isinstance(found.data, list) else None  # pyright: ignore
+        return value
+    return json.dumps(value, ensure_ascii=not value.isprintable())
 
 
 def like(value: str, style: str | None) -> str:
     """Return a text as it is written in YAML, in the quotes that stood there before."""
     if style == "'" and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
-    return json.dumps(value, ensure_ascii=False) if style == '"' else scalar(value)
+    quoted = json.dumps(value, ensure_ascii=not value.isprintable())
+    return quoted if style == '"' else scalar(value)
 
 
 def lines_of(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from linacre.base.errors import UserError
 from linacre.facility.document import parse
 from linacre.facility.edit import FacilityText
+from linacre.facility.models.telling import as_written
 from linacre.facility.yaml_text import scalar
 
 CLARA = Path(__file__).parents[3] / "examples/clara/facility.yaml"
@@ -286,3 +287,17 @@ def test_create_rename_delete_gives_back_every_byte(
             *map(str.strip, renamed.text.split("\n"))
         ]
     assert renamed.remove_ioc(newer).text == text
+
+
+printable = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF))
+tricky = st.from_regex(r"[a-z0-9:.#~@ ,\[-]{1,6}", fullmatch=True)
+
+
+@given(st.one_of(printable, tricky))
+@settings(max_examples=150, deadline=None)
+def test_a_text_is_read_as_it_was(value: str) -> None:
+    for text in (f"k: {scalar(value)}\n", f"k: {{a: {scalar(value)}, b: c}}\n"):
+        found = parse(text)
+        assert not found.problems
+        data = found.data["k"]
+        assert as_written(data["a"] if isinstance(data, dict) else data) == value
