@@ -41,6 +41,13 @@ def built_files(
     ]
 
 
+def made_way(ioc: Ioc, layout: Layout, *, linked: bool) -> tuple[PurePosixPath, ...]:
+    """Return what is emptied for a link: a folder that an earlier, longer path left there."""
+    old = built_at(ioc, layout)
+    # What is inside the tree is emptied with it.
+    return () if old is None or not linked or old.is_relative_to(layout.tree) else (old,)
+
+
 def moved_environment(
     ioc: Ioc, layout: Layout, tree: sources.SourceTree | None, *, linked: bool
 ) -> Mapping[str, str]:

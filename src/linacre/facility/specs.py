@@ -25,6 +25,7 @@ from linacre.engines.base import (
 from linacre.epics.layout import Layout
 from linacre.facility import sources
 from linacre.facility.addresses import mac_address
+from linacre.facility.built import made_way
 from linacre.facility.image import service_recipe
 from linacre.facility.labelling import labels_of
 from linacre.facility.load import Declaration
@@ -177,8 +178,10 @@ class Maker:
         linked = Capability.FILE_SYSTEM in self._engine.capabilities()
         files = ioc_files(name, ioc, layout, tree, folder=folder, linked=linked)
         spec = self._machine(name, MachineKind.IOC, ioc.network or "", ioc.address, files, layout)
+        replaces = (*spec.payload.replaces, *made_way(ioc, layout, linked=linked))
         spec = replace(
             spec,
+            payload=replace(spec.payload, replaces=replaces),
             host=ioc.host,
             limits=_limits(ioc.limits),
             mounts=tuple(Mount(Path(each.host), each.path) for each in ioc.mounts),

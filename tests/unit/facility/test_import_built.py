@@ -60,6 +60,7 @@ async def test_a_link_leads_there(lab: Path) -> None:
     before, spec = await machine(lab, ""), await machine(lab, BUILT)
     links = {each.path: each.link for each in spec.payload.files if each.link}
     assert links == {PurePosixPath("/home/epics/lab"): "/srv/ioc"}
+    assert spec.payload.replaces == (*before.payload.replaces, PurePosixPath("/home/epics/lab"))
     assert 'TOP","/home/epics/lab"' in text_of(spec, "envPaths")
     assert before.labels[PROGRAM_DIGEST] != spec.labels[PROGRAM_DIGEST]
 
