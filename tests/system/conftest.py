@@ -25,6 +25,7 @@ softioc.iocInit(dispatcher)
 softioc.interactive_ioc(globals())
 """
 LONG_FIRST = (
+    "bundle/test_without_the_internet.py",
     "crash/test_interrupted_up.py",
     "boot/test_boot_after_power_cut.py",
     "twins/test_swap_faults.py",

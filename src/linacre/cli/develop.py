@@ -77,7 +77,7 @@ def test(
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="footprint, bring-up or swap.")],
+    name: Annotated[str, typer.Argument(help="footprint, bring-up, swap, find or create.")],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None,
 ) -> None:
     """Run a benchmark and print JSON with its conditions: `linacre bench footprint -n 20`."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from linacre.base.clock import Clock
 from linacre.base.errors import LinacreError
@@ -67,6 +67,13 @@ async def apply(plan: Plan, work: Work, journal: Journal) -> None:
     await runner.run()
 
 
+def _first_of(error: BaseException) -> BaseException:
+    """Return what an exception group says, which no operator is to see."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    return _first_of(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
+
+
 class _Runner:
     """The steps of one plan on their way."""
 
@@ -81,9 +88,13 @@ class _Runner:
         self._held_back = 0
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for step in self._plan.steps:
-                self._tasks[step.key] = group.create_task(self._follow(step))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for step in self._plan.steps:
+                    self._tasks[step.key] = group.create_task(self._follow(step))
+        except BaseExceptionGroup as failed:  # pyright: ignore[reportUnknownVariableType]
+            # The journal itself has failed: without it nothing more may be done.
+            raise _first_of(failed) from None  # pyright: ignore[reportUnknownArgumentType]
         if self._failures:
             held = f"; {self._held_back} more not tried" if self._held_back else ""
             raise StepsFailedError(

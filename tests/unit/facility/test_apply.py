@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from linacre.base.clock import SystemClock
-from linacre.base.errors import EngineError
+from linacre.base.errors import EngineError, LinacreError
 from linacre.engines.base import MachineKind, MachineSpec, Payload
 from linacre.facility.apply import StepsFailedError, Work, apply
 from linacre.facility.labels import PROGRAM_DIGEST
@@ -89,6 +89,19 @@ async def test_a_failed_step_holds_back_those_after_it_and_no_others():
     assert "failed create a: no room" in journal.lines
     assert "done create c" in journal.lines
     assert not [line for line in journal.lines if "create b" in line or "create d" in line]
+
+
+async def test_a_journal_that_fails_is_told_in_its_own_words():
+    class Cut(Journal):
+        async def step_started(self, key: str) -> None:
+            raise LinacreError("the catalogue was cut off by its server")
+
+        async def step_failed(self, key: str, error: str) -> None:
+            raise LinacreError("the catalogue was cut off by its server")
+
+    plan = Plan((create("a"), create("b")))
+    with pytest.raises(LinacreError, match=r"^the catalogue was cut off by its server$"):
+        await apply(plan, work(Engine(broken=""), "a", "b"), Cut())
 
 
 async def test_each_step_is_journalled_before_it_starts_and_after_it_ends():

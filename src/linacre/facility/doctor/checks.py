@@ -113,8 +113,8 @@ CHECKS: tuple[Check, ...] = (
         "names",
         "PV names served once",
         names_served_once,
-        "The lists of PVs of all IOCs that have booted, twins left out. Wrong where a name is in "
-        "more than one: which of them answers a client is a matter of chance.",
+        "The lists of PVs of all IOCs of a network that have booted, twins left out. Wrong where a "
+        "name is in more than one: which of them answers a client is a matter of chance.",
     ),
     Check(
         "clock",

@@ -19,7 +19,7 @@ _PAIRS_TOLD = 8
 
 
 async def names_served_once(facts: Facts) -> Outcome:
-    """Compare the lists of PVs of all live IOCs that serve."""
+    """Compare the lists of PVs of all live IOCs of a network that serve."""
     reports = await facts.reported()
     serving = [
         each
@@ -27,14 +27,14 @@ async def names_served_once(facts: Facts) -> Outcome:
         if not each.is_twin and (report := reports.get(each.name)) is not None and report.booted
     ]
     lists = await asyncio.gather(*(_names(facts, each) for each in serving))
-    by_name: dict[str, list[str]] = {}
+    by_name: dict[tuple[str, str], list[str]] = {}
     for each, names in zip(serving, lists, strict=True):
         for name in names:
-            by_name.setdefault(name, []).append(each.ioc)
+            by_name.setdefault((each.declared.network or "", name), []).append(each.ioc)
     if not by_name:
         return not_applicable("no IOC that has booted tells what PVs it serves")
     shared: dict[tuple[str, ...], list[str]] = {}
-    for name, iocs in by_name.items():
+    for (_, name), iocs in by_name.items():
         if len(iocs) > 1:
             shared.setdefault(tuple(iocs), []).append(name)
     findings = [_finding(iocs, names) for iocs, names in sorted(shared.items())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from linacre.base.errors import LinacreError
@@ -104,7 +104,11 @@ class Recorder:
             if pair.live in machines and machines[pair.live].state is MachineState.RUNNING
         }
         about = live if self._about is None else live & set(self._about)
-        cut = (Duplicate(d.pv, tuple(ioc for ioc in d.iocs if ioc in live)) for d in found)
+        cut = (
+            Duplicate(each.pv, tuple(ioc for ioc in each.iocs if ioc in there_on))
+            for each in found
+            for there_on in _by_network(session, live)
+        )
         return [each for each in cut if len(each.iocs) > 1 and about.intersection(each.iocs)]
 
     async def _add_found_state(self, inventory: Inventory, name: str) -> None:
@@ -145,6 +149,14 @@ class Recorder:
         except LinacreError as error:
             return f"{error}\n"
         return difference(before, draft.tree, sides=(f"state {last.number}", "new"))
+
+
+def _by_network(session: Session, iocs: Iterable[str]) -> list[set[str]]:
+    """Return the IOCs of each network: a client reaches those of its own."""
+    networks: dict[str, set[str]] = {}
+    for name in iocs:
+        networks.setdefault(session.declaration.facility.network_of(name), set()).add(name)
+    return [*networks.values()]
 
 
 def _is_same(last: State, draft: Draft, files: Mapping[str, FileEntry]) -> bool:

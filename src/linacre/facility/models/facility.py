@@ -66,12 +66,13 @@ Interface = Annotated[
 
 def _database(value: str) -> str:
     scheme, there, rest = value.partition("://")
-    if not there or scheme.partition("+")[0] != "postgresql":
+    if not there or scheme not in ("postgresql", "postgresql+psycopg"):
         raise ValueError(
             f"{told(value)} is no URL of a PostgreSQL database; write one like "
             "postgresql://linacre@db1/linacre"
         )
-    if ":" in rest.partition("/")[0].rpartition("@")[0]:
+    in_query = re.search(r"[?&](ssl)?password=", rest)
+    if in_query or ":" in rest.partition("/")[0].rpartition("@")[0]:
         raise ValueError("a password stands in it; take it out, and put it into ~/.pgpass")
     return value
 
