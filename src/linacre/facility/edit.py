@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from linacre.facility.edited_data import (
     with_value,
     without_entry,
 )
+from linacre.facility.entries import key_of, line_starts, named
 from linacre.facility.pieces import Kind, Piece, pieces
 from linacre.facility.yaml_text import (
     column_of,
@@ -63,7 +64,7 @@ class FacilityText:
         """Add an entry behind the last one, under a name that may differ from its own."""
         if name in self._names():
             raise self._error(self._item(name)[0], f"there is an IOC {name} already")
-        entry = _named(entry, name)
+        entry = named(entry, name)
         iocs = self._iocs()
         if iocs is None:
             changed = self._with_section(entry)
@@ -103,7 +104,7 @@ class FacilityText:
     def replace_ioc(self, name: str, entry: str) -> FacilityText:
         """Put another entry in the place of an IOC's; the name stays."""
         key, value = self._item(name)
-        entry = _named(entry, name)
+        entry = named(entry, name)
         start, end = self._span((key, value))
         new = self._ends(moved(entry, key.start - start))
         if not self.text[start:end].endswith("\n"):
@@ -135,7 +136,7 @@ class FacilityText:
         """Return by how many columns what is inside something is indented."""
         for key, value in self._items() or self._root().items:
             if key is not None and value.kind is Kind.MAPPING and not value.flow and value.items:
-                return max(1, self._column(_key(value.items[0])) - self._column(key))
+                return max(1, self._column(key_of(value.items[0])) - self._column(key))
         return _STEP
 
     # -- where things stand
@@ -250,9 +251,9 @@ class FacilityText:
 
     def _with_section(self, entry: str) -> str:
         root = self._root()
-        column = self._column(_key(root.items[0]))
+        column = self._column(key_of(root.items[0]))
         at = len(self.text)
-        for start in _line_starts(self.text, root.end):
+        for start in line_starts(self.text, root.end):
             if self._line(start).rstrip() == "...":
                 at = start
         section = f"{IOCS}:\n" + moved(entry, self.indent_step())
@@ -272,10 +273,10 @@ class FacilityText:
         if entry.kind is not Kind.MAPPING or not entry.items:
             raise self._error(own, f"{name} has no settings that {key} could be added to")
         if entry.flow:
-            at = _key(entry.items[0]).start
+            at = key_of(entry.items[0]).start
             return spliced(self.text, [(at, at, f"{line}, ")])
-        first = entry.get("kind") or (_key(entry.items[0]), entry.items[0][1])
-        column = self._column(_key(entry.items[0]))
+        first = entry.get("kind") or (key_of(entry.items[0]), entry.items[0][1])
+        column = self._column(key_of(entry.items[0]))
         at = line_end(self.text, max(first[0].end, first[1].end) - 1)
         return self._inserted(at, " " * column + line + "\n")
 
@@ -321,37 +322,3 @@ class FacilityText:
     def _error(self, piece: Piece, message: str) -> UserError:
         line = self.text.count("\n", 0, piece.start) + 1
         return UserError(f"{self.file}:{line}: {message}")
-
-
-def without_anchors(entry: str) -> str:
-    """Return an entry without its anchors, which stand for another one's values already."""
-    changes: list[tuple[int, int, str]] = []
-    root = pieces(entry)
-    for each in root.walk() if root is not None else ():
-        mark = f"&{each.anchor}"
-        if each.anchor is not None and entry.startswith(mark, each.start):
-            end = each.start + len(mark)
-            space = entry[end : end + 1] == " "
-            changes.append((each.start if space else each.start - 1, end + space, ""))
-    return spliced(entry, changes)
-
-
-def _key(item: tuple[Piece | None, Piece]) -> Piece:
-    assert item[0] is not None
-    return item[0]
-
-
-def _line_starts(text: str, at: int) -> Iterator[int]:
-    """Yield where the lines behind a place begin."""
-    while (at := line_end(text, at)) < len(text):
-        yield at
-
-
-def _named(entry: str, name: str) -> str:
-    """Return an entry under another name, with line feeds only."""
-    entry = entry.replace("\r\n", "\n").rstrip() + "\n"
-    root = pieces(entry)
-    if root is None or root.kind is not Kind.MAPPING or root.flow or len(root.items) != 1:
-        raise ValueError(f"no entry of one IOC: {entry!r}")
-    key = _key(root.items[0])
-    return entry[: key.start] + like(name, key.style) + entry[key.end :]

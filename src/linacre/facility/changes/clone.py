@@ -20,7 +20,8 @@ from linacre.facility.changes.common import (
 )
 from linacre.facility.changes.create import brought_up, write_with_files
 from linacre.facility.changes.filling import copy_files
-from linacre.facility.edit import FacilityText, without_anchors
+from linacre.facility.edit import FacilityText
+from linacre.facility.entries import without_anchors
 from linacre.facility.models import FolderSource
 from linacre.facility.reports import listed_pvs
 from linacre.facility.rewrite import Draft
