@@ -20,6 +20,7 @@ EPICS, INCUS = Path("linacre/epics"), Path("linacre/engines/incus")
 PROGRAMS = {
     EPICS / "bin/softIoc": EPICS / "softioc/main.c",
     EPICS / "bin/console-keeper": EPICS / "softioc/console-keeper.c",
+    EPICS / "bin/procserv-at-once.so": EPICS / "softioc/procserv-at-once.c",
     INCUS / "bin/incus-fork": INCUS / "forkstart/incus-fork.c",
 }
 
@@ -53,10 +54,10 @@ class BuildWithPrograms(build_py):
     def compile_program(self, compiler: str, source: Path, program: Path) -> None:
         """Compile one program."""
         where = [f'-DSITE_PACKAGES="{sysconfig.get_path("platlib")}"'] if self.editable_mode else []
+        shared = ["-shared", "-fPIC"] if program.suffix == ".so" else []
         new = program.with_suffix(".new")  # a program that runs cannot be written over
-        subprocess.run(
-            [compiler, "-O2", "-Wall", *where, "-o", str(new), str(source), "-ldl"], check=True
-        )
+        command = [compiler, "-O2", "-Wall", *shared, *where, "-o", str(new), str(source), "-ldl"]
+        subprocess.run(command, check=True)
         new.replace(program)
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:

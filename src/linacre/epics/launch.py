@@ -176,13 +176,15 @@ def start_script(
     log_files: int,
 ) -> str:
     """Return the script that becomes the procServ of `what`, run by `user` (None: who calls it)."""
+    programs = PurePosixPath(layout.softioc).parent
     return templates.START.format(
         what=what,
         places=places(layout),
         user=shlex.quote(user or ""),
         keep=keep,
         title=shlex.quote(name),
-        keeper=shlex.quote(str(PurePosixPath(layout.softioc).parent / "console-keeper")),
+        keeper=shlex.quote(str(programs / "console-keeper")),
+        at_once=shlex.quote(str(programs / "procserv-at-once.so")),
         file=LOG_NAME,
         log_bytes=max(log_bytes, 4096),
         log_files=max(log_files, 1),

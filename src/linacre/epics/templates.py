@@ -43,10 +43,15 @@ else
     echo "{keeper} is not there: no port {port} and no rotated log; install g++, then Linacre again"
 fi
 
+# Else procServ waits half a second before it starts its child.
+at_once={at_once}
+[ -r "$at_once" ] || at_once=''
+
 read -r stat < /proc/$$/stat
 set -- ${{stat##*) }}
 echo "$$ ${{20}}" > procserv.pid
-drop procServ --foreground --quiet -P unix:::0600:console.sock \\
+drop env ${{at_once:+LD_PRELOAD="$at_once"}} \\
+    procServ --foreground --quiet -P unix:::0600:console.sock \\
     --name {title} --holdoff {hold_off_s} --killsig {kill_signal} -i ^D^C \\
     --logfile "$log/{file}" --timefmt %Y-%m-%dT%H:%M:%S%z --logstamp='%Y-%m-%dT%H:%M:%S%z ' \\
     "$etc/run" < /dev/null
