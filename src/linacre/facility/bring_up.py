@@ -58,8 +58,8 @@ async def bring_up(
         session.engine_open(),
     ):
         prospect = await look_ahead(session, options)
-        for note in prospect.notes:
-            talk.say(note)
+        for line in prospect.notes:
+            talk.say(line)
         if prospect.plan.is_empty:
             session.take_note(Standing.UP)
             return prospect

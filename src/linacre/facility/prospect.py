@@ -61,11 +61,14 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
         found = Found(await session.machines(), await session.engine.record())
     settled = settle(declared, found.machines, found.record)
     declared = settled.declared
-    found = replace(
-        found,
-        silent=await _silent(session, settled, found.machines),
-        moved=await _moved(session) if found.machines else {},
-    )
+    meant = _machines_of(options.only, settled)
+    looked_at = {
+        name: each for name, each in found.machines.items() if meant is None or name in meant
+    }
+    # A new IOC has no machine to look into, and that is what people wait for.
+    if any(machine.kind is not MachineKind.DESK for machine in looked_at.values()):
+        silent, moved = await _silent(session, settled, looked_at), await _moved(session)
+        found = replace(found, silent=silent, moved=moved)
     plan = make_plan(
         declared,
         found,
@@ -73,13 +76,16 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
         rebuild=_rebuilds(declared, found, options.rebuild),
         prune=options.prune,
     )
-    if options.only is not None:
-        plan = narrowed(plan, _machines_of(options.only, settled))
+    if meant is not None:
+        plan = narrowed(plan, meant)
     notes = (*_notes(session, declared, plan), *_twin_notes(settled, found.machines))
     return Prospect(declared, found, plan, notes, settled.pairs)
 
 
-def _machines_of(only: frozenset[str], settled: Settled) -> frozenset[str]:
+def _machines_of(only: frozenset[str] | None, settled: Settled) -> frozenset[str] | None:
+    """Return the machines that a command is about; None is all of them."""
+    if only is None:
+        return None
     machines = {
         n for ioc in only for n in (settled.pairs[ioc].names if ioc in settled.pairs else (ioc,))
     }

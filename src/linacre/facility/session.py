@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from threading import Thread
+from typing import TYPE_CHECKING
 
 from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError, UserError
@@ -15,6 +17,7 @@ from linacre.base.tasks import TaskListener
 from linacre.engines.base import Capability, Engine, Machine
 from linacre.facility.choose import choose_engine, noted_engine, remote_note
 from linacre.facility.find import find_facility
+from linacre.facility.history.recorder import TaskRecorder
 from linacre.facility.load import Declaration, load
 from linacre.facility.lock import FacilityLock
 from linacre.facility.roles import Pair, pairs
@@ -28,23 +31,10 @@ from linacre.facility.state import (
 
 if TYPE_CHECKING:
     from linacre.catalogue.catalogue import Catalogue, TaskHandle
-    from linacre.catalogue.inventory import Inventory
 
 
 def _unheard(_: str) -> None:
     """Say nothing."""
-
-
-class TaskRecorder(Protocol):
-    """Writes into the catalogue what a task makes of the facility."""
-
-    async def begun(self, inventory: Inventory, task_id: int) -> None:
-        """Write what is known before anything is done."""
-        ...
-
-    async def ended(self, inventory: Inventory) -> None:
-        """Write what there is after it was done, or a part of it was."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +50,8 @@ class Place:
     """Called after each write to the journal, with its number; for tests that crash there."""
     say: Callable[[str], None] = _unheard
     """Shows one line to whoever gave the command, beside its result."""
+    holders: list[object] = field(default_factory=list[object], repr=False, compare=False)
+    """Those blocks that hold the engine open; a session made from another shares them."""
 
     @property
     def name(self) -> str:
@@ -85,14 +77,20 @@ class Place:
     async def engine_open(self) -> AsyncGenerator[Engine]:
         """Reach the engine for the block; machines go on after it.
 
-        Cables that a command killed meanwhile was moving are brought to their place first.
+        Cables that a command killed meanwhile was moving are brought to their place first. One
+        block may stand in another: the engine is reached once.
         """
-        await self.engine.open()
+        holder = object()
+        self.holders.append(holder)
         try:
-            await self._finish_moves()
+            if self.holders[0] is holder:
+                await self.engine.open()
+                await self._finish_moves()
             yield self.engine
         finally:
-            await self.engine.close()
+            self.holders.remove(holder)
+            if not self.holders:
+                await self.engine.close()
 
     async def _finish_moves(self) -> None:
         if Capability.CABLES not in self.engine.capabilities():
@@ -114,6 +112,11 @@ class Place:
             raise LinacreError(f"{self.name} is not up: run linacre up")
         async with self.engine_open() as engine:
             yield engine
+
+    @staticmethod
+    def catalogue_soon() -> None:
+        """Begin to load the catalogue's libraries, while the engine is waited for."""
+        Thread(target=import_module, args=("linacre.catalogue.catalogue",), daemon=True).start()
 
     @asynccontextmanager
     async def catalogue_open(self) -> AsyncGenerator[Catalogue]:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-import aiohttp
-
 from linacre.base.errors import EngineError, UserError
+from linacre.engines.incus.http import aiohttp
 
 Json = dict[str, Any]
 

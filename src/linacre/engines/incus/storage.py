@@ -9,11 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any, cast
 
-import aiohttp
-
 from linacre.base.errors import UserError
 from linacre.engines.base import Space
 from linacre.engines.incus.client import IncusClient, IncusError
+from linacre.engines.incus.http import aiohttp
 from linacre.engines.incus.names import volume
 
 # In capitals, which no name of a machine has.

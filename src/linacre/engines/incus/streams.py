@@ -9,10 +9,9 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import aiohttp
-
 from linacre.engines.base import Completed, Output
 from linacre.engines.incus.client import IncusClient, IncusError, Operation
+from linacre.engines.incus.http import aiohttp
 
 PATH = "/opt/linacre/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "USER": "root"}

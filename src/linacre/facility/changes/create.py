@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -58,6 +59,14 @@ async def create(session: Session, wanted: NewIoc, talk: Talk) -> Written:
     which stays declared then.
     """
     template = get_template(wanted.template, session.declaration.folder)
+    async with AsyncExitStack() as held:
+        if wanted.start and await session.is_up():
+            session.catalogue_soon()
+            await held.enter_async_context(session.engine_open())
+        return await _create(session, template, wanted, talk)
+
+
+async def _create(session: Session, template: Template, wanted: NewIoc, talk: Talk) -> Written:
     async with changing_file(session, f"ioc create {wanted.name}") as draft:
         session = with_declaration(session, draft.declaration)
         address, network = await _place(session, wanted)
