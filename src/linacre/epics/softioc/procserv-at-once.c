@@ -2,8 +2,8 @@
  *
  * procServ starts a child only when its pselect() has come to its end without anything to do, and
  * that end is half a second away: half a second of every start of an IOC. Loaded before it
- * (LD_PRELOAD), this ends the first one at once; all that follow are procServ's own. Without it
- * procServ works as ever.
+ * (LD_PRELOAD), this takes that half second away from every pselect() up to the first such end; all
+ * that follow are procServ's own. Without it procServ works as ever.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,9 +21,12 @@ int pselect(int count, fd_set *readable, fd_set *writable, fd_set *failed,
 {
     static const struct timespec at_once = {0, 0};
     static select_function *own;
-    int first = own == NULL;
+    static int begun;
+    int ready;
 
-    if (first)
+    if (own == NULL)
         own = (select_function *)dlsym(RTLD_NEXT, "pselect");
-    return own(count, readable, writable, failed, first ? &at_once : limit, mask);
+    ready = own(count, readable, writable, failed, begun ? limit : &at_once, mask);
+    begun |= ready == 0;
+    return ready;
 }
