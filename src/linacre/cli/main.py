@@ -21,6 +21,7 @@ from linacre.cli import (
     facility,
     importing,
     ioc,
+    ioc_templates,
     new_iocs,
     service,
     task,
@@ -43,6 +44,7 @@ bundle.add_to(app)
 desk.add_to(app)
 doctor.add_to(app)
 new_iocs.add_to(ioc.app)
+ioc.app.command()(ioc_templates.templates)
 twins.add_to(ioc.app)
 who.add_to(ioc.app)
 importing.add_to(ioc.app)
