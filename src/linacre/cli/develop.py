@@ -14,8 +14,8 @@ import typer
 import linacre
 from linacre.base.errors import UserError
 
-# The system tests wait more than they compute.
-_WORKERS = ("-n", "2")
+# The system tests wait more than they compute: four keep two cores half busy.
+_WORKERS = ("-n", "4", "--durations=15")
 _FORWARDED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 

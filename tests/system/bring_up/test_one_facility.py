@@ -108,7 +108,7 @@ def test_show_list_and_log(three: Site) -> None:
         == sorted(three.prefix("mag") + n for n in ("READI", "SETI", "COUNT"))
     )
     assert "facility.yaml:" in shown["declared"]
-    assert f"  {three.prefix('mag')}SETI" in three.ok("ioc", "show", "mag").out
+    assert f"{three.prefix('mag')}SETI   ao" in three.ok("ioc", "show", "mag").out
     assert [row["name"] for row in json.loads(three.ok("ioc", "list", "--json").out)] == [
         *three.iocs
     ]
