@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from linacre.facility.history.states import (
     origin_parts,
 )
 from linacre.facility.labels import ADDRESS, IMAGE, NETWORK, ORIGIN, RUNNING_DIGEST
+from linacre.facility.load import Declaration, LoadError, load
 from linacre.facility.reports import listed_pvs
 from linacre.facility.roles import Pair, ioc_of, pairs
 from linacre.facility.session import Session
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 _DUPLICATES_SAID = 3
 _log = get_logger(__name__)
+
+FOUND = "found"
+"""Stands for the command of a state that was there before history was kept."""
 
 
 class Recorder:
@@ -73,6 +78,8 @@ class Recorder:
         """Write what IOCs are about to be: should this be cut short, it is known what was meant."""
         self._task_id = task_id
         for draft in self._drafts:
+            if not await inventory.states(draft.ioc):
+                await self._add_what_is_there(inventory, draft.ioc)
             await self._add_state(inventory, draft)
 
     async def ended(self, inventory: Inventory) -> None:
@@ -89,6 +96,13 @@ class Recorder:
                 f"the catalogue was not brought up to date: {error}; linacre catalogue rebuild "
                 "does it"
             )
+
+    async def _add_what_is_there(self, inventory: Inventory, name: str) -> None:
+        """Begin the history of an IOC that has run without one, before an upgrade, say."""
+        try:
+            await self._add_found_state(inventory, name, verb=FOUND)
+        except LinacreError as error:
+            _log.warning("what an IOC runs is not kept", ioc=name, error=str(error))
 
     async def _duplicates(self, inventory: Inventory) -> list[Duplicate]:
         """Return the PVs that more than one running IOC serves, as far as this task is about it."""
@@ -111,7 +125,9 @@ class Recorder:
         )
         return [each for each in cut if len(each.iocs) > 1 and about.intersection(each.iocs)]
 
-    async def _add_found_state(self, inventory: Inventory, name: str) -> None:
+    async def _add_found_state(
+        self, inventory: Inventory, name: str, *, verb: str | None = None
+    ) -> None:
         session = self._session
         machine = (await session.machines()).get((await session.pair(name)).live)
         if machine is None or machine.state is not MachineState.RUNNING:
@@ -119,9 +135,22 @@ class Recorder:
         address = session.declaration.facility.iocs[name].address
         layout = session.engine.layout(machine.name, address)
         tree = await tree_inside(session.engine, machine.name, layout.tree)
-        await self._add_state(inventory, found_draft(session.declaration, name, machine, tree))
+        declaration = session.declaration if verb is None else await self._applied(name)
+        draft = found_draft(declaration, name, machine, tree)
+        await self._add_state(inventory, draft, verb=verb)
 
-    async def _add_state(self, inventory: Inventory, draft: Draft) -> None:
+    async def _applied(self, name: str) -> Declaration:
+        """Return the declaration by which an IOC was last brought up, as the engine recorded it."""
+        declaration = self._session.declaration
+        text = (await self._session.engine.record()).get("declaration")
+        with contextlib.suppress(LoadError):
+            applied = load(declaration.file, text=text or declaration.text)
+            return applied if name in applied.facility.iocs else declaration
+        return declaration
+
+    async def _add_state(
+        self, inventory: Inventory, draft: Draft, *, verb: str | None = None
+    ) -> None:
         last = (await inventory.states(draft.ioc))[-1:]
         files = await asyncio.to_thread(keep_tree, draft.tree, self._kept)
         if last and _is_same(last[0], draft, files):
@@ -129,8 +158,8 @@ class Recorder:
         await inventory.add_state(
             NewState(
                 ioc=draft.ioc,
-                verb=self._verb,
-                task_id=self._task_id,
+                verb=verb or self._verb,
+                task_id=None if verb else self._task_id,
                 user=user_name(),
                 at=self._session.clock.now(),
                 source=draft.source,
@@ -139,7 +168,7 @@ class Recorder:
                 settings=draft.settings,
                 files=files,
                 diff=self._diff(last[0], draft) if last else "",
-                note=self._note,
+                note="what it ran before" if verb else self._note,
             )
         )
 
