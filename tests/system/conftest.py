@@ -25,6 +25,8 @@ softioc.iocInit(dispatcher)
 softioc.interactive_ioc(globals())
 """
 LONG_FIRST = (
+    # It builds images.
+    "services/test_services.py",
     "bundle/test_without_the_internet.py",
     "crash/test_interrupted_up.py",
     "boot/test_boot_after_power_cut.py",

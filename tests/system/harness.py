@@ -213,16 +213,16 @@ class Site:
         took = time.monotonic() - begun
         return Done(args, done.returncode, done.stdout, done.stderr, took)
 
-    def ok(self, *args: str, stdin: str = "") -> Done:
+    def ok(self, *args: str, stdin: str = "", limit_s: float = 240) -> Done:
         """Run a command that must succeed."""
-        done = self.run(*args, stdin=stdin)
+        done = self.run(*args, stdin=stdin, limit_s=limit_s)
         assert done.status == 0, done
         return done
 
-    def up(self, *args: str) -> Done:
+    def up(self, *args: str, limit_s: float = 240) -> Done:
         """Bring the facility up; all of it must be green."""
         self.write()
-        done = self.ok("up", "--yes", *args)
+        done = self.ok("up", "--yes", *args, limit_s=limit_s)
         self.assert_green()
         return done
 

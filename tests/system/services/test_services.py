@@ -18,7 +18,8 @@ from ruamel.yaml import YAML
 from service_clients import DHCP, tftp_get
 from service_sources import epics_source
 
-pytestmark = pytest.mark.timeout(600)
+# Five images may have to be built first, beside other tests.
+pytestmark = pytest.mark.timeout(1000)
 
 EXAMPLE = Path(__file__).parents[3] / "examples/services"
 NAMES = ("boot", "db", "build", "wiki")
@@ -52,7 +53,7 @@ def site(make_site: Callable[[str], Site], timings: dict[str, float]) -> Site:
     site.settings = {"services": services, "engine": {"kind": "incus", "pool_size": "4GiB"}}
     site.machines |= services.keys()
     site.ioc("mag", 11, after=["db"])
-    timings["four services, images not yet in the pool: up"] = site.up().took_s
+    timings["four services, images not yet in the pool: up"] = site.up(limit_s=900).took_s
     return site
 
 
