@@ -42,6 +42,18 @@ def select_states(connection: Connection, name: str, *, facility: str) -> list[S
     return [] if number is None else _selected(connection, number, facility=facility)
 
 
+def select_last_state(connection: Connection, name: str, *, facility: str) -> State | None:
+    """Return the newest state of an IOC; None where there is none."""
+    number = ioc_id(connection, name, facility=facility, gone=True)
+    if number is None:
+        return None
+    last = select(func.max(state.c.number)).where(state.c.ioc_id == number)
+    place = connection.execute(last).scalar()
+    if place is None:
+        return None
+    return _selected(connection, number, facility=facility, place=place)[0]
+
+
 def select_actions(
     connection: Connection, machines: Collection[str], *, facility: str
 ) -> list[Action]:

@@ -87,6 +87,10 @@ class Inventory:
         """Return an IOC's history, oldest first; that of one that is gone, too."""
         return await self._read(partial(history.select_states, name=ioc))
 
+    async def last_state(self, ioc: str) -> State | None:
+        """Return the newest state of an IOC, without reading all that came before it."""
+        return await self._read(partial(history.select_last_state, name=ioc))
+
     async def actions(self, *machines: str) -> list[Action]:
         """Return what tasks did with the machines of an IOC, its own name first; oldest first."""
         return await self._read(partial(history.select_actions, machines=machines))

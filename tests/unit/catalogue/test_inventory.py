@@ -143,7 +143,10 @@ async def test_an_ioc_that_is_gone_keeps_its_history_and_goes_on_with_it(
     assert await inventory.records("S02-MAG") == []
     await inventory.set_records("S02-MAG", [SETI])
     assert await inventory.records("S02-MAG") == [SETI]
+    assert await inventory.last_state("S02-MAG") == (await inventory.states("S02-MAG"))[-1]
     assert (await inventory.add_state(STATE)).number == 2
+    assert await inventory.last_state("S02-MAG") == (await inventory.states("S02-MAG"))[-1]
+    assert await inventory.last_state("NOSUCH") is None
 
 
 async def test_a_renamed_ioc_keeps_records_and_history(inventory: Inventory) -> None:

@@ -78,7 +78,7 @@ class Recorder:
         """Write what IOCs are about to be: should this be cut short, it is known what was meant."""
         self._task_id = task_id
         for draft in self._drafts:
-            if not await inventory.states(draft.ioc):
+            if await inventory.last_state(draft.ioc) is None:
                 await self._add_what_is_there(inventory, draft.ioc)
             await self._add_state(inventory, draft)
 
@@ -151,9 +151,9 @@ class Recorder:
     async def _add_state(
         self, inventory: Inventory, draft: Draft, *, verb: str | None = None
     ) -> None:
-        last = (await inventory.states(draft.ioc))[-1:]
+        last = await inventory.last_state(draft.ioc)
         files = await asyncio.to_thread(keep_tree, draft.tree, self._kept)
-        if last and _is_same(last[0], draft, files):
+        if last is not None and _is_same(last, draft, files):
             return
         await inventory.add_state(
             NewState(
@@ -167,7 +167,7 @@ class Recorder:
                 digest=draft.digest,
                 settings=draft.settings,
                 files=files,
-                diff=self._diff(last[0], draft) if last else "",
+                diff="" if last is None else self._diff(last, draft),
                 note="what it ran before" if verb else self._note,
             )
         )
