@@ -1,0 +1,1 @@
+"""How an archiver is asked and told over HTTP."""
