@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ class Columns:
 
     kind: Kind
     time: Int64s
-    value: pa.Array
+    value: pa.Array[Any]
     """Of the kind's Arrow type, `arrow_type(kind)`."""
     severity: Int8s
     status: Int16s
