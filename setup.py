@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 from setuptools import setup
@@ -18,10 +19,10 @@ except ImportError:  # setuptools before 70.1
 
 EPICS, INCUS = Path("linacre/epics"), Path("linacre/engines/incus")
 PROGRAMS = {
-    EPICS / "bin/softIoc": EPICS / "softioc/main.c",
-    EPICS / "bin/console-keeper": EPICS / "softioc/console-keeper.c",
-    EPICS / "bin/procserv-at-once.so": EPICS / "softioc/procserv-at-once.c",
-    INCUS / "bin/incus-fork": INCUS / "forkstart/incus-fork.c",
+    EPICS / "bin/softIoc": (EPICS / "softioc/main.c", EPICS / "softioc/first-pause.c"),
+    EPICS / "bin/console-keeper": (EPICS / "softioc/console-keeper.c",),
+    EPICS / "bin/procserv-at-once.so": (EPICS / "softioc/procserv-at-once.c",),
+    INCUS / "bin/incus-fork": (INCUS / "forkstart/incus-fork.c",),
 }
 
 
@@ -39,24 +40,26 @@ class BuildWithPrograms(build_py):
         super().run()
         top = Path("src" if self.editable_mode else self.build_lib)
         compiler = find_compiler()
-        for program, source in PROGRAMS.items():
+        for program, sources in PROGRAMS.items():
             (top / program).parent.mkdir(parents=True, exist_ok=True)
             if compiler is None:
                 (top / program).unlink(missing_ok=True)
             else:
-                self.compile_program(compiler, "src" / source, top / program)
+                self.compile_program(compiler, sources, top / program)
         if compiler is None:
             self.warn(
                 "no C compiler: IOCs of the kind softioc will not run, and others have no port "
                 "7001 and no rotated log; install g++ and install linacre again"
             )
 
-    def compile_program(self, compiler: str, source: Path, program: Path) -> None:
+    def compile_program(self, compiler: str, sources: Sequence[Path], program: Path) -> None:
         """Compile one program."""
         where = [f'-DSITE_PACKAGES="{sysconfig.get_path("platlib")}"'] if self.editable_mode else []
-        shared = ["-shared", "-fPIC"] if program.suffix == ".so" else []
+        # The libraries that softIoc opens are to find its own symbols before theirs.
+        kind = ["-shared", "-fPIC"] if program.suffix == ".so" else ["-rdynamic"]
         new = program.with_suffix(".new")  # a program that runs cannot be written over
-        command = [compiler, "-O2", "-Wall", *shared, *where, "-o", str(new), str(source), "-ldl"]
+        options = ["-O2", "-Wall", *kind, *where, "-o", str(new)]
+        command = [compiler, *options, *(str("src" / source) for source in sources), "-ldl"]
         subprocess.run(command, check=True)
         new.replace(program)
 

@@ -146,8 +146,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no C compiler for the softIoc program: apt-get install g++")
     folder = tmp_path_factory.mktemp("bin")
     site = f'-DSITE_PACKAGES="{sysconfig.get_path("platlib")}"'
-    for program, source in (("softIoc", "main.c"), ("console-keeper", "console-keeper.c")):
-        command = [compiler, "-O2", site, "-o", str(folder / program), str(SOURCES / source)]
+    for program, names in (
+        ("softIoc", ("main.c", "first-pause.c")),
+        ("console-keeper", ("console-keeper.c",)),
+    ):
+        sources = [str(SOURCES / name) for name in names]
+        command = [compiler, "-O2", "-rdynamic", site, "-o", str(folder / program), *sources]
         subprocess.run([*command, "-ldl"], check=True)
     return folder
 

@@ -20,7 +20,8 @@ from linacre.engines.base import MachineKind, MachineSpec, Payload, PayloadFile
 from linacre.engines.process.engine import ProcessEngine
 from linacre.epics.launch import Program, ProgramKind, make_scripts
 
-SOURCE = Path(__file__).parents[3] / "src/linacre/epics/softioc/main.c"
+FOLDER = Path(__file__).parents[3] / "src/linacre/epics/softioc"
+SOURCES = [str(FOLDER / name) for name in ("main.c", "first-pause.c")]
 DATABASE = b"""
 record(ao, "$(P)SETI") { field(VAL, "1.5") field(PINI, "YES") }
 record(ai, "$(P)READI") { field(VAL, "2.5") }
@@ -35,7 +36,8 @@ def softioc(tmp_path_factory: pytest.TempPathFactory) -> str:
         pytest.skip("no C compiler for the softIoc program: apt-get install gcc")
     program = tmp_path_factory.mktemp("softioc") / "softIoc"
     site = f'-DSITE_PACKAGES="{sysconfig.get_path("platlib")}"'
-    subprocess.run([compiler, "-O2", site, "-o", str(program), str(SOURCE), "-ldl"], check=True)
+    command = [compiler, "-O2", "-rdynamic", site, "-o", str(program), *SOURCES, "-ldl"]
+    subprocess.run(command, check=True)
     return str(program)
 
 

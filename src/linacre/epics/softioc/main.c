@@ -5,6 +5,8 @@
  * and this program uses only C functions that are the same in all of them. So it needs no
  * EPICS to be compiled, and an upgrade of the packages does not break it.
  */
+#include "first-pause.h"
+
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
@@ -113,6 +115,7 @@ int main(int argc, char **argv)
     *(void **)&register_all = symbol(core, "registerAllRecordDeviceDrivers");
     pdbbase = (void **)symbol(core, "pdbbase");
 
+    watch_first_pause(com, core);
     setenv("PVXS_QSRV_ENABLE", "YES", 0);
     register_common();
     join(path, "epicscorelibs/dbd");
