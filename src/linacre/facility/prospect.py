@@ -58,7 +58,7 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
     )
     found = Found()
     if await session.engine.exists():
-        found = Found(await session.machines(), await session.engine.record())
+        found = Found(*await session.found())
     settled = settle(declared, found.machines, found.record)
     declared = settled.declared
     meant = _machines_of(options.only, settled)

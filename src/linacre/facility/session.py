@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -181,6 +182,10 @@ class Place:
         """Return the facility's machines by name, from the open engine."""
         return {machine.name: machine for machine in await self.engine.machines()}
 
+    async def found(self) -> tuple[dict[str, Machine], dict[str, str]]:
+        """Return the machines and the facility's record, asked for at the same time."""
+        return await asyncio.gather(self.machines(), self.engine.record())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Session(Place):
@@ -225,8 +230,7 @@ class Session(Place):
     async def pair(self, ioc: str) -> Pair:
         """Return the machines of a declared IOC; the engine is open."""
         self.check_ioc(ioc)
-        found = pairs([ioc], await self.machines(), await self.engine.record())
-        return found[ioc]
+        return pairs([ioc], *await self.found())[ioc]
 
 
 def open_place(

@@ -110,8 +110,8 @@ class Recorder:
         if not found:
             return []
         session = self._session
-        machines = await session.machines()
-        there = pairs(session.declaration.facility.iocs, machines, await session.engine.record())
+        machines, record = await session.found()
+        there = pairs(session.declaration.facility.iocs, machines, record)
         live = {
             pair.ioc
             for pair in there.values()
@@ -201,8 +201,8 @@ async def record_present(
 
     The engine is open. An IOC that does not serve keeps the records that it had.
     """
-    machines = await session.machines()
-    found = pairs(session.declaration.facility.iocs, machines, await session.engine.record())
+    machines, record = await session.found()
+    found = pairs(session.declaration.facility.iocs, machines, record)
     await inventory.set_machines(map(_machine_entry, machines.values()))
     there = [pair for pair in found.values() if pair.live in machines]
     await inventory.set_iocs([_ioc_entry(session, p, machines[p.live]) for p in there])
