@@ -18,10 +18,14 @@ except ImportError:  # setuptools before 70.1
     from wheel.bdist_wheel import bdist_wheel
 
 EPICS, INCUS = Path("linacre/epics"), Path("linacre/engines/incus")
+ARCHIVER = Path("linacre/archiver")
 PROGRAMS = {
     EPICS / "bin/softIoc": (EPICS / "softioc/main.c", EPICS / "softioc/first-pause.c"),
     EPICS / "bin/console-keeper": (EPICS / "softioc/console-keeper.c",),
     EPICS / "bin/procserv-at-once.so": (EPICS / "softioc/procserv-at-once.c",),
+    ARCHIVER / "bin/capture.so": tuple(
+        ARCHIVER / "channels" / name for name in ("capture.c", "columns.c", "client.c")
+    ),
     INCUS / "bin/incus-fork": (INCUS / "forkstart/incus-fork.c",),
 }
 
@@ -48,8 +52,9 @@ class BuildWithPrograms(build_py):
                 self.compile_program(compiler, sources, top / program)
         if compiler is None:
             self.warn(
-                "no C compiler: IOCs of the kind softioc will not run, and others have no port "
-                "7001 and no rotated log; install g++ and install linacre again"
+                "no C compiler: IOCs of the kind softioc will not run, others have no port 7001 "
+                "and no rotated log, and archivers take nothing from Channel Access; install g++ "
+                "and install linacre again"
             )
 
     def compile_program(self, compiler: str, sources: Sequence[Path], program: Path) -> None:

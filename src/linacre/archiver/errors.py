@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linacre.base.errors import LinacreError
+from linacre.base.errors import LinacreError, UserError
 
 
 class ReadOnlyError(LinacreError):
@@ -11,3 +11,15 @@ class ReadOnlyError(LinacreError):
 
 class DamagedError(LinacreError):
     """A file of the archive is not what was written."""
+
+
+class UnknownPvError(UserError):
+    """The archive has no such PV; the line names those that are written much like it."""
+
+
+class WrongTimeError(UserError):
+    """What was given as a time, or as a length of time, is none."""
+
+
+class UnreachableError(LinacreError):
+    """No archiver answers at an address, or its answer broke off."""

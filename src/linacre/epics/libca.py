@@ -41,14 +41,19 @@ _ConnectionHandler = ctypes.CFUNCTYPE(None, _ConnectionArgs)
 _EventHandler = ctypes.CFUNCTYPE(None, _EventArgs)
 
 
-def _load() -> Any:
+def find_libca() -> Path:
+    """Return libca's file; `OSError` where it is not installed."""
     # epicscorelibs would tell the path, and import setuptools first: half a second.
     package = find_spec("epicscorelibs")
     folders = (package.submodule_search_locations or []) if package else []
     found = sorted(path for folder in folders for path in Path(folder).glob("lib/libca.so*"))
     if not found:
         raise OSError("libca is not installed: it comes with epicscorelibs")
-    library = ctypes.CDLL(str(found[0]))
+    return found[0]
+
+
+def _load() -> Any:
+    library = ctypes.CDLL(str(find_libca()))
     pointer, number, whole = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
     library.ca_context_create.argtypes = [whole]
     library.ca_pend_event.argtypes = [ctypes.c_double]

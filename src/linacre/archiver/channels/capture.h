@@ -1,0 +1,156 @@
+/* What the parts of capture.so share: columns.c, client.c and capture.c. */
+#ifndef LINACRE_CAPTURE_H
+#define LINACRE_CAPTURE_H
+
+#include "libca.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define NANOSECONDS 1000000000LL
+#define OLDEST_NS (662688000LL * NANOSECONDS) /* 1991 */
+#define METADATA_BYTES 424 /* of dbr_ctrl_enum, the longest */
+
+enum reason { BEFORE_1991, PAST, FUTURE, NOT_INCREASING, BUFFER, REASONS };
+enum what { CONNECTED = 1, LOST, METADATA, FORBIDDEN, ALLOWED, FAILED };
+
+/* What follows, up to `struct taken`, is declared in _capture.py too. */
+
+struct side {
+    /* Of scalars. */
+    int32_t *series;
+    int64_t *time;
+    int64_t *value;
+    int8_t *severity;
+    int16_t *status;
+    /* Of blobs. */
+    int32_t *blob_series;
+    int64_t *blob_time;
+    int8_t *blob_severity;
+    int16_t *blob_status;
+    int32_t *blob_count;
+    int64_t *blob_offset; /* one more than blobs */
+    uint8_t *data;
+};
+
+struct limits {
+    int64_t scalars;
+    int64_t blobs;
+    int64_t bytes;
+    int64_t drift_ns;
+};
+
+struct counters {
+    int64_t events; /* that came */
+    int64_t stored; /* in the columns */
+    int64_t drops[REASONS];
+    int64_t last_ns; /* time of the newest that was accepted */
+};
+
+struct notice {
+    int64_t time_ns;
+    int64_t count; /* elements of the PV */
+    uint32_t channel;
+    int32_t what;
+    int32_t native;
+    int32_t status; /* of FAILED */
+    char host[64];
+};
+
+struct taken {
+    int32_t side;
+    int32_t scalars;
+    int32_t blobs;
+    int32_t notices;
+    int32_t dropping; /* channels that dropped since the last swap, by number */
+    int64_t bytes;
+    const struct notice *notice;
+    const uint32_t *dropper;
+};
+
+struct channel {
+    struct counters counters; /* first: Python reads them in place */
+    struct capture *capture;
+    uint32_t id;
+    int32_t series;
+    int native; /* the type subscribed to; -1: none yet */
+    int is_array;
+    int now_native; /* the type that its server says at present */
+    int now_array;
+    char armed; /* events belong to `series` */
+    char removed;
+    char connected;
+    char readable;
+    char is_first; /* no event since the connection was made */
+    char failed;   /* an error was told since the connection was made */
+    char metadata_waits;
+    uint64_t drop_turn; /* the last in which it dropped */
+    uint64_t turn;      /* that `scalars`, `blobs` and `bytes` tell of */
+    int64_t scalars, blobs, bytes;
+    uint8_t *metadata;
+    size_t metadata_bytes;
+    int64_t period_ns; /* of SCAN; 0: each event is taken */
+    int64_t due_ns;    /* CLOCK_MONOTONIC */
+    char holds;        /* `held` waits to be emitted */
+    uint8_t *held;     /* an event's DBR_TIME_... */
+    size_t held_size;
+    long held_count;
+    struct channel *next_scanned, **scanned_at;
+    /* Of the thread that calls libca. */
+    struct channel *next, **at; /* among all that were created */
+    char *name;
+    void *chid, *values, *properties;
+};
+
+struct list {
+    void *items;
+    size_t length, room;
+};
+
+struct request {
+    enum { CREATE, SUBSCRIBE, REMOVE, END } what;
+    struct channel *channel;
+};
+
+struct capture {
+    pthread_mutex_t mutex; /* held for nanoseconds; for milliseconds where an array is copied */
+    pthread_cond_t wake;
+    pthread_t thread;
+    int begun; /* 0: not yet, else the status of the context */
+    char closed;    /* nothing more is written to the columns */
+    char ended;     /* the thread is done with libca */
+    char abandoned; /* the thread is to free all this */
+    struct limits limits;
+    struct side sides[2];
+    int written; /* the side that events go to */
+    uint64_t turn;
+    int64_t scalars, blobs, bytes;
+    int64_t scalar_peak[2], blob_peak[2], byte_peak[2], quiet[2];
+    struct list notices[2], droppers[2];
+    struct list requests, doing;
+    struct channel *scanned;
+    struct channel *channels; /* of the thread that calls libca */
+    struct counters totals;
+    int64_t clock_ns; /* what the archiver's clock is ahead of the system's */
+};
+
+/* Nothing of this is for others; Python finds what capture.c offers. */
+#pragma GCC visibility push(hidden)
+
+extern struct ca_library ca;
+
+/* columns.c. The mutex is held for all but the first. */
+int64_t read_clock(clockid_t clock);
+void *append(struct list *list, size_t size); /* NULL where there is no memory */
+void judge(struct channel *channel, const void *dbr, long count);
+void emit(struct channel *channel);
+void emit_due(struct capture *capture);
+
+/* client.c. */
+void *run_client(void *capture);
+void dispose(struct capture *capture);
+
+#pragma GCC visibility pop
+#endif
