@@ -1,0 +1,353 @@
+"""Samples from pvAccess, by p4p: each event is taken by Python, at some 10 us.
+
+pvxs's threads only put events aside; `drain` reads them. Updates that a server or the network
+leaves out, since they come faster than they are sent, cannot be counted: pvAccess does not tell.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from linacre.archiver.channels._pva_batches import Batches
+from linacre.archiver.channels._pva_inbox import QUEUE_LARGE, Channel, Inbox, Newest
+from linacre.archiver.channels._pva_types import (
+    NoSuchFieldError,
+    metadata_of,
+    request_of,
+    shape_of,
+)
+from linacre.archiver.model import (
+    DRIFT_NS,
+    NANOSECONDS,
+    OLDEST_NS,
+    ChannelSpec,
+    Drained,
+    Drop,
+    Notice,
+    NoticeKind,
+    SeriesIds,
+)
+
+DROPS_TOLD_NS = 10 * NANOSECONDS
+"""How seldom drops of one PV are told."""
+RETRY_NS = 60 * NANOSECONDS
+"""When a subscription that was refused or ended is tried again."""
+LARGE = 1 << 20
+"""Bytes of a value of which servers are asked to keep only a few."""
+NAME_BYTES = 991
+
+_log = logging.getLogger(__name__)
+
+
+def load() -> Any:
+    """Import p4p, a third of a second; best before other threads import what is large.
+
+    It brings setuptools along, and threads that import large packages at the same time as each
+    other have been seen to wait for one another for ever (CPython 3.11, importlib's module locks).
+    """
+    return importlib.import_module("p4p.client.raw")
+
+
+class PvaSource:
+    """Takes samples of PVs by pvAccess; a `Source`. One thread calls all of its methods.
+
+    `max_events` and `max_blob_bytes` are the room for what comes between two calls of `drain`; one
+    PV may use a quarter of it, or hold two values. `settings` are EPICS_PVA_ADDR_LIST,
+    EPICS_PVA_NAME_SERVERS and their kin, beside and before those of the environment, which is read
+    when the first channel is added.
+    """
+
+    def __init__(
+        self,
+        ids: SeriesIds,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        max_events: int = 100_000,
+        max_blob_bytes: int = 64 << 20,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._ids, self._clock = ids, clock
+        self._inbox = Inbox(clock, max_events, max_blob_bytes)
+        self._settings = dict(settings or {})
+        self._raw: Any = None
+        self._context: Any = None
+        self._channels: dict[str, Channel] = {}
+        self._removed: dict[str, Newest] = {}
+        """Of PVs that were removed since the last drain: what waits of them is still to come."""
+        self._dropping: dict[str, Channel] = {}
+        """Those with drops that are still to be told."""
+        self._retrying: set[Channel] = set()
+        self._notices: list[Notice] = []
+
+    def add(self, spec: ChannelSpec) -> None:
+        """Begin to take samples of a PV; of one that is there, change the method and fields."""
+        known = self._channels.get(spec.pv)
+        if known is not None and known.spec.fields == spec.fields:
+            known.spec, known.due_ns = spec, 0
+            return
+        newest = Newest(spec.after_ns)
+        if known is not None:
+            self.remove(spec.pv)
+        if (removed := self._removed.get(spec.pv)) is not None:
+            newest = removed
+        channel = Channel(spec, newest)
+        self._channels[spec.pv] = channel
+        if why := _wrong_name(spec.pv):
+            self._refuse(channel, self._clock(), why)
+            return
+        self._subscribe(channel)
+
+    def remove(self, pv: str) -> None:
+        """End it; samples that are in the buffer already still come. Unknown PVs are passed by."""
+        channel = self._channels.pop(pv, None)
+        if channel is None:
+            return
+        self._unsubscribe(channel)
+        self._retrying.discard(channel)
+        self._removed[pv] = channel.newest
+
+    def drain(self) -> Drained:
+        """Take what came; never waits for a network."""
+        taken = self._inbox.take()
+        now = self._clock()
+        batches = Batches()
+        for channel, thing, came_ns in taken.events:
+            self._guarded(channel, thing, came_ns, batches)
+        for channel, count in taken.overflows:
+            self._drop(channel, Drop.BUFFER, count)
+        self._scan(now, batches)
+        self._retry(now)
+        self._removed.clear()
+        for channel in list(self._dropping.values()):
+            self._tell_drops(channel, now)
+        notices, self._notices = self._notices, []
+        return Drained(notices, batches.scalars(), batches.blobs())
+
+    def close(self) -> None:
+        """Give up all channels. May be repeated."""
+        for channel in self._channels.values():
+            self._unsubscribe(channel)
+        self._channels.clear()
+        self._retrying.clear()
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+
+    def drops(self) -> Mapping[str, Mapping[Drop, int]]:
+        """Return what was dropped of each PV that is there and ever dropped, by the last drain."""
+        return {pv: dict(one.drops) for pv, one in self._channels.items() if one.drops}
+
+    # Subscriptions.
+
+    def _subscribe(self, channel: Channel) -> None:
+        spec = channel.spec
+        request = request_of(spec.fields, channel.queue, whole=channel.whole)
+        try:
+            if self._context is None:
+                self._raw = load()
+                self._context = self._raw.Context("pva", conf=self._settings, useenv=True, nt=False)
+            subscription = self._context.monitor(
+                spec.pv, lambda: self._inbox.pop(channel), request=request
+            )
+        except Exception as error:
+            _log.warning("%s cannot be subscribed to", spec.pv, exc_info=True)
+            self._refuse(channel, self._clock(), str(error))
+            return
+        channel.subscription = subscription
+        # Events that came before it was known here are told only once.
+        self._inbox.pop(channel)
+
+    def _unsubscribe(self, channel: Channel) -> None:
+        subscription, channel.subscription = channel.subscription, None
+        if subscription is not None:
+            subscription.close()
+
+    # Events.
+
+    def _guarded(self, channel: Channel, thing: Any, came_ns: int, batches: Batches) -> None:
+        """Take an event; what is wrong with one PV stops no other."""
+        try:
+            if isinstance(thing, Exception):
+                self._take_exception(channel, thing, came_ns)
+            else:
+                self._take(channel, thing, came_ns, batches)
+        except Exception as error:
+            _log.warning("an update of %s cannot be read", channel.spec.pv, exc_info=True)
+            self._refuse(channel, came_ns, f"an update cannot be read: {error}")
+
+    def _take_exception(self, channel: Channel, error: Exception, came_ns: int) -> None:
+        raw = self._raw
+        if isinstance(error, raw.Cancelled):
+            return
+        if isinstance(error, raw.RemoteError):
+            if channel.spec.fields and not channel.whole:
+                channel.whole = True
+                channel.retry_ns = came_ns
+            else:
+                self._refuse(channel, came_ns, str(error))
+                channel.retry_ns = came_ns + RETRY_NS
+            self._retrying.add(channel)
+        elif isinstance(error, raw.Finished):
+            channel.retry_ns = came_ns + RETRY_NS
+            self._retrying.add(channel)
+        if channel.connected or channel.quiet:
+            channel.connected, channel.quiet, channel.shape = False, False, None
+            self._tell(NoticeKind.LOST, channel, came_ns)
+
+    def _take(self, channel: Channel, value: Any, came_ns: int, batches: Batches) -> None:
+        if not channel.connected:
+            self._connect(channel, value, came_ns)
+        elif (shape := channel.shape) and any(map(value.changed, shape.described_by)):
+            self._describe(channel, value, came_ns)
+            if shape.sampled_by and not any(map(value.changed, shape.sampled_by)):
+                return
+        shape, series = channel.shape, channel.series
+        if shape is None or series is None:
+            return
+        time_ns, tag = came_ns, 0
+        if shape.timed:
+            seconds, nanoseconds = (
+                value["timeStamp.secondsPastEpoch"],
+                value["timeStamp.nanoseconds"],
+            )
+            time_ns = int(seconds) * NANOSECONDS + int(nanoseconds)
+            tag = int(value["timeStamp.userTag"])
+        if not self._accepts(channel, time_ns, came_ns):
+            return
+        alarm = (0, 0)
+        if shape.alarmed:
+            alarm = int(value["alarm.severity"]), int(value["alarm.status"])
+        if shape.scalar is not None:
+            batches.scalar(series.id, time_ns, shape.scalar(value), alarm, tag)
+        elif shape.blob is not None:
+            blob = shape.blob(value)
+            batches.blob(series.id, time_ns, blob, alarm, tag)
+            channel.struct_bytes = len(blob[1])
+        channel.newest.ns = time_ns
+        channel.first = False
+        if channel.struct_bytes > LARGE and channel.queue != QUEUE_LARGE:
+            self._ask_for_less(channel)
+
+    def _accepts(self, channel: Channel, time_ns: int, came_ns: int) -> bool:
+        if time_ns < OLDEST_NS:
+            self._drop(channel, Drop.BEFORE_1991)
+        elif time_ns > came_ns + DRIFT_NS:
+            self._drop(channel, Drop.FUTURE)
+        elif time_ns < came_ns - DRIFT_NS and not channel.first:
+            self._drop(channel, Drop.PAST)
+        elif time_ns > channel.newest.ns:
+            return True
+        elif channel.first and time_ns == channel.newest.ns:
+            # A connection begins with the present value: perhaps the one that is stored.
+            channel.first = False
+        else:
+            self._drop(channel, Drop.NOT_INCREASING)
+        return False
+
+    def _connect(self, channel: Channel, value: Any, came_ns: int) -> None:
+        channel.connected, channel.refused = True, ""
+        try:
+            shape = shape_of(value, channel.spec.fields)
+        except NoSuchFieldError as error:
+            self._refuse(channel, came_ns, str(error))
+            return
+        before = channel.series
+        series = self._ids.series(channel.spec.pv, shape.kind, shape.native)
+        changed = before is not None and before.id != series.id
+        channel.shape, channel.series, channel.first = shape, series, True
+        count = 1
+        if shape.blob is not None and shape.size is not None:
+            count = shape.blob(value)[0]
+        # pvxs knows the server, but p4p does not tell.
+        detail = {"host": "", "native": shape.native, "count": count, "changed": changed}
+        if changed or not channel.quiet:
+            self._tell(NoticeKind.CONNECTED, channel, came_ns, detail)
+        channel.quiet = False
+        if changed:
+            channel.metadata = None
+        self._describe(channel, value, came_ns)
+
+    def _describe(self, channel: Channel, value: Any, came_ns: int) -> None:
+        metadata = metadata_of(value)
+        # By its words: a limit that is no number is not equal to itself.
+        if repr(metadata) != repr(channel.metadata):
+            channel.metadata = metadata
+            self._tell(NoticeKind.METADATA, channel, came_ns, asdict(metadata))
+
+    def _ask_for_less(self, channel: Channel) -> None:
+        channel.queue = QUEUE_LARGE
+        if self._channels.get(channel.spec.pv) is channel:
+            self._unsubscribe(channel)
+            channel.connected, channel.quiet = False, True
+            self._subscribe(channel)
+
+    def _scan(self, now_ns: int, batches: Batches) -> None:
+        for channel in self._channels.values():
+            period = channel.period_ns
+            # A clock that was set back by more than a period is no reason to wait for it.
+            if channel.scanned and now_ns < channel.due_ns <= now_ns + period:
+                continue
+            channel.due_ns = (now_ns // period + 1) * period
+            if channel.held is not None and (held := self._inbox.take_held(channel)) is not None:
+                self._guarded(channel, *held, batches)
+
+    def _retry(self, now_ns: int) -> None:
+        for channel in list(self._retrying):
+            if channel.retry_ns - RETRY_NS <= now_ns < channel.retry_ns:
+                continue
+            self._retrying.discard(channel)
+            if self._channels.get(channel.spec.pv) is channel:
+                self._unsubscribe(channel)
+                self._subscribe(channel)
+
+    # What is told.
+
+    def _refuse(self, channel: Channel, time_ns: int, why: str) -> None:
+        if why != channel.refused:
+            channel.refused = why
+            self._tell(NoticeKind.REFUSED, channel, time_ns, {"why": why})
+
+    def _drop(self, channel: Channel, why: Drop, count: int = 1) -> None:
+        channel.drops[why] = channel.drops.get(why, 0) + count
+        self._dropping[channel.spec.pv] = channel
+
+    def _tell_drops(self, channel: Channel, now_ns: int) -> None:
+        told = channel.told_ns
+        # A clock that was set back is no reason for silence.
+        if told is not None and 0 <= now_ns - told < DROPS_TOLD_NS:
+            return
+        new = {
+            why.value: count - channel.told.get(why, 0)
+            for why, count in channel.drops.items()
+            if count > channel.told.get(why, 0)
+        }
+        channel.told, channel.told_ns = dict(channel.drops), now_ns
+        self._dropping.pop(channel.spec.pv, None)
+        if new:
+            self._tell(NoticeKind.DROPPED, channel, now_ns, new)
+
+    def _tell(
+        self,
+        kind: NoticeKind,
+        channel: Channel,
+        time_ns: int,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._notices.append(Notice(kind, channel.spec.pv, time_ns, channel.series, detail or {}))
+
+
+def _wrong_name(pv: str) -> str:
+    """Return why a name is none; empty for one that may be."""
+    if not pv:
+        return "the name is empty"
+    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in pv):
+        return "the name has control characters"
+    try:
+        return "" if len(pv.encode()) <= NAME_BYTES else f"it is longer than {NAME_BYTES} bytes"
+    except UnicodeEncodeError:
+        return "the name is no text"
