@@ -21,8 +21,9 @@ BIN_FIELDS = (
     *("start", "end", "count", "mean", "std", "min", "max", "first", "last"),
     *("sum", "sum_squares", "severity"),
 )
-"""The columns of bins: start and end are int64 ns (a bin is (start, end]), count int64 of samples
-that are numbers, severity the greatest as int8, all others float64 and null in an empty bin."""
+"""The columns of bins: start and end are int64 ns (a bin is [start, end), as a roll-up's step is),
+count int64 of samples that are numbers, severity the greatest as int8, all others float64 and null
+in an empty bin."""
 
 
 class ChannelState(StrEnum):
@@ -114,7 +115,8 @@ class Reader(Protocol):
     def samples(self, pv: str, start_ns: int, end_ns: int) -> pa.Table:
         """Return one sample at or before the start, then all in (start, end]; `SAMPLE_FIELDS`.
 
-        Where the PV's type changed in between, numbers come as float64, else all as strings.
+        Where the PV's type changed in between, numbers come as float64, arrays of numbers as
+        arrays of float64, else all as strings.
         The table's schema has metadata `linacre.kind`, and `linacre.damaged` where blocks lacked.
         """
         ...
@@ -124,7 +126,10 @@ class Reader(Protocol):
         ...
 
     def bins(self, pv: str, start_ns: int, end_ns: int, n: int) -> pa.Table:
-        """Return n bins of numbers (of about the same width: edges lie on roll-ups' steps)."""
+        """Return n bins of numbers: the outer edges as asked, inner ones on roll-ups' steps.
+
+        Raises `UserError` for a PV of anything but numbers, or for no time or too many bins.
+        """
         ...
 
     def after(self, pv: str, time_ns: int, count: int = 1) -> pa.Table:
