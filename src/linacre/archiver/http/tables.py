@@ -1,0 +1,167 @@
+"""Samples of several PVs as one table, in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from linacre.archiver.http.formats import Format, Head, Piece, Times, encode
+from linacre.archiver.http.texts import json_texts
+from linacre.archiver.model import Kind
+from linacre.archiver.service import Reader
+
+_ARROW: Any = pa
+_COMPUTE: Any = pc
+_KEPT_ROWS = 4096
+"""A first piece of more rows is read again when its turn comes, not kept for a hundred PVs."""
+
+
+@dataclass
+class _Opened:
+    """A PV's samples, of which the first piece was looked at."""
+
+    pv: str
+    schema: pa.Schema
+    stream: Iterator[pa.RecordBatch] | None
+    first: pa.RecordBatch | None
+
+    @property
+    def kind(self) -> str:
+        return _told(self.schema, b"linacre.kind")
+
+    @property
+    def damaged(self) -> int:
+        text = _told(self.schema, b"linacre.damaged")
+        return int(text) if text.isdigit() else int(bool(text))
+
+
+def _told(schema: pa.Schema, key: bytes) -> str:
+    metadata: Any = schema.metadata or {}
+    return metadata.get(key, b"").decode()
+
+
+def kind_of(schema: pa.Schema) -> str | None:
+    """Return the kind that a table of samples says it has."""
+    return _told(schema, b"linacre.kind") or None
+
+
+def damage_of(schema: pa.Schema) -> int:
+    """Return how many blocks lacked where a table of samples was read."""
+    return _Opened("", schema, None, None).damaged
+
+
+def samples_in(
+    chosen: Format,
+    reader: Reader,
+    pvs: Sequence[str],
+    *,
+    start_ns: int,
+    end_ns: int,
+    times: Times = Times.NS,
+) -> Iterator[bytes]:
+    """Give samples of PVs, one PV after the other, in a format.
+
+    Several have a first column `pv`. In Arrow and Parquet their values have one type: their own,
+    else float64 for numbers, else text. Raises `NoSuchPvError` before the first piece.
+    """
+    opened = [_open(reader, pv, start_ns, end_ns, alone=len(pvs) == 1) for pv in pvs]
+    typed = chosen in (Format.ARROW, Format.PARQUET)
+    schema = _schema(opened, typed=typed)
+    head = Head(
+        schema,
+        {one.pv: one.kind for one in opened if one.kind},
+        {one.pv: one.damaged for one in opened if one.damaged},
+    )
+    try:
+        yield from encode(
+            chosen,
+            head,
+            _pieces(opened, reader, start_ns, end_ns, schema if typed else None),
+            times,
+        )
+    finally:
+        for one in opened:
+            _close(one.stream)
+
+
+def _open(reader: Reader, pv: str, start_ns: int, end_ns: int, *, alone: bool) -> _Opened:
+    stream = iter(reader.stream(pv, start_ns, end_ns))
+    first = next(stream, None)
+    if first is None:
+        return _Opened(pv, reader.samples(pv, start_ns, end_ns).schema, stream, None)
+    if alone or first.num_rows <= _KEPT_ROWS:
+        return _Opened(pv, first.schema, stream, first)
+    _close(stream)
+    return _Opened(pv, first.schema, None, None)
+
+
+def _close(stream: object) -> None:
+    close: Callable[[], None] | None = getattr(stream, "close", None)
+    if close is not None:
+        close()
+
+
+def _schema(opened: Sequence[_Opened], *, typed: bool) -> pa.Schema:
+    first: Any = opened[0].schema
+    if len(opened) == 1:
+        return first
+    types = [_field(one.schema, "value") for one in opened]
+    common: Any = types[0]
+    if typed and any(one != common for one in types):
+        numbers = all(_is_number(one) for one in types)
+        common = pa.float64() if numbers else pa.string()
+    position = first.get_field_index("value")
+    whole: Any = first.set(position, pa.field("value", common)).remove_metadata()
+    return whole.insert(0, pa.field("pv", pa.dictionary(pa.int32(), pa.string())))
+
+
+def _field(schema: Any, name: str) -> Any:
+    return schema.field(name).type
+
+
+def _is_number(kind: Any) -> bool:
+    return _ARROW.types.is_integer(kind) or _ARROW.types.is_floating(kind)
+
+
+def _pieces(
+    opened: Sequence[_Opened], reader: Reader, start_ns: int, end_ns: int, schema: pa.Schema | None
+) -> Iterator[Piece]:
+    alone = len(opened) == 1
+    for one in opened:
+        stream = one.stream or iter(reader.stream(one.pv, start_ns, end_ns))
+        one.stream = stream
+        first, one.first = one.first, None
+        for piece in chain([] if first is None else [first], stream):
+            told = piece if alone else _named(one.pv, piece, schema)
+            yield Piece(told, struct=one.kind == Kind.STRUCT)
+        _close(stream)
+
+
+def _named(pv: str, batch: Any, schema: Any | None) -> pa.RecordBatch:
+    """Return a batch with its PV's name as first column; of a schema's types if there is one."""
+    names = _ARROW.DictionaryArray.from_arrays(
+        pa.array([0] * batch.num_rows, pa.int32()), pa.array([pv], pa.string())
+    )
+    named: Any = _ARROW.RecordBatch.from_arrays(
+        [names, *batch.columns], names=["pv", *batch.schema.names]
+    )
+    if schema is None:
+        return named
+    columns = [_cast(named[field.name], field.type) for field in schema]
+    return _ARROW.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _cast(column: Any, wanted: Any) -> Any:
+    if column.type == wanted:
+        return column
+    if wanted == pa.string():
+        plain = _is_number(column.type)
+        return _COMPUTE.cast(column, wanted) if plain else json_texts(column)
+    if _is_number(wanted) and _is_number(column.type):
+        return _COMPUTE.cast(column, wanted, safe=False)
+    return column
