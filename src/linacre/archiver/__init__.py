@@ -1,1 +1,19 @@
-"""An archiver: what it takes from IOCs, how it keeps it, and how it is read."""
+"""Archiving PVs, and reading what was archived: `from linacre.archiver import Archive`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from linacre.archiver.client import Archive, Bins, Samples
+
+__all__ = ["Archive", "Bins", "Samples"]
+
+
+def __getattr__(name: str) -> Any:
+    # The archiver itself starts without what its readers need.
+    if name in __all__:
+        from linacre.archiver import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,176 @@
+"""One PV in a table: of what type its column is, and the samples that a window has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from linacre.archiver.align import Bools
+from linacre.archiver.mixing import as_type
+from linacre.archiver.model import Float64s, Int32s, Int64s, Kind
+from linacre.archiver.service import Reader
+from linacre.archiver.windows import Budget
+
+# The stubs are stricter than what they describe.
+_ARROW: Any = pa
+_COMPUTE: Any = pc
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """The samples of one PV in a window, in the order of time; n rows."""
+
+    time: Int64s
+    value: pa.Array[Any]
+    tag: Int32s
+
+    @property
+    def width(self) -> float:
+        """Bytes of a value, on average."""
+        return self.value.nbytes / len(self.time) if len(self.time) else 8.0
+
+    def numbers(self) -> Float64s:
+        """Return the values as float64."""
+        return self._numpy().astype(np.float64)
+
+    def integers(self, where: Bools) -> Int64s:
+        """Return some of the values as int64, exactly where they are whole numbers."""
+        return self._numpy()[where].astype(np.int64)
+
+    def _numpy(self) -> npt.NDArray[Any]:
+        value: Any = self.value
+        return np.asarray(value.to_numpy(zero_copy_only=False))
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """The column of a PV."""
+
+    pv: str
+    kind: str
+    """What the archive says its values are; empty where it does not say."""
+    type: pa.DataType
+    """Of its samples' values."""
+    linear: bool = False
+    """Whether the column is interpolated: float64."""
+    labels: tuple[str, ...] | None = None
+    """The labels that stand for numbers, if they do."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether values are numbers of which one can say how large they are."""
+        return pt.is_integer(self.type) or pt.is_floating(self.type)
+
+    @property
+    def field(self) -> pa.Field[Any]:
+        """The column's name, type and, as metadata, kind."""
+        of = self.type
+        if self.labels is not None:
+            of = pa.string()
+        elif self.linear:
+            of = pa.float64()
+        return cast("Any", pa.field(self.pv, of, metadata={"linacre.kind": self.kind}))
+
+    def read(self, reader: Reader, start_ns: int, end_ns: int, budget: Budget) -> Piece:
+        """Read by the boundary rule, as far as the budget goes."""
+        pieces: list[pa.RecordBatch] = []
+        length = max(end_ns - start_ns, 1)
+        batches = reader.stream(self.pv, start_ns, end_ns)
+        try:
+            for batch in batches:
+                if not batch.num_rows:
+                    continue
+                last = int(cast("Any", batch.column("time"))[-1].as_py())
+                budget.spend(batch.nbytes, min(1.0, max(0.0, (last - start_ns) / length)))
+                pieces.append(batch)
+        finally:
+            close(batches)
+        return self._piece(pa.Table.from_batches(pieces) if pieces else None)
+
+    def extended(self, reader: Reader, piece: Piece, after_ns: int) -> Piece:
+        """Add the next sample after a time, where it is of the column's type."""
+        more = self._piece(reader.after(self.pv, after_ns, 1), strict=False)
+        if not len(more.time):
+            return piece
+        return Piece(
+            np.concatenate([piece.time, more.time]),
+            _joined([piece.value, more.value], self.type),
+            np.concatenate([piece.tag, more.tag]),
+        )
+
+    def take(self, piece: Piece, index: Int64s) -> pa.Array[Any]:
+        """Return the values at places of a piece; -1: null."""
+        missing = index < 0
+        if missing.all():
+            return cast("Any", pa.nulls(len(index), self.field.type))
+        value: Any = piece.value
+        taken = value.take(_ARROW.array(index, mask=missing))
+        return self._labelled(taken) if self.labels is not None else taken
+
+    def _labelled(self, values: Any) -> pa.Array[Any]:
+        different = _COMPUTE.unique(values.drop_null())
+        labels: tuple[str, ...] = self.labels or ()
+        numbers: list[int] = different.to_pylist()
+        texts = [labels[k] if 0 <= k < len(labels) else str(k) for k in numbers]
+        place = _COMPUTE.index_in(values, value_set=different)
+        return cast("Any", pa.array(texts, pa.string()).take(place))
+
+    def _piece(self, table: pa.Table | None, *, strict: bool = True) -> Piece:
+        if table is None or not table.num_rows:
+            empty = np.zeros(0, np.int64)
+            return Piece(empty, cast("Any", pa.array([], self.type)), empty.astype(np.int32))
+        columns = cast("Any", table)
+        value = as_type(
+            _joined(columns.column("value").chunks, columns.column("value").type), self.type
+        )
+        if value is None:
+            if strict:
+                raise TypeError(f"{self.pv}: {columns.column('value').type} is no {self.type}")
+            return self._piece(None)
+        return Piece(columns.column("time").to_numpy(), value, columns.column("tag").to_numpy())
+
+
+def column_of(
+    reader: Reader,
+    pv: str,
+    start_ns: int,
+    end_ns: int,
+    *,
+    linear: bool = False,
+    labels: bool = False,
+) -> Column:
+    """Return the column of a PV, whose type is the one that its samples in a time have in common.
+
+    Numbers that are no enum may be interpolated; enums may be told by their labels.
+    """
+    batches = reader.stream(pv, start_ns, end_ns)
+    try:
+        first = next(batches, None)
+    finally:
+        close(batches)
+    schema = reader.samples(pv, start_ns, start_ns).schema if first is None else first.schema
+    kind = ((schema.metadata or {}).get(b"linacre.kind") or b"").decode()
+    column = Column(pv, kind, cast("Any", schema).field("value").type)
+    if kind == Kind.ENUM:
+        names = reader.metadata(pv, end_ns).labels if labels else ()
+        return replace(column, labels=names) if names else column
+    return replace(column, linear=linear and column.is_number)
+
+
+def close(batches: object) -> None:
+    """End a generator that is not read to its end: behind it may be a connection or a file."""
+    if isinstance(batches, Generator):
+        cast("Generator[object]", batches).close()
+
+
+def _joined(arrays: list[Any], of: pa.DataType) -> pa.Array[Any]:
+    if len(arrays) == 1:
+        return arrays[0]
+    return _ARROW.concat_arrays(arrays) if arrays else _ARROW.array([], of)

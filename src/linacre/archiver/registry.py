@@ -1,0 +1,326 @@
+"""The registry of an archive: which PVs, since when, what was said of them, what happened.
+
+One SQLite file, `archiver.sqlite`. What a person asked for is committed before the call returns;
+what a source tells waits for `flush`, so that a drain costs at most one commit. Reading has a
+connection of its own and waits for no writer.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from linacre.archiver.errors import DamagedError
+from linacre.archiver.model import Kind, Metadata, Series
+from linacre.archiver.registry_file import Opened, copy_to, open_file, open_to_read
+from linacre.archiver.registry_rows import (
+    Channel,
+    Write,
+    bound,
+    channel_of,
+    fewer,
+    insert_series,
+    metadata_from,
+    row_of,
+)
+from linacre.archiver.service import Event
+from linacre.base.errors import LinacreError
+
+FILE_NAME = "archiver.sqlite"
+COPY_NAME = "archiver.sqlite.copy"
+
+
+class Registry:
+    """The registry, to read and, unless it was opened to read, to write; any thread may call."""
+
+    def __init__(self, folder: Path, opened: Opened, reading: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.is_new = opened.is_new
+        self.repaired = opened.repaired
+        """What was done about a damaged file when it was opened; empty: nothing."""
+        self._writing = opened.connection
+        self._reading = reading
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._memory = threading.Lock()
+        self._todo: list[Write] = []
+        self._series: dict[tuple[str, Kind, str], Series] = {}
+        self._of_pv: dict[str, tuple[Series, ...]] = {}
+        self._last_metadata: dict[str, str] = {}
+        self._next = 1
+        self._load()
+
+    @classmethod
+    def open(cls, folder: Path, *, now_ns: Callable[[], int]) -> Registry:
+        """Open it, or make it; a damaged file is set aside and its copy is taken.
+
+        A file of a newer format raises `UserError`.
+        """
+        opened = open_file(folder / FILE_NAME, folder / COPY_NAME, now_ns())
+        return cls(folder, opened, open_to_read(folder / FILE_NAME))
+
+    @classmethod
+    def open_reader(cls, folder: Path) -> Registry | None:
+        """Open it to read, beside an archiver that may be running; None where there is none."""
+        path = folder / FILE_NAME
+        if not path.exists():
+            return None
+        reading = open_to_read(path)
+        return cls(folder, Opened(None), reading)
+
+    # -- Series ------------------------------------------------------------------------------
+
+    def series(self, pv: str, kind: Kind, native: str) -> Series:
+        """Return the series, numbered now if it is new; it is in the file after `flush`."""
+        with self._memory:
+            key = (pv, kind, native)
+            if (found := self._series.get(key)) is None:
+                found = Series(self._next, pv, kind, native)
+                self._learn(found)
+                self._todo.append(insert_series(found))
+            return found
+
+    def adopt(self, found: Iterable[Series]) -> None:
+        """Take in series that the journals have and the file has not, after it was damaged."""
+        with self._memory:
+            taken = {series.id for series in self._series.values()}
+            for series in found:
+                key = (series.pv, series.kind, series.native)
+                if key not in self._series and series.id not in taken:
+                    self._learn(series)
+                    taken.add(series.id)
+                    self._todo.append(insert_series(series))
+
+    def all_series(self) -> list[Series]:
+        """Return all series, in the order of their numbers."""
+        if self._writing is None:
+            sql = "SELECT id, pv, kind, native FROM series ORDER BY id"
+            return [_series(row) for row in self._read(sql)]
+        with self._memory:
+            return sorted(self._series.values(), key=lambda series: series.id)
+
+    def series_of(self, pv: str) -> tuple[Series, ...]:
+        """Return a PV's series, in the order of their numbers."""
+        if self._writing is None:
+            # To read one PV takes the same time among ten and among ten thousand.
+            sql = "SELECT id, pv, kind, native FROM series WHERE pv = ? ORDER BY id"
+            return tuple(_series(row) for row in self._read(sql, pv))
+        with self._memory:
+            return self._of_pv.get(pv, ())
+
+    def kinds(self, pv: str) -> list[Kind]:
+        """Return the kinds that a PV's values ever had, the newest last."""
+        return list(dict.fromkeys(series.kind for series in self.series_of(pv)))
+
+    # -- Channels ----------------------------------------------------------------------------
+
+    def channels(self, *, removed: bool = False) -> list[Channel]:
+        """Return the PVs that are archived, sorted; or those that were and are no more."""
+        rows = self._read(
+            "SELECT pv, provider, method, period_s, fields, added_ns, added_by, paused, removed"
+            " FROM channels WHERE removed = ? ORDER BY pv",
+            int(removed),
+        )
+        return [channel_of(row) for row in rows]
+
+    def knows(self, pv: str) -> bool:
+        """Whether a PV is or was archived, and its data were not deleted."""
+        return bool(self._read("SELECT 1 FROM channels WHERE pv = ?", pv))
+
+    def put(self, channels: Sequence[Channel]) -> None:
+        """Write channels, new ones or changed ones; committed on return."""
+        self._commit(
+            Write(
+                "INSERT OR REPLACE INTO channels(pv, provider, method, period_s, fields, added_ns,"
+                " added_by, paused, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row_of(channel),
+            )
+            for channel in channels
+        )
+
+    def forget(self, pvs: Sequence[str], *, erased_until_ns: Mapping[str, int]) -> None:
+        """Delete PVs with all that is known of them; their samples up to a time are no more."""
+
+        def writes() -> Iterable[Write]:
+            for pv in pvs:
+                yield Write("DELETE FROM channels WHERE pv = ?", (pv,))
+                yield Write("DELETE FROM metadata WHERE pv = ?", (pv,))
+                yield Write("DELETE FROM events WHERE pv = ?", (pv,))
+
+        self.erase(erased_until_ns)
+        self._commit(writes())
+        with self._memory:
+            for pv in pvs:
+                self._last_metadata.pop(pv, None)
+
+    def erase(self, until_ns: Mapping[str, int]) -> None:
+        """Take the samples of PVs up to a time as deleted; committed on return."""
+        sql = "INSERT OR REPLACE INTO erased(pv, until_ns) VALUES (?, ?)"
+        self._commit(Write(sql, item) for item in until_ns.items())
+
+    def erased(self) -> Mapping[str, int]:
+        """Return up to when the samples of PVs were deleted, ns."""
+        return dict(self._read("SELECT pv, until_ns FROM erased"))
+
+    # -- Metadata ----------------------------------------------------------------------------
+
+    def note_metadata(self, pv: str, time_ns: int, metadata: Metadata) -> bool:
+        """Write what a server says of a PV from a time on; False where it says the same again."""
+        text = json.dumps(asdict(metadata))
+        with self._memory:
+            if self._last_metadata.get(pv) == text:
+                return False
+            self._last_metadata[pv] = text
+            sql = "INSERT OR REPLACE INTO metadata(pv, time_ns, detail) VALUES (?, ?, ?)"
+            self._todo.append(Write(sql, (pv, time_ns, text)))
+            return True
+
+    def describes(self, pv: str) -> bool:
+        """Whether a server ever said anything of a PV."""
+        with self._memory:
+            return pv in self._last_metadata
+
+    def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
+        """Return what was known of a PV at a time; what was first told, before that.
+
+        A set point's first sample may be older than its first connection, and has units too.
+        """
+        text = None
+        if at_ns is None:
+            with self._memory:
+                text = self._last_metadata.get(pv)
+        if text is None:
+            sql = "SELECT detail FROM metadata WHERE pv = ? AND time_ns <= ?"
+            rows = self._read(f"{sql} ORDER BY time_ns DESC LIMIT 1", pv, bound(at_ns))
+            if not rows:
+                sql = "SELECT detail FROM metadata WHERE pv = ?"
+                rows = self._read(f"{sql} ORDER BY time_ns LIMIT 1", pv)
+            text = rows[0][0] if rows else None
+        return Metadata() if text is None else metadata_from(json.loads(text))
+
+    # -- Events ------------------------------------------------------------------------------
+
+    def note(self, event: Event) -> None:
+        """Write down what happened."""
+        sql = "INSERT INTO events(pv, time_ns, kind, detail) VALUES (?, ?, ?, ?)"
+        text = json.dumps(dict(event.detail), default=str)
+        write = Write(sql, (event.pv, event.time_ns, str(event.kind), text), is_event=True)
+        with self._memory:
+            self._todo.append(write)
+
+    def events(self, pv: str | None, start_ns: int, end_ns: int) -> list[Event]:
+        """Return what happened to a PV, or to all, in (start, end], in order."""
+        where = "time_ns > ? AND time_ns <= ?" + ("" if pv is None else " AND pv = ?")
+        arguments = (bound(start_ns), bound(end_ns), *(() if pv is None else (pv,)))
+        rows = self._read(
+            f"SELECT pv, time_ns, kind, detail FROM events WHERE {where} ORDER BY time_ns, id",
+            *arguments,
+        )
+        return [Event(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
+
+    def forget_events(self, before_ns: int) -> None:
+        """Delete events that are older than the oldest samples that are kept."""
+        self._commit([Write("DELETE FROM events WHERE time_ns < ?", (bound(before_ns),))])
+
+    # -- Settings ----------------------------------------------------------------------------
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting, None where it was never made."""
+        rows = self._read("SELECT value FROM settings WHERE name = ?", name)
+        return rows[0][0] if rows else None
+
+    def set(self, values: Mapping[str, str | None]) -> None:
+        """Make settings, None: take them back; committed on return."""
+        self._commit(
+            Write("DELETE FROM settings WHERE name = ?", (name,))
+            if value is None
+            else Write("INSERT OR REPLACE INTO settings(name, value) VALUES (?, ?)", (name, value))
+            for name, value in values.items()
+        )
+
+    # -- The file ----------------------------------------------------------------------------
+
+    def flush(self) -> bool:
+        """Commit what waits; False where the disk takes nothing now: it waits on."""
+        with self._memory:
+            if not self._todo:
+                return True
+        with self._write_lock:
+            with self._memory:
+                todo, self._todo = self._todo, []
+            try:
+                self._transact(todo)
+            except sqlite3.OperationalError:
+                with self._memory:
+                    self._todo = fewer([*todo, *self._todo])
+                return False
+        return True
+
+    def copy(self) -> None:
+        """Make the copy anew from which a damaged file is restored; the old one serves till then.
+
+        Raises `LinacreError` where there is no room.
+        """
+        try:
+            copy_to(self.folder / FILE_NAME, self.folder / COPY_NAME)
+        except (sqlite3.Error, OSError) as error:
+            raise LinacreError(f"cannot copy {self.folder / FILE_NAME}: {error}") from error
+
+    def close(self) -> None:
+        """Commit what waits, as far as the disk takes it, and close the file."""
+        self.flush()
+        with self._write_lock, self._read_lock:
+            self._reading.close()
+            if self._writing is not None:
+                self._writing.close()
+
+    def _load(self) -> None:
+        if self._writing is None:
+            return
+        for row in self._read("SELECT id, pv, kind, native FROM series"):
+            self._learn(_series(row))
+        sql = "SELECT pv, detail, max(time_ns) FROM metadata GROUP BY pv"
+        self._last_metadata = {row[0]: row[1] for row in self._read(sql)}
+
+    def _learn(self, series: Series) -> None:
+        self._series[(series.pv, series.kind, series.native)] = series
+        of_pv = (*self._of_pv.get(series.pv, ()), series)
+        self._of_pv[series.pv] = tuple(sorted(of_pv, key=lambda one: one.id))
+        self._next = max(self._next, series.id + 1)
+
+    def _read(self, sql: str, *arguments: object) -> list[Any]:
+        with self._read_lock:
+            try:
+                return self._reading.execute(sql, arguments).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise DamagedError(f"{self.folder / FILE_NAME}: {error}") from error
+
+    def _commit(self, writes: Iterable[Write]) -> None:
+        with self._write_lock:
+            try:
+                self._transact(writes)
+            except sqlite3.OperationalError as error:
+                text = f"{self.folder / FILE_NAME} takes nothing now: {error}"
+                raise LinacreError(text) from error
+
+    def _transact(self, writes: Iterable[Write]) -> None:
+        if self._writing is None:
+            return
+        try:
+            with self._writing:
+                self._writing.execute("BEGIN IMMEDIATE")
+                for write in writes:
+                    self._writing.execute(write.sql, write.arguments)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise DamagedError(f"{self.folder / FILE_NAME}: {error}") from error
+
+
+def _series(row: tuple[int, str, str, str]) -> Series:
+    return Series(row[0], row[1], Kind(row[2]), row[3])
