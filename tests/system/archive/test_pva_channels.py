@@ -1,0 +1,419 @@
+"""pvAccess's values as a real server sends them, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from p4p import Type, Value
+from p4p.nt import NTEnum, NTNDArray, NTScalar, NTTable
+from p4p.server.raw import SharedPV
+from pva_support import NS, Gathered, Ids, Served, first, opened, post
+
+from linacre.archiver.channels.pva import PvaSource
+from linacre.archiver.model import Kind, Method, NoticeKind
+
+NAN = math.nan
+SCALARS: list[tuple[str, list[Any], Kind, str]] = [
+    ("?", [True, False], Kind.INT32, "boolean"),
+    ("b", [-128, 127], Kind.INT32, "byte"),
+    ("B", [0, 255], Kind.INT32, "ubyte"),
+    ("h", [-(2**15), 2**15 - 1], Kind.INT32, "short"),
+    ("H", [0, 2**16 - 1], Kind.INT32, "ushort"),
+    ("i", [-(2**31), 2**31 - 1], Kind.INT32, "int"),
+    ("I", [0, 2**32 - 1], Kind.INT64, "uint"),
+    ("l", [-(2**63), 2**63 - 1], Kind.INT64, "long"),
+    ("L", [2**53 + 1, 2**64 - 1], Kind.INT64, "ulong"),
+    ("f", [0.5, float(np.float32(0.1))], Kind.FLOAT32, "float"),
+    ("d", [0.1, -math.inf], Kind.FLOAT64, "double"),
+    ("s", ["", "ü µ"], Kind.STRING, "string"),
+]
+ARRAYS: list[tuple[str, list[Any], Kind]] = [
+    ("?", [True, False], Kind.INT32_ARRAY),
+    ("b", [-128, 127], Kind.BYTES),
+    ("B", [0, 255], Kind.BYTES),
+    ("h", [-(2**15), 2**15 - 1], Kind.INT16_ARRAY),
+    ("H", [0, 2**16 - 1], Kind.INT32_ARRAY),
+    ("i", [-(2**31), 2**31 - 1], Kind.INT32_ARRAY),
+    ("I", [0, 2**32 - 1], Kind.INT64_ARRAY),
+    ("l", [-(2**63), 2**63 - 1], Kind.INT64_ARRAY),
+    ("L", [1, 2**64 - 1], Kind.INT64_ARRAY),
+    ("f", [0.5, math.inf], Kind.FLOAT32_ARRAY),
+    ("d", [0.1, -1.5], Kind.FLOAT64_ARRAY),
+    ("s", ["", "ü", "abc"], Kind.STRING_ARRAY),
+]
+
+
+def as_stored(code: str, value: Any) -> Any:
+    if isinstance(value, list):
+        if code in "bB":
+            return np.array(value, code.lower() if code == "b" else np.uint8).tobytes()
+        return [as_stored(code, item) for item in value]
+    if code == "L" and value >= 2**63:
+        return value - 2**64
+    return int(value) if code == "?" else value
+
+
+def test_each_scalar_type_comes_through() -> None:
+    at = time.time_ns()
+    pvs = {
+        f"S:{code}": opened(NTScalar(code).type, {"value": values[0]}, at, tag=7)
+        for code, values, _, _ in SCALARS
+    }
+    with Served(pvs) as served, Gathered(served) as gathered:
+        for pv in pvs:
+            gathered.add(pv)
+        for pv in pvs:
+            gathered.until_values(pv, 1)
+        for code, values, _, _ in SCALARS:
+            alarm = {"severity": 2, "status": 3, "message": "too hot"}
+            post(pvs[f"S:{code}"], {"value": values[1], "alarm": alarm}, at + 1, tag=-8)
+        for code, values, kind, native in SCALARS:
+            pv = f"S:{code}"
+            gathered.until_values(pv, 2)
+            before, after = (as_stored(code, value) for value in values)
+            assert gathered.samples[pv] == [
+                (before, at, 0, 0, 7, kind),
+                (after, at + 1, 2, 3, -8, kind),
+            ]
+            (connected,) = gathered.told(NoticeKind.CONNECTED, pv)
+            assert connected["native"] == f"epics:nt/NTScalar:1.0 {native}"
+            assert connected["changed"] is False
+
+
+def test_each_array_type_comes_through_and_empty_ones() -> None:
+    pvs = {
+        f"A:{code}": opened(NTScalar(f"a{code}").type, {"value": values})
+        for code, values, _ in ARRAYS
+    }
+    with Served(pvs) as served, Gathered(served) as gathered:
+        for pv in pvs:
+            gathered.add(pv)
+        for code, values, kind in ARRAYS:
+            pv = f"A:{code}"
+            gathered.until_values(pv, 1)
+            post(pvs[pv], {"value": []})
+            found = gathered.until_values(pv, 2)
+            assert found == [as_stored(code, values), b"" if kind is Kind.BYTES else []]
+            assert gathered.samples[pv][0][-1] is kind
+            assert gathered.told(NoticeKind.CONNECTED, pv)[0]["count"] == len(values)
+
+
+def test_an_enum_is_its_index_and_its_labels_are_metadata() -> None:
+    of = NTEnum(display=True).type
+    pv = opened(of, {"value": {"index": 1, "choices": ["Off", "On"]}})
+    with Served({"E": pv}) as served, Gathered(served) as gathered:
+        gathered.add("E")
+        gathered.until_values("E", 1)
+        post(pv, {"value.index": 0})
+        gathered.until_values("E", 2)
+        post(pv, {"value": {"index": 2, "choices": ["Off", "On", "Ramping"]}})
+        assert gathered.until_values("E", 3) == [1, 0, 2]
+        assert gathered.samples["E"][0][-1] is Kind.ENUM
+        labels = [told["labels"] for told in gathered.told(NoticeKind.METADATA, "E")]
+        assert labels == [("Off", "On"), ("Off", "On", "Ramping")]
+
+
+def test_tables_images_and_structures_are_json_of_their_fields() -> None:
+    table = NTTable([("x", "d"), ("name", "s")])
+    rows = [{"x": 1.5, "name": "a"}, {"x": NAN, "name": "b"}, {"x": math.inf, "name": "c"}]
+    own = Type(
+        [
+            ("value", ("S", "pt", [("x", "d"), ("y", "i")])),
+            ("chosen", ("U", None, [("a", "i"), ("b", "s")])),
+            ("any", "v"),
+            ("rows", ("aS", None, [("q", "L")])),
+        ],
+        id="lab:thing:1.0",
+    )
+    thing = {
+        "value": {"x": 0.25, "y": -3},
+        "chosen": ("b", "text"),
+        "any": np.arange(3),
+        "rows": [{"q": 2**64 - 1}],
+    }
+    pvs = {
+        "TABLE": SharedPV(initial=first(table.type, dict(table.wrap(rows).todict()))),
+        "IMAGE": SharedPV(initial=NTNDArray().wrap(np.arange(6, dtype=np.uint16).reshape(2, 3))),
+        "THING": opened(own, thing),
+    }
+    post(pvs["IMAGE"], {"uniqueId": 5})
+    before = time.time_ns()
+    with Served(pvs) as served, Gathered(served) as gathered:
+        for pv in pvs:
+            gathered.add(pv)
+        found = {pv: json.loads(gathered.until_values(pv, 1)[0]) for pv in pvs}
+        assert found["TABLE"]["value"] == {"x": [1.5, None, "Infinity"], "name": ["a", "b", "c"]}
+        assert found["TABLE"]["labels"] == ["x", "name"]
+        assert "timeStamp" not in found["TABLE"]
+        assert found["IMAGE"]["value"] == list(range(6))
+        assert [d["size"] for d in found["IMAGE"]["dimension"]] == [3, 2]
+        assert found["IMAGE"]["uniqueId"] == 5
+        assert found["THING"] == {
+            "value": {"x": 0.25, "y": -3},
+            "chosen": "text",
+            "any": [0, 1, 2],
+            "rows": [{"q": 2**64 - 1}],
+        }
+        # It has no time of its own: when it came is its time.
+        ((_, at, *_, kind),) = gathered.samples["THING"]
+        assert kind is Kind.STRUCT
+        assert before < at < time.time_ns()
+        assert gathered.told(NoticeKind.CONNECTED, "THING")[0]["native"] == "lab:thing:1.0"
+
+
+def test_only_chosen_fields_are_kept() -> None:
+    table = NTTable([("x", "d"), ("y", "d")])
+    at = time.time_ns()
+    wrapped = table.wrap([{"x": 1.0, "y": 2.0}]).todict()
+    pvs = {
+        "TABLE": opened(table.type, {**wrapped, "alarm": {"severity": 1}}, at),
+        "PLAIN": opened(NTScalar("d").type, {"value": 1.5}),
+    }
+    with Served(pvs) as served, Gathered(served) as gathered:
+        gathered.add("TABLE", fields=("value.x", "descriptor"))
+        gathered.add("PLAIN", fields=("value",))
+        assert gathered.until_values("TABLE", 1) == ['{"value":{"x":[1.0]},"descriptor":""}']
+        assert gathered.samples["TABLE"][0][1:3] == (at, 1)
+        native = gathered.told(NoticeKind.CONNECTED, "TABLE")[0]["native"]
+        assert native == "epics:nt/NTTable:1.0 {value.x,descriptor}"
+        assert gathered.until_values("PLAIN", 1) == [1.5]
+        assert gathered.samples["PLAIN"][0][-1] is Kind.FLOAT64
+
+
+def test_a_field_that_is_not_there_is_refused_and_told() -> None:
+    pvs = {
+        "PLAIN": opened(NTScalar("d").type, {"value": 1.5}),
+        "OTHER": opened(NTScalar("d").type, {"value": 2.5}),
+    }
+    with Served(pvs) as served, Gathered(served) as gathered:
+        gathered.add("PLAIN", fields=("value.x",))
+        gathered.add("OTHER")
+        (told,) = gathered.until_told(NoticeKind.REFUSED, "PLAIN")
+        assert told["why"] == "it has no field value.x; it has value, alarm, timeStamp"
+        assert gathered.until_values("OTHER", 1) == [2.5]
+
+
+def test_metadata_and_its_changes_are_told() -> None:
+    of = NTScalar("d", display=True, control=True, valueAlarm=True, form=True).type
+    pv = opened(
+        of,
+        {
+            "value": 1.0,
+            "display": {
+                "limitLow": -10,
+                "limitHigh": 10,
+                "description": "Current",
+                "units": "A",
+                "precision": 3,
+            },
+            "control": {"limitLow": -5, "limitHigh": 5},
+            "valueAlarm": {
+                "lowAlarmLimit": NAN,
+                "lowWarningLimit": -4,
+                "highWarningLimit": 4,
+                "highAlarmLimit": NAN,
+            },
+        },
+    )
+    with Served({"X": pv}) as served, Gathered(served) as gathered:
+        gathered.add("X")
+        gathered.until_values("X", 1)
+        (told,) = gathered.told(NoticeKind.METADATA, "X")
+        assert told == {
+            "units": "A",
+            "precision": 3,
+            "display": (-10.0, 10.0),
+            "control": (-5.0, 5.0),
+            "warning": (-4.0, 4.0),
+            "alarm": None,
+            "labels": (),
+            "description": "Current",
+        }
+        # Only metadata: no sample, and nothing dropped.
+        pv.post(Value(of, {"display.units": "kA"}))
+        gathered.until(lambda: gathered.told(NoticeKind.METADATA, "X")[-1]["units"] == "kA")
+        post(pv, {"value": 2.0})
+        assert gathered.until_values("X", 2) == [1.0, 2.0]
+        assert gathered.source.drops() == {}
+
+
+def test_times_that_cannot_be_are_dropped_and_counted() -> None:
+    old = time.time_ns() - 5 * 3600 * NS
+    pv = opened(NTScalar("d").type, {"value": 0.0}, old)
+    with Served({"X": pv}) as served, Gathered(served) as gathered:
+        gathered.add("X")
+        # A set point that nobody touched for hours.
+        gathered.until_values("X", 1)
+        now = time.time_ns()
+        for value, at in [
+            (1.0, now - 31 * 60 * NS),
+            (2.0, now + 31 * 60 * NS),
+            (3.0, 0),
+            (4.0, now),
+            (5.0, now),
+            (6.0, now - 1),
+            (7.0, now + 1),
+        ]:
+            post(pv, {"value": value}, at)
+        assert gathered.until_values("X", 3) == [0.0, 4.0, 7.0]
+        right = {"past": 1, "future": 1, "before_1991": 1, "not_increasing": 2}
+        assert gathered.source.drops() == {"X": right}
+        told = gathered.until_told(NoticeKind.DROPPED, "X")
+        assert set(told[0]) <= set(right)
+
+
+def test_a_type_that_changes_begins_another_series() -> None:
+    pv = opened(NTScalar("d").type, {"value": 1.5})
+    with Served({"X": pv}) as served, Gathered(served) as gathered:
+        gathered.add("X")
+        gathered.until_values("X", 1)
+        pv.close()
+        gathered.until_told(NoticeKind.LOST, "X")
+        pv.open(first(NTScalar("s").type, {"value": "on"}))
+        assert gathered.until_values("X", 2) == [1.5, "on"]
+        pv.close()
+        pv.open(first(NTScalar("d").type, {"value": 2.5}))
+        assert gathered.until_values("X", 3) == [1.5, "on", 2.5]
+        changed = [told["changed"] for told in gathered.told(NoticeKind.CONNECTED, "X")]
+        assert changed == [False, True, True]
+        assert [series.id for series in gathered.ids.known.values()] == [1, 2]
+        assert len(gathered.told(NoticeKind.LOST, "X")) == 2
+
+
+def test_a_value_that_is_stored_already_is_neither_stored_again_nor_a_drop() -> None:
+    at = time.time_ns()
+    pv = opened(NTScalar("d").type, {"value": 1.5}, at)
+    with Served({"X": pv}) as served, Gathered(served) as gathered:
+        gathered.add("X", after_ns=at)
+        gathered.until_told(NoticeKind.CONNECTED, "X")
+        post(pv, {"value": 2.5}, at + 1)
+        assert gathered.until_values("X", 1) == [2.5]
+        assert gathered.source.drops() == {}
+
+
+def test_scan_takes_the_newest_once_a_period() -> None:
+    clock = [time.time_ns() // NS * NS]
+    pv = opened(NTScalar("i").type, {"value": 0}, clock[0])
+    with Served({"X": pv}) as served, Gathered(served, clock=lambda: clock[0]) as gathered:
+        gathered.add("X", method=Method.SCAN, period_s=10.0)
+        gathered.until_values("X", 1)
+        channel = gathered.source._channels["X"]
+        for k in range(1, 31):
+            clock[0] += NS
+            post(pv, {"value": k}, clock[0])
+            _until(lambda k=k: _held(channel) == k)
+            gathered.drain()
+        found = gathered.values("X")
+        assert len(found) in (3, 4)
+        assert all(b - a == 10 for a, b in pairwise(found[1:]))
+        assert gathered.source.drops() == {}
+        gathered.add("X")
+        clock[0] += NS
+        post(pv, {"value": 99}, clock[0])
+        gathered.until(lambda: gathered.values("X")[-1] == 99)
+
+
+def _held(channel: Any) -> int | None:
+    return None if channel.held is None else channel.held[0]["value"]
+
+
+def test_a_flood_is_counted_and_stops_no_other_pv() -> None:
+    flood = opened(NTScalar("i").type, {"value": 0})
+    calm = opened(NTScalar("i").type, {"value": 0})
+    served = Served({"FLOOD": flood, "CALM": calm})
+    with served, Gathered(served, max_events=400) as gathered:
+        for pv in ("FLOOD", "CALM"):
+            gathered.add(pv)
+            gathered.until_values(pv, 1)
+        start = time.time_ns()
+        channel = gathered.source._channels["FLOOD"]
+        for k in range(1000):
+            post(flood, {"value": k + 1}, start + k)
+            if k % 20 == 0:
+                _until(lambda k=k: channel.waiting + channel.overflowed > k)
+        post(calm, {"value": 1})
+        gathered.until_values("CALM", 2)
+        gathered.until(lambda: gathered.source.drops())
+        assert gathered.values("FLOOD")[:101] == list(range(101))
+        dropped = gathered.source.drops()["FLOOD"]["buffer"]
+        gathered.until(
+            lambda: (
+                len(gathered.values("FLOOD")) + gathered.source.drops()["FLOOD"]["buffer"] == 1001
+            )
+        )
+        assert dropped >= 800
+        assert gathered.told(NoticeKind.DROPPED, "FLOOD")
+
+
+def _until(what: Any) -> None:
+    end = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_large_arrays_fit_or_are_counted() -> None:
+    of = NTScalar("ad").type
+    pvs = {"W": opened(of, {"value": np.zeros(200_000)}), "X": opened(of, {"value": [1.0]})}
+    with Served(pvs) as served, Gathered(served, max_blob_bytes=4_000_000) as gathered:
+        gathered.add("W")
+        gathered.add("X")
+        gathered.until_values("W", 1)
+        gathered.until_values("X", 1)
+        for k in range(1, 4):
+            post(pvs["W"], {"value": np.full(200_000, float(k))})
+            gathered.until(lambda k=k: gathered.values("W")[-1][0] == k)
+        assert len(gathered.values("W")) == 4
+        post(pvs["X"], {"value": np.zeros(1_000_000)})
+        gathered.until(lambda: gathered.source.drops().get("X") == {"buffer": 1})
+        assert len(gathered.told(NoticeKind.CONNECTED, "W")) == 1
+
+
+def test_names_that_do_not_exist_and_names_that_are_none() -> None:
+    pv = opened(NTScalar("d").type, {"value": 1.5})
+    with Served({"X": pv}) as served, Gathered(served) as gathered:
+        for k in range(1000):
+            gathered.add(f"NOBODY:HAS:{k}")
+        for wrong in ("", "a\nb", "x" * 2000, "\udc80"):
+            gathered.add(wrong)
+        gathered.add("X")
+        assert gathered.until_values("X", 1) == [1.5]
+        refused = [n.pv for n in gathered.notices if n.kind is NoticeKind.REFUSED]
+        assert refused == ["", "a\nb", "x" * 2000, "\udc80"]
+
+
+def test_a_pv_that_is_removed_gives_no_more_and_can_be_added_again() -> None:
+    pv = opened(NTScalar("i").type, {"value": 1})
+    with Served({"X": pv}) as served, Gathered(served) as gathered:
+        gathered.add("X")
+        gathered.until_values("X", 1)
+        gathered.source.remove("X")
+        post(pv, {"value": 2})
+        gathered.drain()
+        gathered.source.remove("X")
+        gathered.add("X")
+        assert gathered.until_values("X", 2) == [1, 2]
+
+
+def test_a_server_that_is_restarted_is_found_again() -> None:
+    first_pv = opened(NTScalar("i").type, {"value": 1})
+    served = Served({"X": first_pv})
+    with Gathered(served) as gathered:
+        gathered.add("X")
+        gathered.until_values("X", 1)
+        served.server.stop()
+        gathered.until_told(NoticeKind.LOST, "X")
+        with Served({"X": opened(NTScalar("i").type, {"value": 2})}, port=served.port):
+            assert gathered.until_values("X", 2) == [1, 2]
+            assert [t["changed"] for t in gathered.told(NoticeKind.CONNECTED, "X")] == [False] * 2
+
+
+def test_nothing_of_pvaccess_is_loaded_before_a_pv_is_added() -> None:
+    source = PvaSource(Ids())
+    assert source.drain().notices == []
+    source.close()

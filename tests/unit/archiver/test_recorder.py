@@ -1,0 +1,451 @@
+"""The archiver at work, turn by turn, with sources and a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from archiver_fakes import SECOND, FakeClock, FakeSource
+
+from linacre.archiver.errors import ReadOnlyError
+from linacre.archiver.model import ChannelSpec, Drop, Kind, Method, NoticeKind, Provider
+from linacre.archiver.running import Archiver
+from linacre.archiver.service import ChannelState, NoSuchPvError
+from linacre.archiver.settings import Settings
+from linacre.archiver.store.faults import FaultyFiles
+from linacre.archiver.store.store import Store
+from linacre.base.errors import LinacreError, UserError
+
+SPECS = (ChannelSpec(pv="A"), ChannelSpec(pv="B"))
+
+
+class Bench:
+    """An archiver that is worked by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = FakeClock()
+        self.files = FaultyFiles()
+        self.sources: list[FakeSource] = []
+        self.settings = Settings(data=folder, owner="me", pvs=SPECS)
+        self.archiver: Archiver | None = None
+
+    def make(self, ids) -> FakeSource:
+        self.sources.append(FakeSource(ids, self.clock))
+        return self.sources[-1]
+
+    def open(self, **changes) -> Archiver:
+        self.archiver = Archiver(
+            replace(self.settings, **changes),
+            {Provider.CA: self.make},
+            clock=self.clock,
+            files=self.files,
+        )
+        self.archiver.recorder.turn()
+        return self.archiver
+
+    def close(self) -> None:
+        if self.archiver is not None:
+            self.archiver.stop()
+            self.archiver = None
+
+    @property
+    def source(self) -> FakeSource:
+        return self.sources[-1]
+
+    @property
+    def now(self) -> int:
+        return int(self.clock.now() * SECOND)
+
+    def turn(self, seconds: float = 0.1) -> None:
+        self.clock.move(seconds)
+        self.archiver.recorder.turn()
+
+    def values(self, pv: str) -> list[object]:
+        table = self.archiver.reader.samples(pv, 0, 2**62)
+        return table["value"].to_pylist()
+
+    def state(self, pv: str) -> ChannelState:
+        (found,) = self.archiver.control.status(pv)
+        return found.state
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path / "study")
+    yield bench
+    bench.close()
+
+
+def test_samples_come_and_stay(bench: Bench) -> None:
+    control = bench.open().control
+    assert bench.state("A") is ChannelState.SEARCHING
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now, bench.now + 1], [1.5, 2.5])
+    bench.turn()
+    assert bench.values("A") == [1.5, 2.5]
+    assert bench.values("B") == []
+    (status,) = control.status("A")
+    assert status.state is ChannelState.CONNECTED
+    assert (status.samples, status.last_ns) == (2, bench.now - SECOND // 10 + 1)
+    assert (status.kind, status.native, status.host) == (
+        *(Kind.FLOAT64, "DBR_DOUBLE"),
+        "127.0.0.1:5064",
+    )
+    info = control.info()
+    assert (info.name, info.pvs, info.connected, info.samples) == ("study", 2, 1, 2)
+    bench.close()
+    bench.open()
+    assert bench.values("A") == [1.5, 2.5]
+    assert bench.source.specs["A"].after_ns == status.last_ns
+    assert bench.source.specs["B"].after_ns == 0
+
+
+def test_none_waits_for_long_to_be_safe(bench: Bench) -> None:
+    bench.open()
+    series = bench.source.connect("A")
+    written: dict[Path, list[tuple[int, float]]] = {}
+    for n in range(40):
+        bench.source.put(series, [bench.now + n], [float(n)])
+        bench.turn()
+        for deed in bench.files.deeds:
+            if deed.what == "append":
+                written.setdefault(deed.path, []).append((deed.size, bench.clock.running))
+        bench.files.deeds.clear()
+        for path, marks in written.items():
+            unsafe = [at for size, at in marks if size > bench.files.synced.get(path, 0)]
+            assert all(bench.clock.running - at < 0.5 for at in unsafe)
+    assert written
+
+
+def test_a_name_that_cannot_be_adds_none(bench: Bench) -> None:
+    control = bench.open().control
+    with pytest.raises(UserError, match="'X Y' is not the name of a PV"):
+        control.add([ChannelSpec(pv="C"), ChannelSpec(pv="X Y"), ChannelSpec(pv="")])
+    with pytest.raises(UserError, match="period"):
+        control.add([ChannelSpec(pv="C", method=Method.SCAN, period_s=0.01)])
+    with pytest.raises(UserError, match="by pva"):
+        control.add([ChannelSpec(pv="C", provider=Provider.PVA)])
+    assert [one.spec.pv for one in control.status()] == ["A", "B"]
+
+
+def test_a_protocol_that_is_not_there_any_more(bench: Bench) -> None:
+    bench.open(pvs=(*SPECS, ChannelSpec(pv="C", provider=Provider.PVA)))
+    (status,) = bench.archiver.control.status("C")
+    assert (status.state, status.why) == (
+        ChannelState.REFUSED,
+        "this archiver cannot reach PVs by pva",
+    )
+    bench.archiver.control.remove(["C"])
+    bench.turn()
+
+
+def test_adding_again_changes_the_method(bench: Bench) -> None:
+    control = bench.open().control
+    scan = ChannelSpec(pv="A", method=Method.SCAN, period_s=2)
+    assert control.add([scan, ChannelSpec(pv="C")]) == {"A": False, "C": True}
+    bench.turn()
+    assert bench.source.specs["A"].method is Method.SCAN
+    assert set(bench.source.specs) == {"A", "B", "C"}
+    bench.close()
+    bench.open()
+    assert bench.source.specs["A"].method is Method.SCAN
+    assert "C" in bench.source.specs
+
+
+def test_pause_and_resume(bench: Bench) -> None:
+    control = bench.open().control
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now], [1.0])
+    bench.turn()
+    control.pause(["A"])
+    # What was in the source's buffer is kept, and is the newest when it goes on.
+    last = bench.now + 5
+    bench.source.put(series, [last], [2.0])
+    bench.turn()
+    assert bench.state("A") is ChannelState.PAUSED
+    assert "A" not in bench.source.specs
+    bench.close()
+    control = bench.open().control
+    assert bench.state("A") is ChannelState.PAUSED
+    assert "A" not in bench.source.specs
+    control.resume(["A"])
+    bench.turn()
+    assert bench.source.specs["A"].after_ns == last
+    assert bench.state("A") is ChannelState.SEARCHING
+    for call in (control.pause, control.resume, control.remove, control.follow):
+        with pytest.raises(NoSuchPvError):
+            call(["A", "NONE"])
+
+
+def test_removed_pvs_can_still_be_read(bench: Bench) -> None:
+    control = bench.open().control
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now], [1.0])
+    bench.turn()
+    control.remove(["A"])
+    bench.turn()
+    assert "A" not in bench.source.specs
+    assert [one.spec.pv for one in control.status()] == ["B"]
+    assert bench.values("A") == [1.0]
+    bench.close()
+    bench.open(pvs=())
+    assert bench.values("A") == [1.0]
+    assert bench.archiver.reader.pvs() == ["A", "B"]
+
+
+def test_deleted_data_are_gone(bench: Bench) -> None:
+    control = bench.open().control
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now], [1.0])
+    bench.turn()
+    bench.source.put(series, [bench.now], [2.0])
+    control.remove(["A"], delete_data=True)
+    bench.turn()
+    with pytest.raises(NoSuchPvError):
+        bench.values("A")
+    assert bench.archiver.reader.pvs() == ["B"]
+    control.add([ChannelSpec(pv="A")])
+    bench.turn()
+    assert bench.values("A") == []
+    bench.source.put(series, [bench.now], [3.0])
+    bench.turn()
+    assert bench.values("A") == [3.0]
+
+
+def test_a_type_that_changes(bench: Bench) -> None:
+    bench.open()
+    number = bench.source.connect("A")
+    bench.source.put(number, [bench.now], [1.5])
+    bench.turn()
+    text = bench.source.connect("A", Kind.STRING, "DBR_STRING")
+    bench.source.put_texts(text, [bench.now, bench.now + 5], ["on", "off"])
+    bench.turn()
+    assert bench.values("A") == ["1.5", "on", "off"]
+    (status,) = bench.archiver.control.status("A")
+    assert (status.kind, status.samples) == (Kind.STRING, 3)
+
+
+def test_what_happens_is_written_down(bench: Bench) -> None:
+    bench.open()
+    bench.source.connect("A")
+    bench.source.tell(NoticeKind.METADATA, "A", {"units": "A", "precision": 3})
+    bench.turn()
+    first = bench.now
+    bench.source.tell(NoticeKind.METADATA, "A", {"units": "A", "precision": 3})
+    bench.source.tell(NoticeKind.LOST, "A")
+    bench.source.tell(NoticeKind.DROPPED, "A", {"past": 3})
+    bench.source.tell(NoticeKind.REFUSED, "B", {"why": "no read access"})
+    bench.turn()
+    bench.source.connect("A")
+    bench.source.tell(NoticeKind.METADATA, "A", {"units": "mA"})
+    bench.turn(60)
+    reader = bench.archiver.reader
+    kinds = [(event.pv, event.kind) for event in reader.events(None, 0, 2**62)]
+    assert kinds == [
+        *(("A", "connected"), ("A", "lost"), ("A", "dropped"), ("B", "refused")),
+        *(("A", "connected"), ("A", "metadata")),
+    ]
+    assert reader.metadata("A").units == "mA"
+    assert reader.metadata("A", first).units == "A"
+    (status,) = bench.archiver.control.status("A")
+    assert (status.connections, status.losses, status.drops) == (2, 1, {Drop.PAST: 3})
+    (refused,) = bench.archiver.control.status("B")
+    assert (refused.state, refused.why) == (ChannelState.REFUSED, "no read access")
+
+
+def test_rates_are_of_the_last_minute(bench: Bench) -> None:
+    bench.open()
+    series = bench.source.connect("A")
+    for n in range(1200):
+        if n < 600:
+            bench.source.put(series, [bench.now, bench.now + 1], [1.0, 2.0])
+        bench.turn()
+        if n == 599:
+            (status,) = bench.archiver.control.status("A")
+            assert status.rate_hz == pytest.approx(20, rel=0.1)
+    bench.turn(10)
+    (status,) = bench.archiver.control.status("A")
+    assert status.rate_hz == pytest.approx(0, abs=0.1)
+
+
+def test_the_end(bench: Bench) -> None:
+    control = bench.open(lasting="1h").control
+    begun = bench.now
+    assert control.info().ends_ns == begun + 3600 * SECOND
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now], [1.0])
+    bench.turn(3600)
+    assert bench.source.closed
+    assert bench.state("A") is ChannelState.ENDED
+    assert control.info().read_only
+    for call in (control.pause, control.resume, control.remove):
+        with pytest.raises(ReadOnlyError, match="study is past its end"):
+            call(["A"])
+    with pytest.raises(ReadOnlyError):
+        control.add(SPECS)
+    assert bench.values("A") == [1.0]
+    bench.close()
+    # It does not begin anew with the next start.
+    control = bench.open(lasting="1h").control
+    assert control.info().read_only
+    assert len(bench.sources) == 1
+    control.extend(bench.now + 60 * SECOND)
+    bench.turn()
+    assert len(bench.sources) == 2
+    assert bench.source.specs["A"].after_ns == begun
+    assert bench.state("A") is ChannelState.SEARCHING
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now], [2.0])
+    bench.turn()
+    assert bench.values("A") == [1.0, 2.0]
+    bench.close()
+    # What was extended stays so.
+    assert not bench.open(lasting="1h").control.read_only
+    bench.archiver.control.extend(None)
+    bench.turn(10**6)
+    assert not bench.archiver.control.info().read_only
+    bench.close()
+    assert bench.open(lasting="1h").control.info().ends_ns is None
+
+
+def test_followers_get_what_comes(bench: Bench) -> None:
+    control = bench.open().control
+    series, other = bench.source.connect("A"), bench.source.connect("B")
+    text = bench.source.connect("B", Kind.STRING, "DBR_STRING")
+    follower = control.follow(["A"])
+    both = control.follow(["A", "B"])
+    bench.source.put(series, [bench.now, bench.now + 1], [1.0, 2.0])
+    bench.source.put(other, [bench.now], [3.0])
+    bench.source.put_texts(text, [bench.now + 1], ["x"])
+    bench.turn()
+    found = follower.take(0)
+    assert {pv: table["value"].to_pylist() for pv, table in found.items()} == {"A": [1.0, 2.0]}
+    assert follower.take(0) == {}
+    found = both.take(0)
+    assert found["B"]["value"].to_pylist() == ["3.0", "x"]
+    follower.close()
+    for n in range(60):
+        times = [bench.now + k for k in range(1000)]
+        bench.source.put(series, times, [float(n)] * 1000)
+        bench.turn()
+    table = both.take(0)["A"]
+    lost = int(table.schema.metadata[b"linacre.lost"])
+    assert lost + table.num_rows == 60_000
+    assert table["value"].to_pylist()[-1] == 59.0
+    both.close()
+    assert both.take(10) == {}
+
+
+def test_a_full_disk(bench: Bench) -> None:
+    bench.open(memory=16 * 2**20)
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now], [0.0])
+    bench.turn()
+    bench.files.faults.room = 0
+    bench.source.put(series, [bench.now], [1.0])
+    bench.turn()
+    assert bench.archiver.control.info().disk_full
+    for n in range(2, 102):
+        times = [bench.now + k for k in range(1000)]
+        bench.source.put(series, times, [float(n)] * 1000)
+        bench.turn()
+    bench.files.faults.room = None
+    bench.turn(2)
+    bench.source.put(series, [bench.now], [200.0])
+    bench.turn(2)
+    assert not bench.archiver.control.info().disk_full
+    values = bench.values("A")
+    (status,) = bench.archiver.control.status("A")
+    assert values[:3] == [0.0, 1.0, 2.0]
+    assert values[-1] == 200.0
+    assert status.drops[Drop.DISK] == 100_003 - len(values)
+    kinds = [event.kind for event in bench.archiver.reader.events(None, 0, 2**62)]
+    assert "disk_full" in kinds and "disk_has_room" in kinds
+
+
+def test_a_clock_that_is_set_back_stops_nothing(bench: Bench) -> None:
+    bench.open()
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now], [1.0])
+    bench.turn()
+    time_ns = bench.now
+    bench.clock.seconds -= 7200
+    for n in range(10):
+        bench.source.put(series, [time_ns + n], [2.0])
+        bench.turn()
+    assert bench.values("A") == [1.0, *[2.0] * 10]
+
+
+def test_a_second_archiver_is_refused(bench: Bench) -> None:
+    bench.open()
+    with pytest.raises(LinacreError):
+        Archiver(bench.settings, {Provider.CA: bench.make}, clock=bench.clock)
+
+
+def test_a_lost_registry_is_made_anew_from_the_samples(bench: Bench) -> None:
+    bench.open()
+    bench.archiver.control.add([ChannelSpec(pv="C")])
+    bench.turn()
+    series = bench.source.connect("C", Kind.INT32, "DBR_LONG")
+    bench.source.put(series, [bench.now], [7])
+    bench.turn()
+    bench.close()
+    (bench.folder / "archiver.sqlite").write_bytes(b"nonsense" * 1000)
+    bench.open()
+    assert bench.values("C") == [7]
+    assert bench.source.specs["C"].after_ns == series_time(bench, "C")
+    again = bench.source.connect("C", Kind.INT32, "DBR_LONG")
+    assert again == series
+    assert bench.source.connect("A").id != series.id
+    (event,) = [e for e in bench.archiver.reader.events(None, 0, 2**62) if e.kind == "registry"]
+    assert "damaged" in str(event.detail["what"])
+
+
+def series_time(bench: Bench, pv: str) -> int:
+    return bench.archiver.reader.samples(pv, 0, 2**62)["time"].to_pylist()[-1]
+
+
+def test_a_folder_is_read_beside_its_archiver(bench: Bench) -> None:
+    bench.open()
+    series = bench.source.connect("A")
+    reader = None
+    for n in range(5):
+        bench.source.put(series, [bench.now], [float(n)])
+        bench.turn()
+        reader = reader or Store.open_reader(bench.folder)
+        values = reader.samples("A", 0, 2**62)["value"].to_pylist()
+        assert values == [float(k) for k in range(n + 1)]
+    assert reader.pvs() == ["A", "B"]
+    bench.close()
+    assert len(Store.open_reader(bench.folder).samples("A", 0, 2**62)) == 5
+
+
+@pytest.mark.parametrize("broken", ["turn", "store"])
+def test_a_thread_that_fails_is_told(bench: Bench, broken: str, wait: Callable) -> None:
+    archiver = bench.open()
+    told: list[tuple[str, BaseException]] = []
+    if broken == "turn":
+        bench.source.fails = RuntimeError("no more")
+    else:
+        archiver.store.append = lambda *a: 1 / 0
+        bench.source.put(bench.source.connect("A"), [bench.now], [1.0])
+    archiver.start(lambda name, error: told.append((name, error)))
+    wait(lambda: told)
+    assert told[0][0] == "recorder"
+    bench.source.fails = None
+
+
+@pytest.fixture
+def wait() -> Callable:
+    import time
+
+    def until(look: Callable[[], object], limit_s: float = 10) -> None:
+        end = time.monotonic() + limit_s
+        while not look():
+            assert time.monotonic() < end, "not in time"
+            time.sleep(0.01)
+
+    return until
