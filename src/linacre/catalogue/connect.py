@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -123,7 +124,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # Transactions are begun by us: sqlite3's own way begins them too late to wait for a writer.
     connection.isolation_level = None
     cursor = connection.cursor()
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+    try:
+        mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
+    except UnicodeDecodeError as error:
+        # SQLite's own message quotes the damaged schema, which then is no text.
+        raise sqlite3.DatabaseError("database disk image is malformed") from error
+    if mode != "wal":
         cursor.execute("PRAGMA journal_mode = WAL")
     # FULL syncs the journal at each commit: a step that is journalled stays so in a power cut.
     cursor.execute("PRAGMA synchronous = FULL")
