@@ -17,7 +17,7 @@ from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.process.addresses import loopback_address
 from linacre.facility import models
 from linacre.facility.addresses import mac_address
-from linacre.facility.models import service_values, values
+from linacre.facility.models import archiver_values, service_values, values
 from linacre.facility.models.facility import Interface
 from linacre.facility.models.services import LaidFile
 from linacre.facility.models.settings import Environment
@@ -44,6 +44,9 @@ TYPES: list[tuple[Any, str]] = [
     (service_values.LaidPath, "full path"),
     (service_values.Mode, "octal digits"),
     (service_values.Content, "text"),
+    (archiver_values.PvText, "PV, or pattern"),
+    (archiver_values.Until, "time with its zone, or `none`"),
+    (archiver_values.Age, "length of time"),
     (LaidFile, "path of a file here, or [file](#file)"),
     (models.Source, "folder, or [git source](#git-source)"),
     (models.Engine, "`auto`, `incus` or `process`, or [engine settings](#engine)"),
@@ -74,6 +77,12 @@ SECTIONS: list[tuple[str, type[BaseModel], str]] = [
     ("binary", models.BinaryIoc, "Keys of an IOC of kind `binary`."),
     ("Service", models.Service, "An entry of `services`: see [services](../how-to/services.md)."),
     ("File", models.FileSettings, "An entry of a service's `files`."),
+    (
+        "Archiver",
+        models.Archiver,
+        "An entry of `archivers`: see [archivers](../how-to/archivers.md).",
+    ),
+    ("Retention", models.RetentionSettings, "What stands under `retention` of an archiver."),
     ("Git source", models.GitSource, "`source` as a git repository."),
     ("Limits", models.LimitSettings, "What stands under `limits`."),
     ("Log", models.LogSettings, "What stands under `log`."),
@@ -151,6 +160,10 @@ iocs:
 (an RFC 1123 label; for a network at most 58, its desk is called `desk-NAME`) |
 | size | a whole number and `B`, `KiB`, `MiB`, `GiB` or `TiB`: `256MiB` |
 | time | a number of seconds, or a number and `ms`, `s`, `min` or `h`: `15`, `15s`, `2min` |
+| length of time | a number and `min`, `h`, `d` or `w`: `12h`, `90d` |
+| time with its zone | ISO 8601 with an offset or `Z`: `2026-12-24T08:00:00Z` |
+| PV, or pattern | a name, with `*`, `?` and `[]` for several; before it `ca://` or `pva://`, \
+behind it `scan 10` (each 10 s) where that is meant |
 | subnet | an IPv4 network with its prefix length, /8 to /29: `10.61.2.0/24` |
 | interface | as `ip link` shows it, at most 15 characters: `eth1`; or `none` |
 | text | one line; a number (`1.10`) or `true` is taken as it is written |

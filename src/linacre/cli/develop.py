@@ -40,7 +40,7 @@ def _checks(root: Path) -> dict[str, list[str]]:
         "format": [str(bin_folder / "ruff"), "format", "--check", "."],
         "types": [str(bin_folder / "pyright"), "--pythonpath", sys.executable],
         "layers": [str(bin_folder / "lint-imports"), "--no-cache"],
-        "unit": [*pytest, "tests/unit"],
+        "unit": [*pytest, "-n", "2", "--durations=5", "tests/unit"],
         "system": [*pytest, "-v", "--timeout=600", *_WORKERS, "tests/system"],
     }
 
@@ -77,7 +77,9 @@ def test(
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="footprint, bring-up, swap, find or create.")],
+    name: Annotated[
+        str, typer.Argument(help="footprint, bring-up, swap, find, create, archive or archiver.")
+    ],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None,
 ) -> None:
     """Run a benchmark and print JSON with its conditions: `linacre bench footprint -n 20`."""

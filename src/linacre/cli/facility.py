@@ -99,7 +99,8 @@ async def _up(session: Session, options: UpOptions, talk: Talk) -> bool:
 def _counted(session: Session, *, left_out: Collection[str]) -> str:
     iocs = len(session.declaration.facility.iocs)
     services = len(session.declaration.facility.services) - len(left_out)
-    counts = ((iocs, "IOC"), (services, "service"))
+    archivers = len(session.declaration.facility.archivers)
+    counts = ((iocs, "IOC"), (services, "service"), (archivers, "archiver"))
     said = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n or word == "IOC"]
     return ", ".join(said)
 
@@ -247,15 +248,19 @@ def _show_status(found: FacilityStatus) -> None:
     ]
     green = sum(each.green for each in found.iocs)
     typer.echo(f"{found.facility}: {found.standing}, {found.engine} engine, {green} of ", nl=False)
-    services = (
-        f" and {sum(each.green for each in found.services)} of {len(found.services)} services"
+    others = {"services": found.services, "archivers": found.archivers}
+    also = "".join(
+        f" and {sum(each.green for each in those)} of {len(those)} {what}"
+        for what, those in others.items()
+        if those
     )
-    also = services if found.services else ""
     typer.echo(f"{len(found.iocs)} IOCs{also} as they should be")
-    if rows or not found.services:
+    if rows or not also:
         print_table(columns, rows)
     if found.services:
         _show_services(found)
+    if found.archivers:
+        _show_archivers(found)
     for each in found.iocs:
         if each.twin is not None:
             typer.echo(f"{each.name}: {each.live} is live, {each.twin} is its twin")
@@ -286,6 +291,31 @@ def _show_services(found: FacilityStatus) -> None:
         for each in found.services
     ]
     print_table([*columns, "PORTS", "FILES"], rows)
+
+
+def _show_archivers(found: FacilityStatus) -> None:
+    from rich.text import Text
+
+    from linacre.cli.render import duration, print_table
+
+    columns = ["ARCHIVER", "HOST", "ADDRESS", "MACHINE", "PROCSERV", "ARCHIVER", "UPTIME"]
+    rows = [
+        [
+            Text(each.name, style="green" if each.green else "bold red"),
+            each.host,
+            each.url.removeprefix("http://").rstrip("/"),
+            each.machine,
+            each.procserv,
+            each.archiver
+            if each.cable in (None, each.network)
+            else f"{each.archiver}, {each.cable}",
+            "-" if each.uptime_s is None else duration(each.uptime_s),
+            "-" if each.until is None else f"{'ended ' if each.has_ended else ''}{each.until}",
+            each.files,
+        ]
+        for each in found.archivers
+    ]
+    print_table([*columns, "END", "FILES"], rows)
 
 
 def schema() -> None:

@@ -12,6 +12,7 @@ import typer
 from linacre import __version__
 from linacre.base.errors import LinacreError
 from linacre.cli import (
+    archiver,
     boot,
     bundle,
     catalogue,
@@ -51,6 +52,7 @@ importing.add_to(ioc.app)
 catalogue.add_to(app, ioc.app)
 app.add_typer(ioc.app, name="ioc")
 app.add_typer(service.app, name="service")
+app.add_typer(archiver.app, name="archiver")
 app.add_typer(task.app, name="task")
 develop.add_to(app)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, run, say, session_of
+from linacre.cli import programs
+from linacre.cli.context import FileOption, JsonOption, run, session_of
 
 if TYPE_CHECKING:
     from linacre.facility.service_status import ServiceStatus
@@ -75,86 +76,4 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
         typer.echo(f"{key:<12} {_shown(value)}")
 
 
-def _act(verb: str, name: str, file: FileOption) -> None:
-    from linacre.facility.iocs import Verb
-    from linacre.facility.services import act_on_service
-
-    async def work() -> bool:
-        return await act_on_service(await session_of(file), Verb(verb), name)
-
-    done = {"start": "started", "stop": "stopped", "restart": "restarted"}[verb]
-    say(f"{name}: {done if run(work()) else f'was {done} already'}")
-
-
-@app.command()
-def start(name: NameArgument, file: FileOption = None) -> None:
-    """Start a service's machine, and wait until the service serves."""
-    _act("start", name, file)
-
-
-@app.command()
-def stop(name: NameArgument, file: FileOption = None) -> None:
-    """Stop a service and its machine; `up` starts it again."""
-    _act("stop", name, file)
-
-
-@app.command()
-def restart(name: NameArgument, file: FileOption = None) -> None:
-    """Restart a service and its procServ; its machine goes on."""
-    _act("restart", name, file)
-
-
-@app.command()
-def console(name: NameArgument, file: FileOption = None) -> None:
-    """Join the command's terminal, also when the machine's network is broken; Ctrl-] leaves."""
-    from linacre.cli.terminal import join, terminal_size
-    from linacre.facility.services import running_machine
-
-    async def work() -> int:
-        session = await session_of(file)
-        async with session.engine_up() as engine:
-            await running_machine(session, name)
-            if terminal_size() is not None:
-                say(f"the console of {name}; Ctrl-] leaves")
-            return await join(await engine.console(name), detach=True)
-
-    raise typer.Exit(run(work()))
-
-
-@app.command()
-def shell(name: NameArgument, file: FileOption = None) -> None:
-    """Open a shell in a service's machine, also when SSH or its network is broken."""
-    from linacre.cli.desk import run_in
-    from linacre.facility.services import running_machine
-
-    async def work() -> int:
-        session = await session_of(file)
-        async with session.engine_up() as engine:
-            await running_machine(session, name)
-            return await run_in(engine, name, ["/bin/bash", "-l"])
-
-    raise typer.Exit(run(work()))
-
-
-@app.command()
-def log(
-    name: NameArgument,
-    file: FileOption = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines.")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes.")] = False,
-) -> None:
-    """Print the end of a service's log: what its command printed."""
-    from linacre.cli.desk import run_in
-    from linacre.epics.launch import LOG_NAME
-    from linacre.facility.services import declared_service, running_machine
-
-    async def work() -> int:
-        session = await session_of(file)
-        async with session.engine_up() as engine:
-            await running_machine(session, name)
-            layout = engine.layout(name, declared_service(session, name).address)
-            following = ["-F"] if follow else []
-            argv = ["tail", "-n", str(lines), *following, str(layout.log / LOG_NAME)]
-            return await run_in(engine, name, argv)
-
-    raise typer.Exit(run(work()))
+programs.add_to(app, "service")

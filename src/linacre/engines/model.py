@@ -40,12 +40,19 @@ class MachineKind(StrEnum):
     IOC = "ioc"
     SERVICE = "service"
     """Any other program, with its own packages."""
+    ARCHIVER = "archiver"
+    """Keeps the history of PVs: a program of Linacre's own."""
     DESK = "desk"
 
     @property
     def runs_program(self) -> bool:
         """Whether a program of the facility runs in it, under procServ, with data that it keeps."""
         return self is not MachineKind.DESK
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it is the one machine of what it runs, under the same name: it has no twin."""
+        return self in (MachineKind.SERVICE, MachineKind.ARCHIVER)
 
 
 class MachineState(StrEnum):
@@ -70,6 +77,8 @@ class Part(StrEnum):
     """The own files of an IOC or a service: a change asks for a restart of it."""
     ACCESS = "access"
     """Log-in and the machine's own settings: a change is laid and restarts nothing."""
+    LIVE = "live"
+    """What a program that runs is told of: a change is laid, and it goes on."""
     SCRIPTS = "scripts"
     """Linacre's start scripts: newer ones of a newer Linacre wait for the next real change."""
 
@@ -169,6 +178,8 @@ class MachineSpec:
     limits: Limits = field(default_factory=Limits)
     mounts: tuple[Mount, ...] = ()
     devices: tuple[Device, ...] = ()
+    volume_bytes: int | None = None
+    """How large its persistent folder may become; None is no ceiling."""
     host: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Kept by the engine with the machine; values survive a host."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +11,16 @@ from typing import Protocol, cast
 
 from linacre.base.clock import Clock
 from linacre.base.errors import LinacreError
-from linacre.engines.base import Engine, Machine, MachineSpec
-from linacre.facility.labels import IMAGE, PROGRAM_DIGEST, RUNNING_DIGEST
+from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, Part
+from linacre.facility import archiver_http
+from linacre.facility.labels import (
+    IMAGE,
+    LIVE_DIGEST,
+    PROGRAM_DIGEST,
+    RUNNING_DIGEST,
+    TOLD_DIGEST,
+    kept_key,
+)
 from linacre.facility.plan import Action, Plan, Step, network_record
 from linacre.facility.ports import ports_of
 from linacre.facility.reports import wait_until_booted
@@ -142,11 +151,19 @@ class _Runner:
                     folder = await self._work.build_image(step.target)
                     await engine.ensure_image(step.target, folder)
             case Action.REMOVE:
-                await engine.delete(step.target)
+                await self._remove(step.target)
             case Action.RECORD:
                 await engine.set_record(self._work.record)
             case _:
                 await self._do_with_machine(step, self._work.declared.machine(step.target))
+
+    async def _remove(self, name: str) -> None:
+        """Remove a machine, and what it kept too unless that is an archive."""
+        kept = self._work.found[name].kind is MachineKind.ARCHIVER
+        await self._work.engine.delete(name, keep_persistent=kept)
+        if kept:
+            at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._work.clock.now()))
+            await self._work.engine.set_record({kept_key(name): at})
 
     async def _do_with_machine(self, step: Step, spec: MachineSpec) -> None:
         engine = self._work.engine
@@ -154,6 +171,8 @@ class _Runner:
             case Action.CREATE:
                 copied = self._work.copies.get(spec.name)
                 await engine.create(_marked_as_running(spec), persistent_from=copied)
+                if spec.kind is MachineKind.ARCHIVER:
+                    await engine.set_record({kept_key(spec.name): None})
             case Action.REBUILD:
                 await engine.rebuild(_marked_as_running(spec))
             case Action.STOP:
@@ -165,8 +184,7 @@ class _Runner:
             case Action.START:
                 if not self._is_marked(spec):
                     # Written while nothing runs: a crash in between leaves a truth.
-                    running = {RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST]}
-                    await engine.set_labels(spec.name, running)
+                    await engine.set_labels(spec.name, _running_labels(spec))
                 await engine.start(spec.name)
             case Action.RESTART:
                 await engine.restart_program(spec.name)
@@ -174,6 +192,10 @@ class _Runner:
                 cable = (await engine.wiring.cables())[spec.name]
                 await engine.wiring.record_moves({spec.name: cable.recorded}, notes={})
                 await engine.wiring.finish_moves()
+            case Action.TELL:
+                told = next(f.data for f in spec.payload.files if f.part is Part.LIVE)
+                await archiver_http.tell(engine, spec.name, (told or b"").decode())
+                await engine.set_labels(spec.name, {TOLD_DIGEST: spec.labels[LIVE_DIGEST]})
             case Action.CHECK:
                 pass
             case _:
@@ -185,7 +207,8 @@ class _Runner:
         if not made.isdisjoint(self._tasks):
             return True
         found = self._work.found.get(spec.name)
-        return found is not None and found.labels.get(RUNNING_DIGEST) == spec.labels[PROGRAM_DIGEST]
+        there: Mapping[str, str] = {} if found is None else found.labels
+        return all(there.get(key) == value for key, value in _running_labels(spec).items())
 
     async def _confirm(self, step: Step) -> None:
         """Wait until an IOC or a service that was started serves; others may start meanwhile."""
@@ -201,12 +224,20 @@ class _Runner:
             clock=self._work.clock,
             limit_s=self._work.boot_limit_s,
             ports=ports_of(spec.labels),
+            kind=spec.kind,
         )
         if step.action is Action.RESTART:
-            digest = spec.labels[PROGRAM_DIGEST]
-            await self._work.engine.set_labels(spec.name, {RUNNING_DIGEST: digest})
+            await self._work.engine.set_labels(spec.name, _running_labels(spec))
 
 
 def _marked_as_running(spec: MachineSpec) -> MachineSpec:
     """Return the spec of a new machine, which will first start with the files it is made with."""
-    return replace(spec, labels={**spec.labels, RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST]})
+    return replace(spec, labels={**spec.labels, **_running_labels(spec)})
+
+
+def _running_labels(spec: MachineSpec) -> dict[str, str]:
+    """Return the labels that tell what a program runs with that starts now."""
+    running = {RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST]}
+    if LIVE_DIGEST in spec.labels:
+        running[TOLD_DIGEST] = spec.labels[LIVE_DIGEST]
+    return running

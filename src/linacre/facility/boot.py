@@ -13,7 +13,7 @@ from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import BusyError, LinacreError
 from linacre.base.paths import StatePaths
 from linacre.base.tasks import TaskState
-from linacre.engines.base import Engine, Machine, MachineKind, MachineState
+from linacre.engines.base import Engine, Machine, MachineState
 from linacre.facility.apply import Work, apply
 from linacre.facility.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.lock import FacilityLock
@@ -86,8 +86,8 @@ class _Look:
     @property
     def down(self) -> list[str]:
         """The IOCs and services that do not serve."""
-        services = [m.name for m in self.machines.values() if m.kind is MachineKind.SERVICE]
-        silent = [name for name in services if not self._serves(name)]
+        alone = [m.name for m in self.machines.values() if m.kind.stands_alone]
+        silent = [name for name in alone if not self._serves(name)]
         return [ioc for ioc, serves in self.iocs.items() if not serves] + silent
 
     def _serves(self, name: str) -> bool:
@@ -272,7 +272,7 @@ async def _is_silent(engine: Engine, machine: Machine, clock: Clock) -> bool:
 def _declared(found: _Look) -> Declared:
     """Return what is to be: the machines that there are, as they are."""
     names = {ioc for each in found.machines.values() if (ioc := ioc_of(each)) is not None}
-    live = {m.name: m.name for m in found.machines.values() if m.kind is MachineKind.SERVICE}
+    live = {m.name: m.name for m in found.machines.values() if m.kind.stands_alone}
     live |= {ioc: p.live for ioc, p in pairs(names, found.machines, found.record).items()}
     after = {
         name: [live[first] for first in each.labels.get(AFTER, "").split() if first in live]

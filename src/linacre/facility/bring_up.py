@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import getpass
 import time
+from dataclasses import replace
 
 import linacre
 from linacre.facility.apply import Work, apply
+from linacre.facility.archived import patterns_of, said_pvs
 from linacre.facility.history.recording import Recorder
 from linacre.facility.history.states import Draft, declared_draft
 from linacre.facility.image import have_image
 from linacre.facility.load import Declaration
 from linacre.facility.lock import FacilityLock
-from linacre.facility.plan import Action, Plan
+from linacre.facility.plan import Action, Plan, narrowed
 from linacre.facility.prospect import Prospect, UpOptions, declaration_digest, look_ahead
 from linacre.facility.session import Session
 from linacre.facility.state import Standing
@@ -68,7 +70,28 @@ async def bring_up(
             return None
         session.take_note(Standing.UP)
         await _carry_out(session, options, prospect, talk, verb=verb, note=note)
+        if _brings_iocs(prospect):
+            await _tell_archivers(session, talk)
     return prospect
+
+
+def _brings_iocs(prospect: Prospect) -> bool:
+    """Tell whether IOCs were started, which may serve PVs that nothing knew of before."""
+    iocs = {name for pair in prospect.pairs.values() for name in pair.names}
+    return any(step.target in iocs for step in prospect.plan.steps)
+
+
+async def _tell_archivers(session: Session, talk: Talk) -> None:
+    """Tell archivers of PVs that their patterns mean only now, of IOCs that have just come up."""
+    archivers, folder = session.declaration.facility.archivers, session.declaration.folder
+    wide = {name for name, each in archivers.items() if patterns_of(said_pvs(each, folder))}
+    if not wide:
+        return
+    prospect = await look_ahead(session, UpOptions(only=frozenset(wide)))
+    plan = narrowed(prospect.plan, wide)
+    if any(step.action is Action.TELL for step in plan.steps) and not plan.restarts:
+        found = replace(prospect, plan=plan)
+        await _carry_out(session, UpOptions(only=frozenset()), found, talk, verb="archiver tell")
 
 
 def _question(plan: Plan) -> str:
@@ -76,7 +99,13 @@ def _question(plan: Plan) -> str:
 
 
 async def _carry_out(
-    session: Session, options: UpOptions, prospect: Prospect, talk: Talk, *, verb: str, note: str
+    session: Session,
+    options: UpOptions,
+    prospect: Prospect,
+    talk: Talk,
+    *,
+    verb: str,
+    note: str = "",
 ) -> None:
     work = Work(
         engine=session.engine,

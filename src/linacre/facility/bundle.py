@@ -10,7 +10,7 @@ from pathlib import Path
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.processes import run_tool
 from linacre.facility import models, sources
-from linacre.facility.image import facility_images, have_image
+from linacre.facility.image import have_image, possible_images
 from linacre.facility.models import GitSource
 from linacre.facility.session import Session
 from linacre.images.bundle import Manifest, PartFiles, image_part, source_part, write_bundle
@@ -41,13 +41,16 @@ async def make_bundle(
 
 
 async def _images(session: Session, *, report: Callable[[str], None]) -> list[PartFiles]:
-    """Return the images of the facility's machines; none for processes."""
+    """Return the images of the facility's machines, and archivers'; none for processes.
+
+    An archiver is made on demand, which may be where no archive of packages is reached.
+    """
     settings = session.declaration.facility.engine
     if isinstance(settings, models.ProcessEngine):
         return []
     found: list[PartFiles] = []
     try:
-        for recipe in facility_images(session.declaration):
+        for recipe in possible_images(session.declaration):
             folder = await have_image(session, recipe.digest(), report=report)
             files = [(path.name, path) for path in sorted(folder.iterdir())]
             found.append(PartFiles(image_part(folder.name), f"image {folder.name}", files))

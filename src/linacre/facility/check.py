@@ -9,7 +9,7 @@ from pathlib import Path
 from linacre.facility.check_addresses import check_addresses
 from linacre.facility.check_files import check_files
 from linacre.facility.document import Problem
-from linacre.facility.models import Facility, Ioc, IocDefaults, Service, desk_name
+from linacre.facility.models import Archiver, Facility, Ioc, IocDefaults, Service, desk_name
 from linacre.facility.models.telling import nearest, one_of
 from linacre.facility.order import cycles
 from linacre.facility.roles import other_name, twins_network
@@ -37,11 +37,12 @@ class Names:
     networks: list[str]
     iocs: list[str]
     services: list[str]
+    archivers: list[str]
 
     @property
     def programs(self) -> list[str]:
         """The names of what may be waited for."""
-        return [*self.iocs, *self.services]
+        return [*self.iocs, *self.services, *self.archivers]
 
 
 def _references(facility: Facility, names: Names) -> Iterator[Problem]:
@@ -50,6 +51,8 @@ def _references(facility: Facility, names: Names) -> Iterator[Problem]:
         yield from _of_machine(("iocs", name), ioc, facility, names, default=default)
     for name, service in facility.services.items():
         yield from _of_machine(("services", name), service, facility, names, default=None)
+    for name, archiver in facility.archivers.items():
+        yield from _of_machine(("archivers", name), archiver, facility, names, default=None)
     base = ("defaults", "ioc")
     if default.network is not None and default.network not in names.networks:
         yield _unknown((*base, "network"), default.network, "network", names.networks)
@@ -59,7 +62,7 @@ def _references(facility: Facility, names: Names) -> Iterator[Problem]:
 
 def _of_machine(
     own: tuple[str, str],
-    each: Ioc | Service,
+    each: Ioc | Service | Archiver,
     facility: Facility,
     names: Names,
     *,
@@ -77,10 +80,12 @@ def _of_machine(
     for place, earlier in enumerate(each.after):
         if earlier not in names.programs:
             what = "IOC or service" if names.services else "IOC"
+            if names.archivers:
+                what = "IOC, service or archiver"
             yield _unknown((*own, "after", place), earlier, what, names.programs)
 
 
-def _network_advice(each: Ioc | Service, facility: Facility, names: Names) -> str:
+def _network_advice(each: Ioc | Service | Archiver, facility: Facility, names: Names) -> str:
     fitting = [n for n, net in facility.networks.items() if each.address in net.subnet]
     if fitting:
         return f"write network: {fitting[0]} ({each.address} is in its subnet)"
@@ -96,7 +101,11 @@ def _unknown(path: tuple[str | int, ...], given: str, what: str, known: list[str
 
 
 def _machine_names(facility: Facility) -> Iterator[Problem]:
-    sections = {"iocs": ("IOC", facility.iocs), "services": ("service", facility.services)}
+    sections = {
+        "iocs": ("IOC", facility.iocs),
+        "services": ("service", facility.services),
+        "archivers": ("archiver", facility.archivers),
+    }
     for section, (what, names) in sections.items():
         for network in facility.networks:
             if (desk := desk_name(network)) in names:
@@ -109,6 +118,10 @@ def _machine_names(facility: Facility) -> Iterator[Problem]:
     for name in facility.services.keys() & facility.iocs.keys():
         message = "this is also the name of an IOC; give the service another name"
         yield Problem(("services", name), message)
+    for what, others in (("an IOC", facility.iocs), ("a service", facility.services)):
+        for name in facility.archivers.keys() & others.keys():
+            message = f"this is also the name of {what}; give the archiver another name"
+            yield Problem(("archivers", name), message)
     for network in facility.networks:
         if (sandbox := twins_network(network)) in facility.networks:
             yield Problem(
@@ -123,4 +136,5 @@ def _cycles(facility: Facility) -> Iterator[Problem]:
         shown = " -> ".join(ring)
         message = f"{shown} is a cycle, so none of them can start first; remove one"
         section = "iocs" if ring[0] in facility.iocs else "services"
+        section = "archivers" if ring[0] in facility.archivers else section
         yield Problem((section, ring[0], "after"), message)

@@ -9,6 +9,7 @@ from linacre.base.errors import UserError
 from linacre.engines.process.addresses import check_distinct
 from linacre.facility.document import Problem
 from linacre.facility.models import (
+    Archiver,
     Facility,
     Ioc,
     Network,
@@ -127,19 +128,23 @@ def _addresses(facility: Facility) -> Iterator[Problem]:
         owners.setdefault(each.address, name)
 
 
-def _machines(facility: Facility) -> Iterator[tuple[str, str, Ioc | Service]]:
+def _machines(facility: Facility) -> Iterator[tuple[str, str, Ioc | Service | Archiver]]:
     yield from (("iocs", name, ioc) for name, ioc in facility.iocs.items())
     yield from (("services", name, service) for name, service in facility.services.items())
+    yield from (("archivers", name, archiver) for name, archiver in facility.archivers.items())
 
 
 def _loopback(facility: Facility) -> Iterator[Problem]:
     if not isinstance(facility.engine, ProcessEngine):
         return
     earlier: dict[str, IPv4Address] = {}
-    for name, ioc in facility.iocs.items():
+    for section, name, each in _machines(facility):
+        # Two of one address are told of already.
+        if section == "services" or each.address in earlier.values():
+            continue
         try:
-            check_distinct(name, ioc.address, earlier)
+            check_distinct(name, each.address, earlier)
         except UserError as error:
-            yield Problem(("iocs", name, "address"), str(error))
+            yield Problem((section, name, "address"), str(error))
         else:
-            earlier[name] = ioc.address
+            earlier[name] = each.address

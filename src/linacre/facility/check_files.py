@@ -14,6 +14,7 @@ from linacre.facility.models import (
     Ioc,
     PythonIoc,
 )
+from linacre.facility.models.archiver_values import read_pvs
 from linacre.facility.models.telling import one_of
 
 
@@ -21,6 +22,7 @@ def check_files(facility: Facility, folder: Path) -> Iterator[Problem]:
     """Yield what is not there, or not as it must be; paths in the file are relative to `folder`."""
     yield from _sources(facility, folder)
     yield from _services(facility, folder)
+    yield from _archivers(facility, folder)
     yield from _access_files(facility, folder)
     yield from _engine_files(facility, folder)
 
@@ -63,6 +65,21 @@ def _services(facility: Facility, folder: Path) -> Iterator[Problem]:
                 message = f"{file.source} {what} (looked for {folder / file.source})"
                 where = ("services", name, "files", str(path))
                 yield Problem(where, f"{message}; make it, or correct the path")
+
+
+def _archivers(facility: Facility, folder: Path) -> Iterator[Problem]:
+    for name, archiver in facility.archivers.items():
+        path = ("archivers", name, "pvs_file")
+        given = archiver.pvs_file
+        if given is not None and not (folder / given).is_file():
+            what = "is no plain file" if (folder / given).exists() else "is not there"
+            message = f"{given} {what} (looked for {folder / given})"
+            yield Problem(path, f"{message}; make it, or correct the path")
+        elif given is not None:
+            try:
+                read_pvs((folder / given).read_text())
+            except ValueError as error:
+                yield Problem(path, f"{given}: {error}")
 
 
 def _has_program(script: Path) -> bool:

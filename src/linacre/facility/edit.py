@@ -1,4 +1,4 @@
-"""Changing the IOCs of a facility file as a text: every byte that is not meant stays."""
+"""Changing IOCs or archivers of a facility file as a text: every byte that is not meant stays."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from linacre.facility.edited_data import (
     IOCS,
     WITH_AFTER,
     Data,
-    iocs_of,
+    items_of,
     renamed,
+    with_entries,
     with_entry,
     with_value,
     without_entry,
 )
+from linacre.facility.edited_lists import flow_list, with_items, without_items
 from linacre.facility.entries import key_of, line_starts, named
 from linacre.facility.pieces import Kind, Piece, pieces
 from linacre.facility.yaml_text import (
@@ -34,7 +36,7 @@ from linacre.facility.yaml_text import (
 
 _STEP = 2
 _IN_BRACES = (
-    "{} is written in braces; write it as a block, each IOC below iocs: on lines of its own, and "
+    "{} is written in braces; write it as a block, each {} below {}: on lines of its own, and "
     "then try again"
 )
 
@@ -43,38 +45,46 @@ _IN_BRACES = (
 class FacilityText:
     """The text of a facility file without faults; each change returns another one.
 
-    An entry is the text of one IOC: its `NAME:` from column 0, its settings below, the comments
-    between and behind them, and line feeds. What stands above it belongs to no entry, so a
-    comment there stays when the entry goes. Raises `UserError` where the text is written in a
-    way that cannot be changed without touching more.
+    An entry is the text of one IOC, or archiver: its `NAME:` from column 0, its settings below,
+    the comments between and behind them, and line feeds. What stands above it belongs to no
+    entry, so a comment there stays when the entry goes. Raises `UserError` where the text is
+    written in a way that cannot be changed without touching more.
     """
 
     text: str
     file: Path = Path("facility.yaml")
     """Named in errors."""
+    section: str = IOCS
+    """What the changes are of: `iocs`, or `archivers`."""
 
-    def ioc_entry(self, name: str) -> str:
-        """Return the entry of an IOC."""
+    def of(self, section: str) -> FacilityText:
+        """Return the text in order to change another section of it."""
+        return replace(self, section=section)
+
+    def entry_of(self, name: str) -> str:
+        """Return an entry."""
         start, end = self._span(self._item(name))
         found = self.text[start:end].replace("\r\n", "\n")
         whole = found if found.endswith("\n") else found + "\n"
         return moved(whole, -column_of(whole))
 
-    def add_ioc(self, name: str, entry: str) -> FacilityText:
+    def add(self, name: str, entry: str) -> FacilityText:
         """Add an entry behind the last one, under a name that may differ from its own."""
         if name in self._names():
-            raise self._error(self._item(name)[0], f"there is an IOC {name} already")
+            raise self._error(self._item(name)[0], f"there is an {self._what} {name} already")
         entry = named(entry, name)
-        iocs = self._iocs()
-        if iocs is None:
+        found = self._section()
+        if found is None:
             changed = self._with_section(entry)
-        elif not iocs[1].items:
-            changed = self._into_empty(*iocs, entry)
+        elif not found[1].items:
+            changed = self._into_empty(*found, entry)
         else:
-            changed = self._behind_last(iocs[1], entry)
-        return self._checked(changed, lambda data, after: with_entry(data, after, name))
+            changed = self._behind_last(found[1], entry)
+        return self._checked(
+            changed, lambda data, after: with_entry(data, after, self.section, name)
+        )
 
-    def remove_ioc(self, name: str) -> FacilityText:
+    def remove(self, name: str) -> FacilityText:
         """Remove an entry, and one empty line above it."""
         item = self._item(name)
         self._refuse_anchors(name, item)
@@ -88,7 +98,7 @@ class FacilityText:
         changed = self.text[:start] + self.text[end:]
         if end == len(self.text) and not self.text.endswith("\n"):
             changed = changed.removesuffix("\n").removesuffix("\r")
-        return self._checked(changed, lambda data, _: without_entry(data, name))
+        return self._checked(changed, lambda data, _: without_entry(data, self.section, name))
 
     def rename_ioc(self, old: str, new: str) -> FacilityText:
         """Give an IOC another name, also wherever something starts after it."""
@@ -110,7 +120,14 @@ class FacilityText:
         if not self.text[start:end].endswith("\n"):
             new = new.rstrip("\r\n")
         changed = self.text[:start] + new + self.text[end:]
-        return self._checked(changed, lambda data, after: with_entry(data, after, name))
+        return self._checked(
+            changed, lambda data, after: with_entry(data, after, self.section, name)
+        )
+
+    def _with_new(self, changed: str, name: str) -> FacilityText:
+        return self._checked(
+            changed, lambda data, after: with_entry(data, after, self.section, name)
+        )
 
     def value_of(self, name: str, *keys: str) -> str | None:
         """Return a text of an IOC's own entry at a path of keys; None where there is none."""
@@ -127,9 +144,42 @@ class FacilityText:
             changed = spliced(self.text, [(found.start, found.end, new)])
         else:
             (key,) = keys
-            changed = self._with_key(name, key, value)
+            changed = self._with_key(name, key, like(value, None))
         return self._checked(
-            changed, lambda data, after: with_value(data, after, (name, *keys), value)
+            changed, lambda data, after: with_value(data, after, (self.section, name, *keys), value)
+        )
+
+    def add_items(self, name: str, key: str, values: Sequence[str]) -> FacilityText:
+        """Put texts behind the last one of a list in an entry, which gets one where it has none."""
+        found = self._at(name, [key])
+        if found is None:
+            changed = self._with_key(name, key, flow_list(values))
+        else:
+            changed = with_items(self.text, found, values)
+        return self._with_list(changed, name, key, change=lambda there: [*there, *values])
+
+    def remove_items(self, name: str, key: str, values: Sequence[str]) -> FacilityText:
+        """Take texts out of a list in an entry, which must keep one."""
+        found = self._at(name, [key])
+        changed = None if found is None else without_items(self.text, found, values)
+        return self._with_list(
+            changed, name, key, change=lambda there: [v for v in there if v not in values]
+        )
+
+    def _with_list(
+        self,
+        changed: str | None,
+        name: str,
+        key: str,
+        *,
+        change: Callable[[list[object]], list[object]],
+    ) -> FacilityText:
+        if changed is None:
+            where = self._at(name, [key]) or self._item(name)[0]
+            raise self._error(where, f"{key} of {name} is not written so that it can be changed")
+        return self._checked(
+            changed,
+            lambda data, _: with_entries(data, self.section, name, key, change),
         )
 
     def indent_step(self) -> int:
@@ -154,22 +204,26 @@ class FacilityText:
         if root is None or root.kind is not Kind.MAPPING:
             raise UserError(f"{self.file}:1: this is no facility file")
         if root.flow:
-            raise self._error(root, _IN_BRACES.format("the file"))
+            raise self._error(root, _IN_BRACES.format("the file", self._what, self.section))
         return root
 
-    def _iocs(self) -> tuple[Piece, Piece] | None:
-        found = self._root().get(IOCS)
+    @property
+    def _what(self) -> str:
+        return "IOC" if self.section == IOCS else self.section.removesuffix("s")
+
+    def _section(self) -> tuple[Piece, Piece] | None:
+        found = self._root().get(self.section)
         if found is None:
             return None
         _, value = found
         if value.kind is Kind.ALIAS or (value.flow and value.items):
-            raise self._error(found[0], _IN_BRACES.format(IOCS))
+            raise self._error(found[0], _IN_BRACES.format(self.section, self._what, self.section))
         return found
 
     def _items(self) -> list[tuple[Piece, Piece]]:
-        iocs = self._iocs()
-        items = [] if iocs is None else iocs[1].items
-        # `<<: *more` among the IOCs brings some, and is none.
+        found = self._section()
+        items = [] if found is None else found[1].items
+        # `<<: *more` among them brings some, and is none.
         return [(key, value) for key, value in items if key is not None]
 
     def _names(self) -> list[str]:
@@ -180,7 +234,7 @@ class FacilityText:
             if key.value == name and key.kind is Kind.SCALAR:
                 self._column(key)
                 return key, value
-        raise UserError(f"{self.file}: there is no IOC {name} in it")
+        raise UserError(f"{self.file}: there is no {self._what} {name} in it")
 
     def _at(self, name: str, keys: Sequence[str]) -> Piece | None:
         piece: Piece = self._item(name)[1]
@@ -256,7 +310,7 @@ class FacilityText:
         for start in line_starts(self.text, root.end):
             if self._line(start).rstrip() == "...":
                 at = start
-        section = f"{IOCS}:\n" + moved(entry, self.indent_step())
+        section = f"{self.section}:\n" + moved(entry, self.indent_step())
         return self._inserted(at, moved(section, column))
 
     def _inserted(self, at: int, new: str) -> str:
@@ -269,7 +323,7 @@ class FacilityText:
 
     def _with_key(self, name: str, key: str, value: str) -> str:
         own, entry = self._item(name)
-        line = f"{key}: {like(value, None)}"
+        line = f"{key}: {value}"
         if entry.kind is not Kind.MAPPING or not entry.items:
             raise self._error(own, f"{name} has no settings that {key} could be added to")
         if entry.flow:
@@ -311,8 +365,9 @@ class FacilityText:
                 f"{self.file}:{line}: this change would break the file: {problem.message}"
             )
         wanted = expected(cast("Data", before.data), cast("Data", after.data))
-        # A list: the order of the IOCs is to stay too.
-        if wanted != after.data or [*iocs_of(wanted)] != [*iocs_of(after.data)]:
+        # A list: the order of the entries is to stay too.
+        orders = [[*items_of(each, self.section)] for each in (wanted, cast("Data", after.data))]
+        if wanted != after.data or orders[0] != orders[1]:
             raise UserError(
                 f"{self.file}: this cannot be changed without touching more than it should; "
                 "edit the file by hand"

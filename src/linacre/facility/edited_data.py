@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from linacre.facility.models.telling import as_written
@@ -10,25 +10,39 @@ from linacre.facility.models.telling import as_written
 Data = dict[str, Any]
 """What `document.parse` returns for a facility file."""
 IOCS = "iocs"
-WITH_AFTER = (IOCS, "services")
+WITH_AFTER = (IOCS, "services", "archivers")
 """The sections whose items may say that they start after an IOC."""
 
 
-def iocs_of(data: Data) -> Data:
-    """Return the IOCs by name; none where there is no such section."""
-    found: object = data.get(IOCS)
+def items_of(data: Data, section: str = IOCS) -> Data:
+    """Return what a section has by name; nothing where there is no such section."""
+    found: object = data.get(section)
     return cast("Data", found) if isinstance(found, dict) else {}
 
 
-def with_entry(data: Data, changed: Data, name: str) -> Data:
+def with_entry(data: Data, changed: Data, section: str, name: str) -> Data:
     """Return the data with the new entry; what it says with its aliases only the text can tell."""
-    return data | {IOCS: iocs_of(data) | {name: iocs_of(changed).get(name)}}
+    new = items_of(changed, section).get(name)
+    return data | {section: items_of(data, section) | {name: new}}
 
 
-def without_entry(data: Data, name: str) -> Data:
-    """Return the data without an IOC."""
-    left = {key: value for key, value in iocs_of(data).items() if key != name}
-    return data | {IOCS: left or None}
+def without_entry(data: Data, section: str, name: str) -> Data:
+    """Return the data without an entry."""
+    left = {key: value for key, value in items_of(data, section).items() if key != name}
+    return data | {section: left or None}
+
+
+def with_entries(
+    data: Data,
+    section: str,
+    name: str,
+    key: str,
+    change: Callable[[list[object]], list[object]],
+) -> Data:
+    """Return the data with the list of an entry changed; none is an empty one."""
+    entry = cast("Data", items_of(data, section)[name])
+    there = cast("list[object]", entry.get(key) or [])
+    return data | {section: items_of(data, section) | {name: entry | {key: change(there)}}}
 
 
 def renamed(data: Data, old: str, new: str) -> Data:
@@ -39,7 +53,7 @@ def renamed(data: Data, old: str, new: str) -> Data:
         if isinstance(items, dict):
             entries = cast("Data", items).items()
             found[section] = {key: _after_renamed(entry, old, new) for key, entry in entries}
-    iocs = iocs_of(found)
+    iocs = items_of(found)
     return found | {IOCS: {new if key == old else key: value for key, value in iocs.items()}}
 
 
@@ -55,14 +69,15 @@ def _after_renamed(entry: Any, old: str, new: str) -> Any:
 
 
 def with_value(data: Data, changed: Data, path: Sequence[str], value: str) -> Data:
-    """Return the data with a text at a path below the IOCs, as the changed text has it."""
-    name, *keys = path
-    there: Any = iocs_of(changed)[name]
+    """Return the data with a text at a path from its section on, as the changed text has it."""
+    section, name, *keys = path
+    there: Any = items_of(changed, section)[name]
     for key in keys:
         there = cast("Data", there)[key]
     # As it stands there, or else what was to be: then the two differ.
     new: Any = there if as_written(there) == value else value
-    return data | {IOCS: iocs_of(data) | {name: _set(iocs_of(data)[name], keys, new)}}
+    items = items_of(data, section)
+    return data | {section: items | {name: _set(items[name], keys, new)}}
 
 
 def _set(data: Any, keys: Sequence[str], value: Any) -> Any:

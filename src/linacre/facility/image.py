@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from linacre.base.errors import UserError
@@ -14,7 +15,7 @@ from linacre.images.apt import NoSuchPackageError
 from linacre.images.build import build_image
 from linacre.images.recipe import Recipe
 
-_RECIPE = "ioc"
+_RECIPE, _ARCHIVER = "ioc", "archiver"
 
 
 def image_digest(place: Place) -> str | None:
@@ -33,11 +34,25 @@ def service_recipe(service: Service) -> Recipe:
     return base_recipe().with_packages(service.packages)
 
 
+@cache
+def archiver_recipe() -> Recipe:
+    """Return the recipe of the image of archivers."""
+    return Recipe.load(_ARCHIVER)
+
+
 def facility_images(declaration: Declaration) -> list[Recipe]:
     """Return the recipes of all images that the facility's machines need, the IOCs' first."""
     services = declaration.facility.services.values()
     recipes = [base_recipe(), *(service_recipe(each) for each in services)]
-    return [*{recipe.added: recipe for recipe in recipes}.values()]
+    if declaration.facility.archivers:
+        recipes.append(archiver_recipe())
+    return [*{(recipe.added, recipe.over): recipe for recipe in recipes}.values()]
+
+
+def possible_images(declaration: Declaration) -> list[Recipe]:
+    """Return the recipes of those images and of archivers', of which one is made on demand."""
+    found = facility_images(declaration)
+    return found if declaration.facility.archivers else [*found, archiver_recipe()]
 
 
 async def have_image(
@@ -47,7 +62,7 @@ async def have_image(
 
     Raises `UserError` with file and line for a package that Debian does not have.
     """
-    recipes = {recipe.digest(): recipe for recipe in facility_images(session.declaration)}
+    recipes = {recipe.digest(): recipe for recipe in possible_images(session.declaration)}
     recipe = base_recipe() if digest is None else recipes[digest]
     try:
         built = await build_image(

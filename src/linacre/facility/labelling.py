@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from ipaddress import IPv4Address
+from typing import Any
 
 from linacre.engines.base import MachineSpec, Part
 from linacre.facility.labels import (
@@ -15,6 +16,7 @@ from linacre.facility.labels import (
     IMAGE,
     IOC,
     KIND,
+    LIVE_DIGEST,
     NETWORK,
     NIC_DIGEST,
     ORIGIN,
@@ -22,13 +24,18 @@ from linacre.facility.labels import (
     PROGRAM_DIGEST,
     SETTINGS_DIGEST,
 )
-from linacre.facility.models import Ioc, Service
+from linacre.facility.models import Archiver, Ioc, Service
 
 _START_SETTINGS = {
     *("kind", "start", "script", "module", "args", "environment"),
     *("access_security", "persistent", "hold_off", "log"),
     *("command", "user", "volumes"),
 }
+_ARCHIVER_SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(("owner", "disk", "retention", "hold_off", "log"), True),
+    "limits": {"memory"},
+}
+"""What its program is told when it starts, and not while it runs."""
 
 
 def labels_of(
@@ -36,7 +43,7 @@ def labels_of(
     *,
     origin: str,
     host_address: IPv4Address | None,
-    program: Ioc | Service | None,
+    program: Ioc | Service | Archiver | None,
 ) -> dict[str, str]:
     """Return the labels of a machine from its spec, which has all but them.
 
@@ -46,11 +53,19 @@ def labels_of(
     settings, after = "", tuple[str, ...]()
     if program is not None:
         settings, after = _start_settings(program), tuple(program.after)
-    devices = (spec.limits, spec.mounts, spec.devices)
+    devices: list[object] = [spec.limits, spec.mounts, spec.devices]
+    if spec.volume_bytes is not None:
+        devices.append(spec.volume_bytes)
     digest = _digest(spec.payload.digest(Part.PROGRAM), settings)
     own: dict[str, str] = {}
     if isinstance(program, Service):
         own = {AFTER: " ".join(after), PORTS: " ".join(program.ports)}
+    elif isinstance(program, Archiver):
+        own = {
+            AFTER: " ".join(after),
+            PORTS: " ".join(program.ports),
+            LIVE_DIGEST: spec.payload.digest(Part.LIVE),
+        }
     elif program is not None:
         own = {IOC: spec.name, AFTER: " ".join(after), DECLARED_DIGEST: digest}
     return {
@@ -71,12 +86,13 @@ def labels_of(
     }
 
 
-def _start_settings(program: Ioc | Service) -> str:
+def _start_settings(program: Ioc | Service | Archiver) -> str:
     """Return what is declared of how an IOC or a service starts.
 
     Defaults are left out, so that a newer Linacre that knows more settings restarts nothing.
     """
-    return program.model_dump_json(include=_START_SETTINGS, exclude_defaults=True)
+    own = _ARCHIVER_SETTINGS if isinstance(program, Archiver) else _START_SETTINGS
+    return program.model_dump_json(include=own, exclude_defaults=True)
 
 
 def _router_of_its_own(spec: MachineSpec, host_address: IPv4Address | None) -> tuple[str, ...]:

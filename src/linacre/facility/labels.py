@@ -20,7 +20,16 @@ PROGRAM_DIGEST = "digest.program"
 ACCESS_DIGEST = "digest.access"
 SETTINGS_DIGEST = "digest.settings"
 NIC_DIGEST = "digest.nic"
+LIVE_DIGEST = "digest.live"
+"""The digest of what an archiver is told of while it runs: its PVs and its end."""
+TOLD_DIGEST = "digest.told"
+"""The one that it was last told, or started with."""
 RUNNING_DIGEST = "digest.running"
 """The digest of the files that the IOC or service was last started with."""
 DECLARED_DIGEST = "digest.declared"
 """The digest of the files that were declared when these were laid: other ones, for a twin."""
+
+
+def kept_key(archiver: str) -> str:
+    """Return the entry of the facility's record that says that a deleted archiver's data stay."""
+    return f"kept.{archiver}"

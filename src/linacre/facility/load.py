@@ -130,7 +130,11 @@ def _without(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
         match problem.path:
             case ("facility", *_):
                 pruned["facility"] = "unnamed"
-            case (("iocs" | "services" | "networks" | "hosts") as section, str(name), *_):
+            case (
+                ("iocs" | "services" | "archivers" | "networks" | "hosts") as section,
+                str(name),
+                *_,
+            ):
                 items = cast("Mapping[str, Any]", pruned[section])
                 pruned[section] = {key: item for key, item in items.items() if key != name}
             case (section, *_):
@@ -155,7 +159,7 @@ def _with_advice(problem: Problem, facility: Facility | None, data: Mapping[str,
 def _network_at(
     path: tuple[Key, ...], facility: Facility | None, data: Mapping[str, Any]
 ) -> Network | None:
-    if facility is None or path[0] not in ("iocs", "services"):
+    if facility is None or path[0] not in ("iocs", "services", "archivers"):
         return None
     named = data[str(path[0])][path[1]].get("network")
     if path[0] == "iocs":
@@ -175,6 +179,7 @@ def _names(data: Mapping[str, Any]) -> Names:
         networks=keys("networks"),
         iocs=keys("iocs"),
         services=keys("services"),
+        archivers=keys("archivers"),
     )
 
 

@@ -9,10 +9,12 @@ from linacre.facility.labels import (
     ACCESS_DIGEST,
     DECLARED_DIGEST,
     IMAGE,
+    LIVE_DIGEST,
     NIC_DIGEST,
     PROGRAM_DIGEST,
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
+    TOLD_DIGEST,
 )
 from linacre.facility.specs import Declared
 from linacre.facility.steps import Action, Found, Plan, Step, narrowed, network_record
@@ -63,7 +65,10 @@ class _Planner:
             self._machine_steps(spec)
         if prune:
             for name in undeclared:
-                self._add(Action.REMOVE, name, f"remove {name} and its persistent folder")
+                kind = self._found.machines[name].kind
+                kept = "; its data are kept" if kind is MachineKind.ARCHIVER else ""
+                title = f"remove {name}" + (kept or " and its persistent folder")
+                self._add(Action.REMOVE, name, title)
         if digest is not None and (self._steps or self._found.record.get("digest") != digest):
             everything = tuple(step.key for step in self._steps)
             self._add(Action.RECORD, "declaration", "record the declaration", everything)
@@ -103,11 +108,11 @@ class _Planner:
                 title = f"make the network {network.name} ({network.subnet})"
                 self._add(Action.NETWORK, network.name, title, ["prepare facility"])
         makes = [spec for spec in self._declared.machines if self._is_made(spec)]
-        makes.sort(key=lambda spec: spec.kind is MachineKind.SERVICE)
+        makes.sort(key=lambda spec: spec.kind.stands_alone)
         for image in dict.fromkeys(spec.image for spec in makes if spec.image is not None):
             users = [spec for spec in makes if spec.image == image]
             title = "have the image ready"
-            if all(spec.kind is MachineKind.SERVICE for spec in users):
+            if all(spec.kind.stands_alone for spec in users):
                 named = ", ".join(spec.name for spec in users)
                 title = f"have the image of {named} ready"
             self._add(Action.IMAGE, image, title, ["prepare facility"])
@@ -174,6 +179,8 @@ class _Planner:
             for name in (PROGRAM_DIGEST, ACCESS_DIGEST, SETTINGS_DIGEST, NIC_DIGEST)
             if found.labels.get(name) != spec.labels[name]
         }
+        if found.labels.get(LIVE_DIGEST) != spec.labels.get(LIVE_DIGEST):
+            differing.add(LIVE_DIGEST)
         # The files of a promoted twin that are now declared: known from then on as such.
         if found.labels.get(DECLARED_DIGEST) not in (None, spec.labels.get(DECLARED_DIGEST)):
             differing.add(PROGRAM_DIGEST)
@@ -195,6 +202,8 @@ class _Planner:
         elif spec.kind.runs_program and self._runs_old_files(spec, found):
             self._note_restart(found)
             self._add(Action.RESTART, spec.name, f"restart {_called(spec)}", after)
+        elif found.labels.get(TOLD_DIGEST) != spec.labels.get(LIVE_DIGEST):
+            self._add(Action.TELL, spec.name, f"tell {_called(spec)} its PVs and its end", after)
         elif spec.name in self._found.silent:
             self._add(Action.CHECK, spec.name, f"see whether {_called(spec)} serves", after)
 
@@ -205,9 +214,7 @@ class _Planner:
 
 def _called(spec: MachineSpec) -> str:
     """Return what people call the program in a machine."""
-    return (
-        f"the service {spec.name}" if spec.kind is MachineKind.SERVICE else f"the IOC {spec.name}"
-    )
+    return f"the {'IOC' if spec.kind is MachineKind.IOC else spec.kind} {spec.name}"
 
 
 _WORDS = {
@@ -215,4 +222,5 @@ _WORDS = {
     ACCESS_DIGEST: "log-in",
     SETTINGS_DIGEST: "settings",
     NIC_DIGEST: "address",
+    LIVE_DIGEST: "PVs and end",
 }

@@ -19,7 +19,7 @@ _KINDS: Mapping[str, type[BaseModel]] = {
     "python": PythonIoc,
     "binary": BinaryIoc,
 }
-_LATER = ("archivers", "devices")
+_LATER = ("devices",)
 # Pydantic puts the chosen member of a union into the path; the file has no such key.
 _TAGS = frozenset({*_KINDS, "auto", "incus", "process", "FolderSource", "GitSource", "[key]"})
 _WANTED = {

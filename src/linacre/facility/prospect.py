@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from linacre.base.errors import UserError
 from linacre.engines.base import Capability, Limits, Machine, MachineKind, MachineState
+from linacre.facility.archived import names_declared
 from linacre.facility.image import image_digest
-from linacre.facility.labels import IMAGE, ORIGIN
+from linacre.facility.labels import IMAGE, ORIGIN, kept_key
 from linacre.facility.load import Declaration
-from linacre.facility.models import Access, Ioc, Service
+from linacre.facility.models import Access, Archiver, Ioc, Service
 from linacre.facility.plan import Found, Plan, make_plan, narrowed
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair
@@ -55,13 +56,15 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
         engine=session.engine,
         paths=session.paths,
         image=image_digest(session),
+        names=await names_declared(session),
     )
     found = Found()
     if await session.engine.exists():
         found = Found(*await session.found())
+    _check_kept(declared, found)
     settled = settle(declared, found.machines, found.record)
     declared = settled.declared
-    meant = _machines_of(options.only, settled)
+    meant = _machines_of(session, options.only, settled)
     looked_at = {
         name: each for name, each in found.machines.items() if meant is None or name in meant
     }
@@ -82,7 +85,9 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
     return Prospect(declared, found, plan, notes, settled.pairs)
 
 
-def _machines_of(only: frozenset[str] | None, settled: Settled) -> frozenset[str] | None:
+def _machines_of(
+    session: Session, only: frozenset[str] | None, settled: Settled
+) -> frozenset[str] | None:
     """Return the machines that a command is about; None is all of them."""
     if only is None:
         return None
@@ -90,7 +95,21 @@ def _machines_of(only: frozenset[str] | None, settled: Settled) -> frozenset[str
         n for ioc in only for n in (settled.pairs[ioc].names if ioc in settled.pairs else (ioc,))
     }
     desks = {m.name for m in settled.declared.machines if m.kind is MachineKind.DESK}
-    return frozenset(machines | desks | only)
+    archivers = set[str]()
+    if Capability.BROADCAST not in session.engine.capabilities():
+        # They have the addresses of IOCs written down.
+        archivers = {*session.declaration.facility.archivers}
+    return frozenset(machines | desks | archivers | only)
+
+
+def _check_kept(declared: Declared, found: Found) -> None:
+    """Raise `UserError` for what would take the data of a deleted archiver for its own."""
+    for spec in declared.machines:
+        if spec.kind is not MachineKind.ARCHIVER and kept_key(spec.name) in found.record:
+            raise UserError(
+                f"there are data of a deleted archiver {spec.name}; give the {spec.kind} another "
+                f"name, or remove them: linacre archiver delete {spec.name} --purge"
+            )
 
 
 async def _moved(session: Session) -> dict[str, str | None]:
@@ -103,14 +122,14 @@ async def _moved(session: Session) -> dict[str, str | None]:
 async def _silent(
     session: Session, settled: Settled, machines: Mapping[str, Machine]
 ) -> frozenset[str]:
-    async def is_silent(name: str, program: Ioc | Service) -> bool:
+    async def is_silent(name: str, program: Ioc | Service | Archiver) -> bool:
         report = await ioc_report(
             session.engine,
             name,
             program.address,
             clock=session.clock,
             hold_off_s=float(program.hold_off),
-            ports=program.ports if isinstance(program, Service) else None,
+            ports=program.ports if isinstance(program, Service | Archiver) else None,
         )
         return not report.booted or report.restart_loop
 

@@ -11,15 +11,17 @@ from pathlib import PurePosixPath
 
 from linacre.base.clock import Clock
 from linacre.base.errors import EngineError
-from linacre.engines.base import Engine
+from linacre.engines.base import Engine, MachineKind
 from linacre.epics.launch import LOG_NAME
 from linacre.epics.layout import Layout
 from linacre.epics.report import PVS, IocReport, ServedPv, report, served_pvs
+from linacre.facility.archiver_http import answers
 from linacre.facility.ports import closed_ports
 
 _FILES = ("procserv.pid", "ioc.pid", "starts", "booted", PVS)
 _LARGEST_LIST = 64 << 20
 _PERIOD_S = 0.05
+_LAST_WORDS = 6
 _REPORT_PERIOD_S = 0.5
 SETTLED_S = 3.0
 """So long a command must have stayed up to be taken for one that serves."""
@@ -84,15 +86,16 @@ async def wait_until_booted(
     clock: Clock,
     limit_s: float,
     ports: Collection[str] | None = None,
+    kind: MachineKind = MachineKind.IOC,
 ) -> None:
     """Wait until an IOC that was just started serves PVs, or a service listens on its ports.
 
-    Raises `IocNotBootedError` with the last line of its log where it ends instead, or has not
-    booted within the limit.
+    An archiver is to answer a request. Raises `IocNotBootedError` with the last line of its log
+    where it ends instead, or has not booted within the limit.
     """
     end = clock.monotonic() + limit_s
     booted = engine.layout(name, address).run / "booted"
-    who = f"the IOC {name}" if ports is None else f"the service {name}"
+    who = f"the {'IOC' if kind is MachineKind.IOC else kind} {name}"
     looked = -math.inf
     before: int | None = None
     while clock.monotonic() < end:
@@ -103,31 +106,45 @@ async def wait_until_booted(
         looked = clock.monotonic()
         found = await ioc_report(engine, name, address, clock=clock, ports=ports)
         if found.booted and not found.restart_loop:
+            if kind is MachineKind.ARCHIVER:
+                if await answers(engine, name):
+                    return
+                await clock.sleep(_PERIOD_S)
+                continue
             if ports is None or before == found.starts:
                 return
             # A command may open its ports and end at what it does next.
             before = found.starts
             await clock.sleep(_REPORT_PERIOD_S)
             continue
-        if found.restart_loop or (found.starts > 1 and not found.ioc_up):
-            # Its last words may still be on their way into the log.
-            await clock.sleep(_REPORT_PERIOD_S)
-            said = await _last_word(engine, name, address, is_service=ports is not None)
+        # Before procServ is there, what it counts is from before the machine was stopped.
+        if found.restart_loop or (found.procserv_up and found.starts > 1 and not found.ioc_up):
+            said = await _last_word(engine, name, address, kind=kind, clock=clock)
             raise IocNotBootedError(f"{who} ends at its start{said}")
         await clock.sleep(_PERIOD_S)
     what = f"{who} has not booted within {limit_s:.0f} s"
     if closed := await closed_ports(engine, name, ports or ()):
         what = f"{who} does not serve after {limit_s:.0f} s: {', '.join(map(str, closed))}"
-    said = await _last_word(engine, name, address, is_service=ports is not None)
+    said = await _last_word(engine, name, address, kind=kind, clock=clock)
     raise IocNotBootedError(f"{what}{said}")
 
 
-async def _last_word(engine: Engine, name: str, address: IPv4Address, *, is_service: bool) -> str:
-    text = await log_text(engine, name, engine.layout(name, address), limit=4000)
+async def _last_word(
+    engine: Engine, name: str, address: IPv4Address, *, kind: MachineKind, clock: Clock
+) -> str:
+    layout = engine.layout(name, address)
+    text, before = await log_text(engine, name, layout, limit=4000), ""
+    for _ in range(_LAST_WORDS):
+        # They may still be on their way into the log, line by line.
+        before = text
+        await clock.sleep(_REPORT_PERIOD_S)
+        text = await log_text(engine, name, layout, limit=4000)
+        if text == before:
+            break
     lines = (_STAMP.sub("", line).strip() for line in text.splitlines())
     spoken = [line for line in lines if line and not line.startswith("@@@")]
     said = f" (its last word: {spoken[-1]})" if spoken else ""
-    return f"{said}; see linacre {'service' if is_service else 'ioc'} log {name}"
+    return f"{said}; see linacre {kind} log {name}"
 
 
 async def log_text(engine: Engine, name: str, layout: Layout, *, limit: int) -> str:

@@ -65,7 +65,7 @@ def service_row(
         address=str(service.address),
         machine=LEFT_OUT if left_out else state,
         procserv="up" if found.procserv_up else "down",
-        service=_word(found),
+        service=program_word(found),
         started_at=found.started_at,
         uptime_s=uptime,
         starts=found.starts,
@@ -82,7 +82,8 @@ def service_row(
     )
 
 
-def _word(found: IocReport) -> str:
+def program_word(found: IocReport) -> str:
+    """Return how the program of a service or an archiver does, in a word or two."""
     if found.restart_loop:
         return "restart loop"
     if found.booted:

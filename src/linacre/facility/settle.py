@@ -69,7 +69,7 @@ def settle(
             specs.append(replace(spec, name=pair.live))
         after |= dict.fromkeys(pair.names, _live(declared.after[ioc], found))
     for spec in declared.machines:
-        if spec.kind is MachineKind.SERVICE:
+        if spec.kind.stands_alone:
             specs.append(spec)
             after[spec.name] = _live(declared.after[spec.name], found)
     with_twin = {declared.iocs[pair.ioc].network for pair in found.values() if pair.twin}

@@ -22,15 +22,19 @@ from linacre.engines.base import (
     PayloadFile,
     require,
 )
+from linacre.engines.process.clients import client_environment
 from linacre.epics.layout import Layout
 from linacre.facility import sources
 from linacre.facility.addresses import mac_address
+from linacre.facility.archived import Names, archived_pvs, said_pvs
+from linacre.facility.archiver_payload import archiver_files, check_installed
 from linacre.facility.built import made_way
-from linacre.facility.image import service_recipe
+from linacre.facility.image import archiver_recipe, service_recipe
 from linacre.facility.labelling import labels_of
 from linacre.facility.load import Declaration
 from linacre.facility.models import (
     SERVICE_TREE,
+    Archiver,
     DeviceSettings,
     Facility,
     Ioc,
@@ -49,7 +53,7 @@ class Declared:
     networks: tuple[NetworkSpec, ...]
     machines: tuple[MachineSpec, ...]
     after: Mapping[str, tuple[str, ...]]
-    """For each machine of an IOC or a service, those that must run before it starts."""
+    """For each machine of an IOC, a service or an archiver, those that must run before it."""
     iocs: Mapping[str, MachineSpec]
     """For each IOC, the machine that it would be if it were made now from its declaration."""
     left_out: tuple[str, ...] = ()
@@ -61,9 +65,16 @@ class Declared:
 
 
 async def declared_facility(
-    declaration: Declaration, *, engine: Engine, paths: FacilityPaths, image: str | None
+    declaration: Declaration,
+    *,
+    engine: Engine,
+    paths: FacilityPaths,
+    image: str | None,
+    names: Names | None = None,
 ) -> Declared:
     """Return the networks and machines of a declaration.
+
+    `names` are the PVs that the patterns of archivers mean.
 
     Raises `UserError` for what cannot be started as declared, `UnsupportedError` for what the
     engine cannot do.
@@ -79,7 +90,10 @@ async def declared_facility(
         for name, service in facility.services.items()
         if name not in left_out
     ]
-    machines = [*iocs.values(), *services]
+    archivers = [
+        maker.archiver(name, archiver, names or {}) for name, archiver in facility.archivers.items()
+    ]
+    machines = [*iocs.values(), *services, *archivers]
     if Capability.DESK in engine.capabilities():
         machines += [maker.desk(network) for network in facility.networks]
     return Declared(
@@ -211,6 +225,39 @@ class Maker:
         origin = tree.origin if tree is not None else "the facility file"
         return self._labelled(spec, origin=origin, program=service)
 
+    def archiver(self, name: str, archiver: Archiver, names: Names) -> MachineSpec:
+        """Return the machine of an archiver."""
+        layout = self._engine.layout(name, archiver.address)
+        said = said_pvs(archiver, self._declaration.folder)
+        files = archiver_files(
+            name,
+            archiver,
+            layout,
+            pvs=archived_pvs(said, names, protocol=archiver.protocol),
+            clients=self._clients(archiver.network or ""),
+        )
+        network = archiver.network or ""
+        spec = self._machine(name, MachineKind.ARCHIVER, network, archiver.address, files, layout)
+        spec = replace(
+            spec,
+            host=archiver.host,
+            image=self._image and archiver_recipe().digest(),
+            limits=_limits(archiver.limits),
+            volume_bytes=int(archiver.disk),
+        )
+        return self._labelled(spec, origin="the facility file", program=archiver)
+
+    def _clients(self, network: str) -> dict[str, str] | None:
+        """Return how a client finds the IOCs of a network where it cannot search by broadcast."""
+        if Capability.BROADCAST in self._engine.capabilities():
+            return None
+        check_installed()
+        iocs = self._facility.iocs.items()
+        binds = [
+            self._engine.layout(n, ioc.address).bind for n, ioc in iocs if ioc.network == network
+        ]
+        return client_environment(bind for bind in binds if bind is not None)
+
     def _check_supported(self, name: str, ioc: Ioc) -> None:
         instead = f"take them out of {name}, or use the incus engine"
         if ioc.mounts:
@@ -230,7 +277,7 @@ class Maker:
         return self._labelled(spec, origin="Linacre")
 
     def _labelled(
-        self, spec: MachineSpec, *, origin: str, program: Ioc | Service | None = None
+        self, spec: MachineSpec, *, origin: str, program: Ioc | Service | Archiver | None = None
     ) -> MachineSpec:
         host = self._facility.networks[spec.network].host_address
         labels = labels_of(spec, origin=origin, host_address=host, program=program)

@@ -17,8 +17,9 @@ from linacre.engines.base import (
     Part,
 )
 from linacre.epics.report import DOWN, IocReport
+from linacre.facility.archiver_status import ArchiverStatus, archiver_row
 from linacre.facility.labels import PROGRAM_DIGEST
-from linacre.facility.models import Ioc, Service
+from linacre.facility.models import Archiver, Ioc, Service
 from linacre.facility.plan import Plan
 from linacre.facility.ports import closed_ports
 from linacre.facility.prospect import Prospect, UpOptions, look_ahead
@@ -79,21 +80,22 @@ class IocStatus:
 
 @dataclass(frozen=True)
 class FacilityStatus:
-    """A facility, its IOCs and its services."""
+    """A facility, its IOCs, its services and its archivers."""
 
     facility: str
     engine: str
     standing: str
     iocs: tuple[IocStatus, ...]
     services: tuple[ServiceStatus, ...]
+    archivers: tuple[ArchiverStatus, ...]
     undeclared: tuple[str, ...]
     outdated: tuple[str, ...]
     """Machines made from an older image."""
 
     @property
     def green(self) -> bool:
-        """Whether every IOC and service is as it should be."""
-        return all(each.green for each in (*self.iocs, *self.services))
+        """Whether every IOC, service and archiver is as it should be."""
+        return all(each.green for each in (*self.iocs, *self.services, *self.archivers))
 
 
 async def facility_status(session: Session) -> FacilityStatus:
@@ -116,8 +118,14 @@ async def facility_status(session: Session) -> FacilityStatus:
             _service_row(session, name, service, prospect, cables)
             for name, service in session.declaration.facility.services.items()
         ]
-        iocs, services = await asyncio.gather(asyncio.gather(*rows), asyncio.gather(*others))
-    return _facility(session, tuple(iocs), tuple(services), prospect.plan)
+        archivers = [
+            _archiver_row(session, name, archiver, prospect, cables)
+            for name, archiver in session.declaration.facility.archivers.items()
+        ]
+        iocs, services, archives = await asyncio.gather(
+            asyncio.gather(*rows), asyncio.gather(*others), asyncio.gather(*archivers)
+        )
+    return _facility(session, tuple(iocs), tuple(services), tuple(archives), prospect.plan)
 
 
 async def _all_down(session: Session) -> FacilityStatus:
@@ -140,13 +148,20 @@ async def _all_down(session: Session) -> FacilityStatus:
         )
         for name, service in session.declaration.facility.services.items()
     ]
-    return _facility(session, tuple(rows), tuple(services), Plan(()))
+    archivers = [
+        archiver_row(
+            session, name, archiver, machine=None, found=DOWN, files=Files.UNKNOWN, cable=None
+        )
+        for name, archiver in session.declaration.facility.archivers.items()
+    ]
+    return _facility(session, tuple(rows), tuple(services), tuple(archivers), Plan(()))
 
 
 def _facility(
     session: Session,
     iocs: tuple[IocStatus, ...],
     services: tuple[ServiceStatus, ...],
+    archivers: tuple[ArchiverStatus, ...],
     plan: Plan,
 ) -> FacilityStatus:
     return FacilityStatus(
@@ -155,6 +170,7 @@ def _facility(
         standing=str(session.note.standing) if session.note else "down",
         iocs=iocs,
         services=services,
+        archivers=archivers,
         undeclared=plan.undeclared,
         outdated=plan.outdated,
     )
@@ -193,21 +209,10 @@ async def _service_row(
     prospect: Prospect,
     cables: Mapping[str, Cable] | None,
 ) -> ServiceStatus:
-    machine = prospect.found.machines.get(name)
-    found, closed, files, cable = DOWN, service.ports, Files.UNKNOWN, None
-    if machine is not None and machine.state is MachineState.RUNNING:
-        found = await ioc_report(
-            session.engine,
-            name,
-            service.address,
-            clock=session.clock,
-            hold_off_s=float(service.hold_off),
-            ports=service.ports,
-        )
+    machine, found, files, cable = await _seen(session, name, service, prospect, cables)
+    closed = service.ports
+    if found.procserv_up:
         closed = tuple(c.port for c in await closed_ports(session.engine, name, service.ports))
-        files = await compare_files(session.engine, prospect.declared.machine(name), machine)
-        if cables is not None:
-            cable = (cables[name].found if name in cables else None) or UNPLUGGED
     return service_row(
         session,
         name,
@@ -219,6 +224,45 @@ async def _service_row(
         cable=cable,
         left_out=name in prospect.declared.left_out,
     )
+
+
+async def _archiver_row(
+    session: Session,
+    name: str,
+    archiver: Archiver,
+    prospect: Prospect,
+    cables: Mapping[str, Cable] | None,
+) -> ArchiverStatus:
+    machine, found, files, cable = await _seen(session, name, archiver, prospect, cables)
+    return archiver_row(
+        session, name, archiver, machine=machine, found=found, files=files, cable=cable
+    )
+
+
+async def _seen(
+    session: Session,
+    name: str,
+    program: Service | Archiver,
+    prospect: Prospect,
+    cables: Mapping[str, Cable] | None,
+) -> tuple[Machine | None, IocReport, Files, str | None]:
+    """Return the machine of a service or an archiver, how it does, its files and its cable."""
+    machine = prospect.found.machines.get(name)
+    if machine is None or machine.state is not MachineState.RUNNING:
+        return machine, DOWN, Files.UNKNOWN, None
+    found = await ioc_report(
+        session.engine,
+        name,
+        program.address,
+        clock=session.clock,
+        hold_off_s=float(program.hold_off),
+        ports=program.ports,
+    )
+    files = await compare_files(session.engine, prospect.declared.machine(name), machine)
+    cable = None
+    if cables is not None:
+        cable = (cables[name].found if name in cables else None) or UNPLUGGED
+    return machine, found, files, cable
 
 
 async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> Files:

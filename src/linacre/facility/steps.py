@@ -23,6 +23,8 @@ class Action(StrEnum):
     RESTART = "restart"
     CHECK = "check"
     PLUG = "plug"
+    TELL = "tell"
+    """Tell an archiver that runs its PVs and its end."""
     REMOVE = "remove"
     RECORD = "record"
 

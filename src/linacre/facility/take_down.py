@@ -78,7 +78,8 @@ async def _stop(
 
 def what_is_lost(session: Session) -> list[str]:
     """Return, line by line, what a purge removes for good."""
-    iocs, services = session.declaration.facility.iocs, session.declaration.facility.services
+    facility = session.declaration.facility
+    iocs, services, archivers = facility.iocs, facility.services, facility.archivers
     kept = [
         f"{name} ({', '.join(map(str, each.volumes))})" if each.volumes else name
         for name, each in services.items()
@@ -86,7 +87,12 @@ def what_is_lost(session: Session) -> list[str]:
     return [
         f"{len(iocs)} IOC machines with their persistent folders and logs: {', '.join(iocs)}",
         *([f"{len(kept)} services with their volumes and logs: {', '.join(kept)}"] if kept else []),
-        "the networks and desks",
+        *(
+            [f"{len(archivers)} archivers with their data: {', '.join(archivers)}"]
+            if archivers
+            else []
+        ),
+        "the networks and desks, and the data of deleted archivers",
         f"the catalogue with its history, and everything else in {session.paths.root}"
         if isinstance(session.catalogue_place, Path)
         else f"{session.paths.root}, with the files of earlier states; what the database of its "

@@ -25,7 +25,7 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
 from linacre.images.packages import fetch_packages
 from linacre.images.process import Tool
-from linacre.images.recipe import Recipe, package_files
+from linacre.images.recipe import Recipe
 from linacre.images.sources import host_codename, read_sources, sources_for
 from linacre.images.wheel import pack_wheel
 from linacre.images.wheels import fetch_wheels
@@ -100,7 +100,7 @@ async def _build(
     work.mkdir(mode=0o700)
     log = images / f"build-{built.digest}.log"
     log.write_bytes(b"")
-    _require_programs()
+    _require_programs(recipe)
 
     started = time.monotonic()
     sources = sources_for(recipe.suite, read_sources(), codename=host_codename())
@@ -129,13 +129,15 @@ async def _build(
     )
 
 
-def _require_programs() -> None:
-    """Check that the softIoc program is compiled: an image without it would start no IOC."""
-    if not any(path.name == "softIoc" for path in package_files()):
-        raise LinacreError(
-            "linacre/epics/bin/softIoc is not compiled, so the image cannot be built; install "
-            "g++ and then Linacre again (a checkout: remove .venv and run ./linacre)"
-        )
+def _require_programs(recipe: Recipe) -> None:
+    """Check that what machines run is compiled: an image without it would start no IOC."""
+    there = {(path.parents[1].name, path.parent.name) for path in recipe.package_files()}
+    for module, program in (("epics", "softIoc"), ("archiver", "what it takes samples with")):
+        if module in recipe.modules and (module, "bin") not in there:
+            raise LinacreError(
+                f"linacre/{module}/bin ({program}) is not compiled, so the image cannot be built; "
+                "install g++ and then Linacre again (a checkout: remove .venv and run ./linacre)"
+            )
 
 
 async def _make_root(recipe: Recipe, *, archive: Path, wheels: Path, work: Path, log: Path) -> None:
@@ -143,7 +145,7 @@ async def _make_root(recipe: Recipe, *, archive: Path, wheels: Path, work: Path,
     together.mkdir()
     for wheel in wheels.glob("*.whl"):
         os.link(wheel, together / wheel.name)
-    pack_wheel(together, machine=platform.machine())
+    pack_wheel(together, recipe, machine=platform.machine())
     rules = [f"--dpkgopt=path-exclude={path}" for path in recipe.exclude]
     rules += [f"--dpkgopt=path-include={path}" for path in recipe.include_again]
     stand_ins = ["linacre-stand-ins"] if recipe.stand_ins else []
@@ -154,7 +156,7 @@ async def _make_root(recipe: Recipe, *, archive: Path, wheels: Path, work: Path,
         '--aptopt=APT::Install-Recommends "false"',
         '--aptopt=APT::Sandbox::User "root"',
         f"--include={','.join([*recipe.packages, *recipe.added, *stand_ins])}",
-        '--customize-hook=sh -e "$CUSTOMIZE" "$1"',
+        *(f'--customize-hook=sh -e "{script}" "$1"' for script in recipe.customize),
         *(recipe.suite, str(work / "root")),
         f"deb [trusted=yes] copy:{archive} ./",
     ]
@@ -162,7 +164,6 @@ async def _make_root(recipe: Recipe, *, archive: Path, wheels: Path, work: Path,
         "FILES": str(recipe.files),
         "WHEELS": str(together),
         "PYTHON": recipe.python,
-        "CUSTOMIZE": str(recipe.customize),
         "TMPDIR": str(work),
     }
     await Tool(log=log, environment=environment).run(

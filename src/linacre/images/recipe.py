@@ -16,10 +16,14 @@ BUILD_VERSION = 2
 _RECIPES = Path(__file__).parent / "recipes"
 
 
-def package_files() -> list[Path]:
+MODULES = ("base", "epics")
+"""The packages of Linacre that run inside every machine."""
+
+
+def package_files(modules: Iterable[str] = MODULES) -> list[Path]:
     """Return the files of Linacre that run inside machines, in a fixed order."""
     root = Path(linacre.__file__).parent
-    return [root / "__init__.py", *_files(root / "base"), *_files(root / "epics")]
+    return [root / "__init__.py", *(path for each in modules for path in _files(root / each))]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -48,6 +52,10 @@ class Recipe:
     """The version of the image's Python, such as 3.13."""
     added: tuple[str, ...] = ()
     """Packages beside the recipe's own, sorted: those of a service."""
+    over: Path | None = None
+    """The folder of a recipe that stands on this one, with requirements and a script of its own."""
+    modules: tuple[str, ...] = MODULES
+    """The packages of Linacre that its machines run."""
 
     @classmethod
     def load(cls, name: str = "ioc", *, folder: Path | None = None) -> Recipe:
@@ -55,6 +63,9 @@ class Recipe:
         folder = folder or _RECIPES / name
         with (folder / "recipe.toml").open("rb") as file:
             values = tomllib.load(file)
+        if (base := values.get("base")) is not None:
+            modules = (*MODULES, *values["modules"])
+            return replace(cls.load(base), name=name, over=folder, modules=modules)
         return cls(
             name=name,
             folder=folder,
@@ -76,9 +87,10 @@ class Recipe:
         return replace(self, name=name, added=added)
 
     @property
-    def requirements(self) -> Path:
-        """The pinned Python packages."""
-        return self.folder / "requirements.txt"
+    def requirements(self) -> tuple[Path, ...]:
+        """The files of pinned Python packages."""
+        folders = [self.folder, *([] if self.over is None else [self.over])]
+        return tuple(folder / "requirements.txt" for folder in folders)
 
     @property
     def files(self) -> Path:
@@ -86,9 +98,14 @@ class Recipe:
         return self.folder / "files"
 
     @property
-    def customize(self) -> Path:
-        """The script that finishes the tree."""
-        return self.folder / "customize"
+    def customize(self) -> tuple[Path, ...]:
+        """The scripts that finish the tree, one after the other."""
+        folders = [self.folder, *([] if self.over is None else [self.over])]
+        return tuple(folder / "customize" for folder in folders)
+
+    def package_files(self) -> list[Path]:
+        """Return the files of Linacre that its machines run, in a fixed order."""
+        return package_files(self.modules)
 
     def digest(self) -> str:
         """Return 16 hexadecimal digits that change when the image would.
@@ -97,11 +114,13 @@ class Recipe:
         programs are covered by their sources, so that two compilers give one digest.
         """
         package = Path(linacre.__file__).parent
-        programs = package / "epics" / "bin"
-        own = [path for path in package_files() if not path.is_relative_to(programs)]
+        programs = {package / module / "bin" for module in self.modules}
+        own = [path for path in self.package_files() if programs.isdisjoint(path.parents)]
         parts = hashlib.sha256(f"build {BUILD_VERSION}\n".encode())
         parts.update(_digest(_files(self.folder), self.folder))
         parts.update(_digest(own, package))
+        if self.over is not None:
+            parts.update(_digest(_files(self.over), self.over))
         if self.added:
             parts.update(f"added {' '.join(self.added)}\n".encode())
         return parts.hexdigest()[:16]

@@ -12,18 +12,21 @@ import zipfile
 from pathlib import Path
 
 import linacre
-from linacre.images.recipe import package_files
+from linacre.images.recipe import Recipe
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def pack_wheel(folder: Path, *, machine: str) -> Path:
-    """Write the wheel into `folder`; `machine` is the processor, such as x86_64."""
+def pack_wheel(folder: Path, recipe: Recipe, *, machine: str) -> Path:
+    """Write the wheel for a recipe's image; `machine` is the processor, such as x86_64."""
     version = linacre.__version__
     tag = f"py3-none-linux_{machine}"
     info = f"linacre-{version}.dist-info"
     root = Path(linacre.__file__).parent
-    files = {f"linacre/{p.relative_to(root).as_posix()}": p.read_bytes() for p in package_files()}
+    files = {
+        f"linacre/{path.relative_to(root).as_posix()}": path.read_bytes()
+        for path in recipe.package_files()
+    }
     files[f"{info}/METADATA"] = (
         f"Metadata-Version: 2.1\nName: linacre\nVersion: {version}\n".encode()
     )

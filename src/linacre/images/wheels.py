@@ -19,7 +19,8 @@ async def fetch_wheels(
     recipe: Recipe, *, downloads: Path, log: Path, report: Callable[[str], None]
 ) -> Path:
     """Return a folder with a wheel for each line of the recipe's requirements, and pip's own."""
-    key = hashlib.sha256(recipe.requirements.read_bytes() + recipe.python.encode()).hexdigest()
+    pins = b"".join(file.read_bytes() for file in recipe.requirements)
+    key = hashlib.sha256(pins + recipe.python.encode()).hexdigest()
     folder = downloads / f"wheels-{recipe.python}-{key[:12]}"
     if folder.is_dir():
         return folder
@@ -34,7 +35,8 @@ async def fetch_wheels(
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
         *("--no-deps", "--only-binary=:all:", "--implementation=cp"),
         *("--python-version", recipe.python, *platforms),
-        *("--dest", new, "--requirement", recipe.requirements, "pip"),
+        *("--dest", new, "pip"),
+        *(word for file in recipe.requirements for word in ("--requirement", file)),
     ]
     await Tool(log=log).run(command, what="fetching Python packages")
     new.rename(folder)

@@ -135,7 +135,7 @@ def test_a_bundle_is_all_that_a_bare_machine_needs(
     before = sorted((str(path), path.stat().st_mtime_ns) for path in sources.rglob("*"))
     out = _run(machine, timings, "bundle: packages and wheels", "--version")
     assert "checking /opt/trial.bundle" in out
-    assert out.count("linacre: from the bundle: image") == (1 if engine == "incus" else 0)
+    assert out.count("linacre: from the bundle: image") == (2 if engine == "incus" else 0)
     assert out.count("linacre: from the bundle: git repository") == 1
     assert sorted((str(path), path.stat().st_mtime_ns) for path in sources.rglob("*")) == before
 

@@ -48,14 +48,14 @@ def problem(text: str, change: str, *args: str) -> str:
 
 def test_create_rename_delete_on_the_example_gives_back_every_byte() -> None:
     text = CLARA.read_text()
-    created = edited(text).add_ioc("new", ENTRY)
+    created = edited(text).add("new", ENTRY)
     assert created.text.startswith(text)
     assert created.text.removeprefix(text) == (
         "\n  new:\n    kind: softioc\n    source: iocs/new\n    address: 10.61.2.30\n"
     )
     renamed = created.rename_ioc("timing", "clock").rename_ioc("new", "newer")
     assert "timing]" not in renamed.text
-    back = renamed.rename_ioc("clock", "timing").remove_ioc("newer")
+    back = renamed.rename_ioc("clock", "timing").remove("newer")
     assert back.text == text
 
 
@@ -63,34 +63,34 @@ def test_removing_each_ioc_of_the_example_leaves_the_others_and_their_comments()
     text = CLARA.read_text()
     names = list(parse(text).data["iocs"])
     for name in names:
-        left = edited(text).remove_ioc(name).text
+        left = edited(text).remove(name).text
         data = parse(left).data
         assert [*data["iocs"]] == [each for each in names if each != name]
         assert left.count("\n\n\n") == text.count("\n\n\n")
-        gone = edited(text).ioc_entry(name)
+        gone = edited(text).entry_of(name)
         assert left.count("#") == text.count("#") - gone.count("#")
 
 
 def test_replacing_an_entry_by_itself_changes_nothing() -> None:
     text = CLARA.read_text()
     for name in parse(text).data["iocs"]:
-        entry = edited(text).ioc_entry(name)
+        entry = edited(text).entry_of(name)
         assert entry.startswith(f"{name}:\n  kind:")
         assert edited(text).replace_ioc(name, entry).text == text
 
 
 def test_an_entry_has_the_comments_inside_and_behind_it() -> None:
-    entry = edited(HEAD + AB).ioc_entry("a")
+    entry = edited(HEAD + AB).entry_of("a")
     assert entry == (
         "a: # on its line\n  kind: softioc\n\n  # inside\n  address: 10.61.2.11\n  # own, behind\n"
     )
 
 
 def test_what_stands_above_and_below_an_entry_stays() -> None:
-    assert edited(HEAD + AB).remove_ioc("b").text == HEAD + AB.replace(
+    assert edited(HEAD + AB).remove("b").text == HEAD + AB.replace(
         "  b:\n    address: 10.61.2.12\n    after: [a, \"a\", 'a']\n", ""
     )
-    added = edited(HEAD + AB).add_ioc("new", ENTRY).text
+    added = edited(HEAD + AB).add("new", ENTRY).text
     assert added.endswith("    address: 10.61.2.30\n  # at the end\n# of the file\n")
 
 
@@ -118,12 +118,12 @@ def test_the_first_ioc_of_a_file(section: str, behind: str) -> None:
     if behind == "...":
         behind = "...\n"
     text = HEAD + section + behind
-    created = edited(text).add_ioc("new", ENTRY)
+    created = edited(text).add("new", ENTRY)
     assert parse(created.text).data["iocs"]["new"]["address"] == "10.61.2.30"
     assert "  new:\n    kind: softioc\n" in created.text
     for line in text.splitlines():
         assert line in created.text or line.startswith("iocs: ")
-    emptied = created.remove_ioc("new")
+    emptied = created.remove("new")
     assert parse(emptied.text).data["iocs"] is None
     if section.startswith(("iocs:\n", "iocs:\n  #")):
         assert emptied.text == text
@@ -134,25 +134,25 @@ def test_indentation_is_that_of_the_file() -> None:
         "facility: x\nnetworks:\n    c:\n        subnet: 10.1.0.0/24\niocs:\n    a:\n        k: 1\n"
     )
     assert edited(text).indent_step() == 4
-    assert "\n    new:\n      kind: softioc\n" in edited(text).add_ioc("new", ENTRY).text
+    assert "\n    new:\n      kind: softioc\n" in edited(text).add("new", ENTRY).text
 
 
 def test_line_ends_of_windows_stay() -> None:
     text = (HEAD + AB).replace("\n", "\r\n")
-    created = edited(text).add_ioc("new", ENTRY).rename_ioc("a", "z")
+    created = edited(text).add("new", ENTRY).rename_ioc("a", "z")
     assert created.text.count("\n") == created.text.count("\r\n")
-    assert edited(text).ioc_entry("a") == edited(HEAD + AB).ioc_entry("a")
-    back = created.rename_ioc("z", "a").remove_ioc("new")
+    assert edited(text).entry_of("a") == edited(HEAD + AB).entry_of("a")
+    back = created.rename_ioc("z", "a").remove("new")
     assert back.text == text
 
 
 @pytest.mark.parametrize("end", ["\n", ""])
 def test_a_file_keeps_its_last_line_as_it_is(end: str) -> None:
     text = HEAD + "iocs:\n  a:\n    kind: x" + end
-    created = edited(text).add_ioc("new", ENTRY)
+    created = edited(text).add("new", ENTRY)
     assert created.text.endswith("address: 10.61.2.30" + end)
-    assert created.remove_ioc("new").text == text
-    assert edited(text).replace_ioc("a", edited(text).ioc_entry("a")).text == text
+    assert created.remove("new").text == text
+    assert edited(text).replace_ioc("a", edited(text).entry_of("a")).text == text
 
 
 def test_entries_in_braces_are_changed_where_they_stand() -> None:
@@ -163,26 +163,26 @@ def test_entries_in_braces_are_changed_where_they_stand() -> None:
     assert parse(changed.text).data["iocs"]["a"] == {
         **{"kind": "softioc", "source": "z", "after": ["b"], "owner": "me: you"}
     }
-    assert edited(text).remove_ioc("a").text == HEAD + "iocs:\n  b: {kind: x}\n"
+    assert edited(text).remove("a").text == HEAD + "iocs:\n  b: {kind: x}\n"
 
 
 def test_iocs_in_braces_are_refused_in_one_line() -> None:
     text = "facility: x\niocs: {a: {kind: softioc}}\n"
-    for change, args in (("add_ioc", ("new", ENTRY)), ("remove_ioc", ("a",))):
+    for change, args in (("add", ("new", ENTRY)), ("remove", ("a",))):
         said = problem(text, change, *args)
         assert said.startswith("facility.yaml:2: iocs is written in braces; write it as a block")
-    assert problem('{"iocs": {}}', "add_ioc", "new", ENTRY).startswith("facility.yaml:1: the file")
+    assert problem('{"iocs": {}}', "add", "new", ENTRY).startswith("facility.yaml:1: the file")
 
 
 def test_anchors() -> None:
     text = HEAD + "iocs:\n  a: &base\n    kind: softioc\n    source: &src iocs/a\n"
     text += "  b:\n    <<: *base\n    source: *src\n"
-    assert problem(text, "remove_ioc", "a") == (
+    assert problem(text, "remove", "a") == (
         "facility.yaml:6: a holds the anchor &base, which line 10 uses; write the value out there "
         "first"
     )
-    assert edited(text).remove_ioc("b").remove_ioc("a").text == HEAD + "iocs:\n"
-    assert edited(text).add_ioc("new", ENTRY).remove_ioc("new").text == text
+    assert edited(text).remove("b").remove("a").text == HEAD + "iocs:\n"
+    assert edited(text).add("new", ENTRY).remove("new").text == text
     assert edited(text).rename_ioc("a", "z").rename_ioc("z", "a").text == text
     changed = edited(text).set_value("b", ["source"], "iocs/b")
     assert changed.text == text.replace("*src", "iocs/b")
@@ -191,10 +191,10 @@ def test_anchors() -> None:
 def test_names_that_must_be_quoted() -> None:
     text = HEAD + "iocs:\n"
     for name in ("on", "null", "123", "a b: c"):
-        created = edited(text).add_ioc(name, ENTRY)
+        created = edited(text).add(name, ENTRY)
         assert [*parse(created.text).data["iocs"]] == [name]
-        assert created.ioc_entry(name).startswith(f'"{name}":' if name != "123" else "")
-        assert created.remove_ioc(name).text == text
+        assert created.entry_of(name).startswith(f'"{name}":' if name != "123" else "")
+        assert created.remove(name).text == text
 
 
 def test_settings_are_set_and_added() -> None:
@@ -211,14 +211,14 @@ def test_a_setting_without_a_value_is_given_one() -> None:
     text = HEAD + "iocs:\n  a:\n    owner: # nobody\n    after:\n      -\n    b:\n  z:\n"
     assert edited(text).set_value("a", ["owner"], "me").text == text.replace("owner:", "owner: me")
     assert edited(text).set_value("a", ["b"], "c").text == text.replace("b:", "b: c")
-    assert edited(text).ioc_entry("a") == "a:\n  owner: # nobody\n  after:\n    -\n  b:\n"
-    assert edited(text).add_ioc("new", ENTRY).remove_ioc("new").text == text
+    assert edited(text).entry_of("a") == "a:\n  owner: # nobody\n  after:\n    -\n  b:\n"
+    assert edited(text).add("new", ENTRY).remove("new").text == text
 
 
 def test_what_is_not_there_or_there_already() -> None:
-    assert problem(HEAD + AB, "remove_ioc", "z") == "facility.yaml: there is no IOC z in it"
+    assert problem(HEAD + AB, "remove", "z") == "facility.yaml: there is no IOC z in it"
     assert problem(HEAD + AB, "rename_ioc", "a", "b").endswith("there is an IOC b already")
-    assert problem(HEAD + AB, "add_ioc", "b", ENTRY).endswith("there is an IOC b already")
+    assert problem(HEAD + AB, "add", "b", ENTRY).endswith("there is an IOC b already")
 
 
 # Those that a change would put in quotes are another test's.
@@ -274,19 +274,19 @@ def test_create_rename_delete_gives_back_every_byte(
     text, there = drawn
     if {new, newer} & {*there} or new == newer or parse(text).problems:
         return
-    created = edited(text).add_ioc(new, ENTRY)
+    created = edited(text).add(new, ENTRY)
     renamed = created.rename_ioc(new, newer)
     for name in there:
         other = f"{name}0x"
         if other not in (*there, newer):
             renamed = renamed.rename_ioc(name, other).rename_ioc(other, name)
-        entry = renamed.ioc_entry(name)
+        entry = renamed.entry_of(name)
         replaced = renamed.replace_ioc(name, entry).text
         # A comment further left than its entry cannot be told from one that is not.
         assert [*map(str.strip, replaced.split("\n"))] == [
             *map(str.strip, renamed.text.split("\n"))
         ]
-    assert renamed.remove_ioc(newer).text == text
+    assert renamed.remove(newer).text == text
 
 
 printable = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF))

@@ -65,7 +65,7 @@ def test_what_would_be_wrong_is_not_written(file: Path, tmp_path: Path) -> None:
     found = draft(load(file))
     entry = "b:\n  kind: python\n  module: two\n  address: 10.1.0.11\n"
     with pytest.raises(LoadError, match=r"facility.yaml:12: iocs.b.address: 10.1.0.11 is also"):
-        found.write(found.text.add_ioc("b", entry))
+        found.write(found.text.add("b", entry))
     assert file.read_text() == TEXT
     assert names(tmp_path) == ["facility.yaml"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import cast
 
-from linacre.engines.base import Engine
+from linacre.engines.base import Capability, Engine
 from linacre.facility.ports import closed_ports, ports_of
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
@@ -28,6 +28,9 @@ class _Engine:
 
     def __init__(self, tables: dict[str, str]) -> None:
         self._tables = tables
+
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset(Capability)
 
     async def read(self, name: str, path: PurePosixPath, *, limit: int) -> bytes | None:
         assert (name, path.parent) == ("db", PurePosixPath("/proc/1/net"))

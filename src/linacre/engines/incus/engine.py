@@ -26,6 +26,7 @@ from linacre.engines.incus.connection import Connection, IncusSettings
 from linacre.engines.incus.instances import Instances
 from linacre.engines.incus.networks import Networks
 from linacre.engines.incus.project import Project
+from linacre.engines.incus.quotas import keep_quotas
 from linacre.engines.incus.reach import Reach
 from linacre.engines.incus.wiring import IncusWiring, plugged
 from linacre.epics.layout import Layout
@@ -92,6 +93,10 @@ class IncusEngine(Reach):
         """Reach the daemon; start the embedded one where there is no other."""
         if await self._connection.open():
             await self._networks.mend()
+        self._keep_quotas()
+
+    def _keep_quotas(self) -> None:
+        keep_quotas(self._connection.disks, self._pool)
 
     async def close(self) -> None:
         """Let go of the daemon; machines go on."""
@@ -170,10 +175,12 @@ class IncusEngine(Reach):
         """Make an instance with its payload, not started; one half made is made anew."""
         where = await self._plugged(spec)
         await self._instances.create(spec, plugged=where, persistent_from=persistent_from)
+        self._keep_quotas()
 
     async def update(self, spec: MachineSpec) -> None:
         """Bring configuration, devices, payload and labels of an instance to the spec."""
         await self._instances.update(spec, plugged=await self._plugged(spec))
+        self._keep_quotas()
 
     async def _plugged(self, spec: MachineSpec) -> str | None:
         return plugged(await self._project.record(), spec.name, home=spec.network)

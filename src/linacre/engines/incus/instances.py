@@ -45,7 +45,11 @@ class Instances:
         await self.delete(spec.name, keep_persistent=True)
         if spec.kind.runs_program:
             await storage.ensure_volume(
-                self._client, pool=self._pool, machine=spec.name, copy_of=persistent_from
+                self._client,
+                pool=self._pool,
+                machine=spec.name,
+                copy_of=persistent_from,
+                size_bytes=spec.volume_bytes,
             )
         config = {
             key: value
@@ -113,6 +117,9 @@ class Instances:
             "devices": self._devices(spec),
         }
         await self._client.request("PUT", _path(spec.name), body=body)
+        await storage.size_volume(
+            self._client, pool=self._pool, machine=spec.name, size_bytes=spec.volume_bytes
+        )
         await self._lay(spec, plugged)
         if found["status"] == "Running":
             await self._check(spec.name, [str(payload.UNPACK)], "lay the files of")

@@ -124,16 +124,41 @@ async def _unpack(client: IncusClient, *, pool: str, fingerprint: str) -> None:
 
 
 async def ensure_volume(
-    client: IncusClient, *, pool: str, machine: str, copy_of: str | None = None
+    client: IncusClient,
+    *,
+    pool: str,
+    machine: str,
+    copy_of: str | None = None,
+    size_bytes: int | None = None,
 ) -> None:
-    """Make the persistent volume of a machine, empty or as a copy of another machine's."""
+    """Make the persistent volume of a machine, empty or as a copy of another machine's.
+
+    One that is there keeps what is in it, and has this size afterwards: a quota, so that nothing
+    is taken from the pool before it is written.
+    """
     path = f"/1.0/storage-pools/{pool}/volumes/custom"
     if await client.exists(f"{path}/{volume(machine)}"):
+        await size_volume(client, pool=pool, machine=machine, size_bytes=size_bytes)
         return
     body: dict[str, Any] = {"name": volume(machine), "content_type": "filesystem"}
+    if size_bytes is not None:
+        body["config"] = {"size": str(size_bytes)}
     if copy_of is not None:
         body["source"] = {"type": "copy", "name": volume(copy_of), "pool": pool}
     await client.request("POST", path, body=body)
+
+
+async def size_volume(
+    client: IncusClient, *, pool: str, machine: str, size_bytes: int | None
+) -> None:
+    """Give the persistent volume of a machine another size, where it has one."""
+    if size_bytes is None:
+        return
+    path = f"/1.0/storage-pools/{pool}/volumes/custom/{volume(machine)}"
+    found = await client.request("GET", path)
+    if found["config"].get("size") != str(size_bytes):
+        body = {"config": {**found["config"], "size": str(size_bytes)}}
+        await client.request("PATCH", path, body=body)
 
 
 async def remove_volume(client: IncusClient, *, pool: str, machine: str) -> None:

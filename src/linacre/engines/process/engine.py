@@ -164,7 +164,7 @@ class ProcessEngine(Reach):
         `EngineError` where a standard port of its address is taken: the line says by whom.
         """
         manifest = self._machines.manifest(name)
-        if manifest.kind is MachineKind.IOC:
+        if manifest.kind.runs_program:
             environment = ioc_environment() | self._machines.clients(manifest.network)
             await self._machines.program(self._machines.folder(name)).start(
                 address=loopback_address(manifest.address), environment=environment
@@ -172,7 +172,7 @@ class ProcessEngine(Reach):
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
         """Stop procServ and all below it, at the latest by SIGKILL."""
-        if self._machines.manifest(name).kind is MachineKind.IOC:
+        if self._machines.manifest(name).kind.runs_program:
             await self._machines.program(self._machines.folder(name)).stop(timeout_s=timeout_s)
 
     async def restart_program(self, name: str) -> None:
@@ -223,8 +223,8 @@ class ProcessEngine(Reach):
         if spec.devices:
             self._refuse(Capability.DEVICES)
         folder = self._machines.folder(spec.name)
-        if spec.kind is MachineKind.IOC:
-            made = [m for _, m in self._machines.made() if m.kind is MachineKind.IOC]
+        if spec.kind.runs_program:
+            made = [m for _, m in self._machines.made() if m.kind.runs_program]
             check_distinct(spec.name, spec.address.ip, {m.name: m.address for m in made})
         if folder.manifest() is None:
             await self._machines.program(folder).stop(timeout_s=10.0)

@@ -70,8 +70,8 @@ class Reach:
 
     async def console(self, name: str) -> Stream:
         """Open procServ's console through its unix socket; `EngineError` where none listens."""
-        if self._machines.manifest(name).kind is not MachineKind.IOC:
-            raise UserError(f"{name} is no IOC: it has no console; use linacre shell")
+        if self._machines.manifest(name).kind is MachineKind.DESK:
+            raise UserError(f"{name} is a desk: it has no console; use linacre shell")
         folder = self._machines.folder(name)
         folder.ensure_run()
         try:

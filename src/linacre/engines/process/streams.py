@@ -171,8 +171,9 @@ async def open_terminal(
     try:
         set_size(ours, *size)
         process = await asyncio.create_subprocess_exec(
-            # The session leader must itself take the terminal: only so Ctrl-C reaches the program.
-            *("setsid", "--ctty", *argv),
+            # The session leader must itself take the terminal: only so Ctrl-C reaches the program,
+            # which would ignore it where we were started in the background.
+            *("env", "--default-signal=INT,QUIT", "setsid", "--ctty", *argv),
             stdin=its,
             stdout=its,
             stderr=its,

@@ -115,8 +115,8 @@ def _with_clone(
     address: str,
     settings: Mapping[str, str],
 ) -> FacilityText:
-    entry = without_anchors(draft.text.ioc_entry(wanted.source))
-    text = draft.text.add_ioc(wanted.name, entry)
+    entry = without_anchors(draft.text.entry_of(wanted.source))
+    text = draft.text.add(wanted.name, entry)
     text = text.set_value(wanted.name, ["address"], address)
     for key, value in settings.items():
         text = text.set_value(wanted.name, [_ENVIRONMENT, key], value)

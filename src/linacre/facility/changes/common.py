@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import TypeAdapter, ValidationError
 
 from linacre.base.errors import UserError
-from linacre.engines.base import Machine
+from linacre.engines.base import Machine, MachineKind
 from linacre.facility.edit import FacilityText
 from linacre.facility.load import Declaration, LoadError
 from linacre.facility.lock import FacilityLock
@@ -68,28 +68,39 @@ async def machines_there(session: Session) -> AsyncGenerator[dict[str, Machine]]
 
 
 def check_new_name(session: Session, name: str, machines: dict[str, Machine]) -> None:
-    """Raise `UserError` for a name that an IOC cannot have, or something has already."""
+    """Raise `UserError` for a name that a machine cannot have, or something has already."""
     try:
         TypeAdapter[str](Name).validate_python(name)
     except ValidationError as error:
         said = str(error.errors()[0].get("ctx", {}).get("error", error))
         raise UserError(said) from None
     declaration = session.declaration
-    if name in declaration.facility.iocs:
-        raise UserError(
-            f"there is an IOC {name} already, at {declaration.where('iocs', name)}; "
-            "choose another name"
-        )
+    facility = declaration.facility
+    sections = {
+        "an IOC": ("iocs", facility.iocs),
+        "a service": ("services", facility.services),
+        "an archiver": ("archivers", facility.archivers),
+    }
+    for what, (section, names) in sections.items():
+        if name in names:
+            raise UserError(
+                f"there is {what} {name} already, at {declaration.where(section, name)}; "
+                "choose another name"
+            )
     if name in machines:
         raise UserError(
             f"there is a machine {name} that is not declared; choose another name, or remove it "
-            f"first: linacre ioc delete {name}"
+            f"first: linacre {_noun(machines[name])} delete {name}"
         )
 
 
-def in_terms_of(name: str, error: LoadError) -> UserError:
+def _noun(machine: Machine) -> str:
+    return "archiver" if machine.kind is MachineKind.ARCHIVER else "ioc"
+
+
+def in_terms_of(name: str, error: LoadError, *, section: str = "iocs") -> UserError:
     """Return what is wrong with an entry that is not in the file, without a line of the file."""
-    place = re.compile(rf"^.*?:\d+: iocs\.{re.escape(name)}(\.|: )")
+    place = re.compile(rf"^.*?:\d+: {section}\.{re.escape(name)}(\.|: )")
     return UserError("\n".join(place.sub(f"{name}: ", line) for line in error.lines))
 
 

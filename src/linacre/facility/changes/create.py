@@ -72,7 +72,7 @@ async def _create(session: Session, template: Template, wanted: NewIoc, talk: Ta
         address, network = await _place(session, wanted)
         values = template.values(wanted.settings, _built_in(session, wanted.name, address))
         entry = _entry(draft, template, values, wanted, network)
-        text = draft.text.add_ioc(wanted.name, entry)
+        text = draft.text.add(wanted.name, entry)
         declaration = write_with_files(
             draft,
             text,
@@ -115,14 +115,14 @@ def _entry(
     facility = draft.declaration.facility
     filled = filled_entry(template, values, step=draft.text.indent_step())
     # In a text of its own: quicker than in the whole file.
-    alone = FacilityText("iocs:\n", template.folder).add_ioc(wanted.name, filled)
+    alone = FacilityText("iocs:\n", template.folder).add(wanted.name, filled)
     asked = {key: getattr(wanted, key) for key in _SETTINGS}
     if len(facility.networks) > 1 and facility.defaults.ioc.network != network:
         asked["network"] = network
     for key, value in reversed([*asked.items(), ("address", values["ADDRESS"])]):
         if value is not None and (key != "address" or alone.value_of(wanted.name, key) is None):
             alone = alone.set_value(wanted.name, [key], value)
-    return alone.ioc_entry(wanted.name)
+    return alone.entry_of(wanted.name)
 
 
 def _files(

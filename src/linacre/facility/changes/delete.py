@@ -84,7 +84,7 @@ async def delete(session: Session, name: str, *, purge: bool, talk: Talk) -> Del
     return Deleted(
         ioc=name,
         machine=doomed.machine.name if doomed.machine else None,
-        entry=found.text.ioc_entry(name) if doomed.is_declared else "",
+        entry=found.text.entry_of(name) if doomed.is_declared else "",
         files=None if folder is None else str(folder),
         files_removed=doomed.folder is not None,
     )
@@ -134,7 +134,7 @@ def _doomed(
 async def _what_is_lost(session: Session, doomed: _Doomed) -> list[str]:
     lines: list[str] = []
     if doomed.is_declared:
-        entry = doomed.draft.text.ioc_entry(doomed.name)
+        entry = doomed.draft.text.entry_of(doomed.name)
         remarks = entry.count("#")
         comments = " with the comments in it" if remarks else ""
         place = session.declaration.where("iocs", doomed.name)
@@ -193,7 +193,7 @@ async def _carry_out(session: Session, doomed: _Doomed, talk: Talk) -> Session:
 
 async def _do(session: Session, key: str, doomed: _Doomed) -> Session:
     if key == _ENTRY:
-        declaration = doomed.draft.write(doomed.draft.text.remove_ioc(doomed.name))
+        declaration = doomed.draft.write(doomed.draft.text.remove(doomed.name))
         return with_declaration(session, declaration)
     if key == _MACHINE and doomed.machine is not None:
         await session.engine.delete(doomed.machine.name)

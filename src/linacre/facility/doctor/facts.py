@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from linacre.engines.base import Cable, Capability, Engine, Machine, MachineKind, MachineState
 from linacre.epics.report import IocReport
-from linacre.facility.models import Facility, Ioc, Service
+from linacre.facility.models import Archiver, Facility, Ioc, Service
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair, pairs
 from linacre.facility.session import Session
@@ -16,19 +16,26 @@ from linacre.facility.session import Session
 
 @dataclass(frozen=True)
 class IocMachine:
-    """A machine of an IOC, live or a twin, or of a service; made or not."""
+    """A machine of an IOC, live or a twin, of a service or of an archiver; made or not."""
 
     ioc: str
-    """The IOC or service that it belongs to."""
+    """The IOC, service or archiver that it belongs to."""
     name: str
     is_twin: bool
-    declared: Ioc | Service
+    declared: Ioc | Service | Archiver
     machine: Machine | None
 
     @property
     def ports(self) -> tuple[str, ...] | None:
-        """The ports of a service; None for an IOC."""
-        return self.declared.ports if isinstance(self.declared, Service) else None
+        """The ports of a service or an archiver; None for an IOC."""
+        return self.declared.ports if isinstance(self.declared, Service | Archiver) else None
+
+    @property
+    def noun(self) -> str:
+        """What it runs, as commands call it."""
+        if isinstance(self.declared, Archiver):
+            return "archiver"
+        return "service" if isinstance(self.declared, Service) else "ioc"
 
     @property
     def runs(self) -> bool:
@@ -36,10 +43,9 @@ class IocMachine:
         return self.machine is not None and self.machine.state is MachineState.RUNNING
 
     def command(self, verb: str, *more: str) -> str:
-        """Return a command of `linacre ioc`, or `linacre service`, on it."""
+        """Return a command of `linacre ioc`, `service` or `archiver` on it."""
         twin = ("--twin",) if self.is_twin else ()
-        noun = "ioc" if self.ports is None else "service"
-        return " ".join(("linacre", noun, verb, self.ioc, *twin, *more))
+        return " ".join(("linacre", self.noun, verb, self.ioc, *twin, *more))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +91,18 @@ class Facts:
 
     @property
     def program_machines(self) -> tuple[IocMachine, ...]:
-        """The machines of IOCs, and those of services that this engine runs."""
+        """The machines of IOCs and archivers, and those of services that this engine runs."""
         has_services = self.has(Capability.SERVICES)
         services = (
             IocMachine(name, name, False, service, self.machines.get(name))
             for name, service in self.facility.services.items()
             if has_services or not service.optional
         )
-        return (*self.ioc_machines, *services)
+        archivers = (
+            IocMachine(name, name, False, archiver, self.machines.get(name))
+            for name, archiver in self.facility.archivers.items()
+        )
+        return (*self.ioc_machines, *services, *archivers)
 
     @property
     def desks(self) -> tuple[Machine, ...]:

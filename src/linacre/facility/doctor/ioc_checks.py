@@ -100,10 +100,9 @@ async def iocs_booted(facts: Facts) -> Outcome:
         if report is not None and (finding := _boot(each, report, closed, now=now)) is not None:
             findings.append(finding)
     booted = sum(report.booted for report in reports.values())
-    services = sum(
-        each.ports is not None and each.name in reports for each in facts.program_machines
-    )
-    counts = {"IOC": len(reports) - services, "service": services}
+    nouns = [each.noun for each in facts.program_machines if each.name in reports]
+    words = {"IOC": "ioc", "service": "service", "archiver": "archiver"}
+    counts = {word: nouns.count(noun) for word, noun in words.items()}
     what = " and ".join(counted(n, word) for word, n in counts.items() if n)
     return Outcome(f"{booted} of {what} have booted", tuple(findings))
 
@@ -115,7 +114,7 @@ def _boot(
     if report.booted or report.restart_loop or not report.procserv_up:
         return None
     if not report.ioc_up:
-        what = "IOC" if each.ports is None else "service"
+        what = "IOC" if each.ports is None else each.noun
         return problem(
             each.name, f"procServ runs, and its {what} does not", each.command("restart")
         )

@@ -49,11 +49,12 @@ async def image_current(facts: Facts) -> Outcome:
     if not facts.has(Capability.FILE_SYSTEM):
         return not_applicable(f"the {facts.engine.name} engine has no images")
     # Its libraries are of no use to the other checks.
-    from linacre.facility.image import base_recipe, service_recipe
+    from linacre.facility.image import archiver_recipe, base_recipe, service_recipe
 
     def digests() -> tuple[str, dict[str, str]]:
         services = facts.facility.services.items()
         own = {name: service_recipe(service).digest() for name, service in services}
+        own |= {name: archiver_recipe().digest() for name in facts.facility.archivers}
         return base_recipe().digest(), own
 
     present, own = await asyncio.to_thread(digests)
@@ -70,7 +71,7 @@ async def image_current(facts: Facts) -> Outcome:
         for image, names in older.items()
     )
     current = len(facts.machines) - sum(map(len, older.values()))
-    which = f"{present} and the images of services" if own else present
+    which = f"{present} and the images of services and archivers" if own else present
     return Outcome(f"{current} of {len(facts.machines)} machines from {which}", findings)
 
 

@@ -89,7 +89,7 @@ def _used(facts: Facts) -> Mapping[Path, str]:
     folders: dict[Path, list[str]] = {}
     state = facts.session.state.root
     folders[existing(state)] = ["Linacre's state"]
-    for name, each in facts.facility.programs.items():
+    for name, each in {**facts.facility.iocs, **facts.facility.services}.items():
         for mount in each.mounts:
             folders.setdefault(Path(mount.host), []).append(name)
     return {path: listed(dict.fromkeys(users)) for path, users in folders.items()}

@@ -153,7 +153,7 @@ def _agreed(_: str) -> bool:
 
 
 def _way(file: Draft, state: State, kept: KeptFiles) -> _Way:
-    entry = _with_secrets(state, file.text.ioc_entry(state.ioc))
+    entry = _with_secrets(state, file.text.entry_of(state.ioc))
     text = file.text.replace_ioc(state.ioc, entry)
     data = _data_of(entry, state)
     source = data.get("source")

@@ -72,7 +72,7 @@ def _draft(declaration: Declaration, name: str, labels: Mapping[str, str], tree:
 def entry_of(declaration: Declaration, name: str) -> str:
     """Return an IOC's part of the facility file; of one written in braces, what it says."""
     try:
-        return FacilityText(declaration.text, declaration.file).ioc_entry(name)
+        return FacilityText(declaration.text, declaration.file).entry_of(name)
     except UserError:
         values = parse(declaration.text).data["iocs"][name]
         return f"{json.dumps(name)}: {json.dumps(values, indent=2)}\n"

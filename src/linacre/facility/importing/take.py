@@ -104,7 +104,7 @@ def _plan(
     named = network if len(declaration.facility.networks) > 1 and network != default else None
     entry = entry_of(understood, source=source, address=address, network=named, today=wanted.today)
     entry = stretched(entry, step=its_draft.text.indent_step())
-    text = its_draft.text.add_ioc(name, entry)
+    text = its_draft.text.add(name, entry)
     _check(its_draft, text, name)
     return Taking(understood, entry, address, network, plan, target, text, its_draft)
 

@@ -8,6 +8,7 @@ from linacre.facility.models.access import (
     ProcessEngine,
     TelnetAccess,
 )
+from linacre.facility.models.archivers import ARCHIVER_PORT, Archiver, RetentionSettings
 from linacre.facility.models.facility import (
     DeclaredHost,
     Defaults,
@@ -35,8 +36,10 @@ from linacre.facility.models.sources import FolderSource, GitSource, Source
 from linacre.facility.models.values import Bytes, Seconds
 
 __all__ = [
+    "ARCHIVER_PORT",
     "SERVICE_TREE",
     "Access",
+    "Archiver",
     "AutoEngine",
     "BinaryIoc",
     "Bytes",
@@ -58,6 +61,7 @@ __all__ = [
     "Network",
     "ProcessEngine",
     "PythonIoc",
+    "RetentionSettings",
     "Seconds",
     "Service",
     "SoftIoc",

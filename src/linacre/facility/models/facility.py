@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 from linacre.facility.models.access import Access, AutoEngine, Engine
+from linacre.facility.models.archivers import Archiver
 from linacre.facility.models.iocs import Ioc, IocDefaults, with_defaults
 from linacre.facility.models.part import Part, empty_as_mapping
 from linacre.facility.models.services import Service
@@ -212,10 +213,17 @@ class Facility(Part):
         json_schema_extra=_NAMED,
     )
 
+    archivers: dict[Name, Annotated[Archiver, BeforeValidator(empty_as_mapping)]] = Field(
+        default_factory=dict,
+        description="Archivers, by name: see docs/how-to/archivers.md.",
+        examples=[{"drift": {"address": "10.61.2.71", "pvs": ["CLA-S02-*:READI"]}}],
+        json_schema_extra=_NAMED,
+    )
+
     @property
-    def programs(self) -> dict[str, Ioc | Service]:
-        """The IOCs and the services: all that runs under procServ in a machine of its own."""
-        return {**self.iocs, **self.services}
+    def programs(self) -> dict[str, Ioc | Service | Archiver]:
+        """IOCs, services and archivers: all that runs under procServ in a machine of its own."""
+        return {**self.iocs, **self.services, **self.archivers}
 
     def settled(self, *, networks: Sequence[str] | None = None) -> Facility:
         """Return the facility with the defaults in every IOC, and a network for each machine.
@@ -235,7 +243,13 @@ class Facility(Part):
             name: each if each.network else each.model_copy(update={"network": only})
             for name, each in self.services.items()
         }
-        return self.model_copy(update={"iocs": settled, "services": services})
+        archivers = {
+            name: each if each.network else each.model_copy(update={"network": only})
+            for name, each in self.archivers.items()
+        }
+        return self.model_copy(
+            update={"iocs": settled, "services": services, "archivers": archivers}
+        )
 
     def network_of(self, ioc: str) -> str:
         """Return the name of an IOC's network in a facility that was loaded."""

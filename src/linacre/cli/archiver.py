@@ -1,0 +1,393 @@
+"""`linacre archiver`: an archive of some PVs, made on demand, in a machine of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linacre.cli import programs
+from linacre.cli.context import (
+    FileOption,
+    JsonOption,
+    YesOption,
+    progress_talk,
+    run,
+    say,
+    session_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from linacre.cli.render import UpProgress
+    from linacre.facility.archivers import ArchiverInfo
+    from linacre.facility.changes.change_archiver import ChangedArchiver
+    from linacre.facility.changes.delete_archiver import DeletedArchiver
+    from linacre.facility.changes.new_archiver import WrittenArchiver
+    from linacre.facility.session import Session
+    from linacre.facility.talk import Talk
+
+app = typer.Typer(no_args_is_help=True, help="Archivers, made on demand.")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The archiver.")]
+PvsArgument = Annotated[
+    list[str], typer.Argument(metavar="PV...", help="Names, or patterns in quotes.")
+]
+_PVS_SHOWN = 40
+
+
+def _option(name: str, help: str, metavar: str | None = None) -> typer.models.OptionInfo:
+    return typer.Option(name, help=help, show_default=False, metavar=metavar)
+
+
+@app.command()
+def create(
+    name: NameArgument,
+    pvs: Annotated[
+        list[str] | None,
+        _option("--pvs", "A PV or a pattern in quotes; as often as there are some.", "PV"),
+    ] = None,
+    pvs_file: Annotated[Path | None, _option("--pvs-file", "A file with a PV a line.")] = None,
+    lasting: Annotated[str | None, _option("--for", "How long, from now: 12h, 7d.", "TIME")] = None,
+    until: Annotated[
+        str | None, _option("--until", "Until when: 2026-12-24T08:00:00Z.", "TIME")
+    ] = None,
+    memory: Annotated[str | None, _option("--memory", "Ceiling: 512MiB.", "SIZE")] = None,
+    cpu: Annotated[str | None, _option("--cpu", "Ceiling, in cores: 1.", "CORES")] = None,
+    disk: Annotated[str | None, _option("--disk", "Size of its data: 20GiB.", "SIZE")] = None,
+    max_age: Annotated[
+        str | None, _option("--max-age", "Remove what is older: 90d.", "TIME")
+    ] = None,
+    protocol: Annotated[str | None, _option("--protocol", "ca or pva.")] = None,
+    address: Annotated[
+        str | None, _option("--address", "Its address; without it, the next free one.")
+    ] = None,
+    network: Annotated[
+        str | None, _option("--network", "Its network, where there are several.")
+    ] = None,
+    owner: Annotated[str | None, _option("--owner", "Whose study it is.")] = None,
+    area: Annotated[str | None, _option("--area", "The part of the machine it is of.")] = None,
+    description: Annotated[
+        str | None, _option("--description", "What it is for, in a line.")
+    ] = None,
+    no_start: Annotated[
+        bool, typer.Option("--no-start", help="Write it down, and leave its start to linacre up.")
+    ] = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an archiver of some PVs: its entry in the facility file, its machine, its archive."""
+    from linacre.cli.render import UpProgress, print_json
+    from linacre.facility.changes.new_archiver import NewArchiver, create_archiver
+
+    wanted = NewArchiver(
+        name=name,
+        pvs=tuple(pvs or ()),
+        pvs_file=pvs_file,
+        address=address,
+        network=network,
+        owner=owner,
+        area=area,
+        description=description,
+        protocol=protocol,
+        memory=memory,
+        cpu=cpu,
+        disk=disk,
+        max_age=max_age,
+        lasting=lasting,
+        until=until,
+        start=not no_start,
+    )
+
+    async def work(progress: UpProgress) -> WrittenArchiver:
+        return await create_archiver(
+            await session_of(file), wanted, progress_talk(progress, yes=True)
+        )
+
+    with UpProgress() as progress:
+        written = run(work(progress))
+    if as_json:
+        print_json(written)
+        return
+    end = "archives" if written.is_running else "is written down, and starts with linacre up:"
+    until_text = f" until {written.until}" if written.until else ""
+    say(f"{name} {end} {_counted(written.pvs)}{until_text}")
+    say(f"  declared at {written.declared}")
+    if written.had_data:
+        say("  it goes on with the data that an earlier one of its name kept")
+    typer.echo(written.url)
+
+
+def _counted(pvs: int) -> str:
+    return "1 PV" if pvs == 1 else f"{pvs} PVs"
+
+
+@app.command("list")
+def list_archivers(file: FileOption = None, as_json: JsonOption = False) -> None:
+    """List the archivers, with what those that run say of themselves."""
+    from linacre.cli.render import print_json, print_table
+    from linacre.facility.archivers import list_archivers as look
+
+    async def work() -> tuple[list[ArchiverInfo], list[str]]:
+        return await look(await session_of(file))
+
+    found, kept = run(work())
+    if as_json:
+        print_json([_plain(each) for each in found])
+        return
+    columns = ["NAME", "URL", "STATE", "PVS", "CONNECTED", "RATE", "DISK", "END", "OWNER"]
+    print_table(columns, [_row(each) for each in found])
+    if kept:
+        say(f"deleted, data kept: {', '.join(kept)}")
+
+
+def _plain(found: ArchiverInfo) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    whole = asdict(found)
+    return {**whole["status"], "told": whole["told"]}
+
+
+def _row(found: ArchiverInfo) -> list[str]:
+    from linacre.images.bundle import readable
+
+    row, told = found.status, found.told
+    disk = readable(row.disk_bytes)
+    state = row.archiver if row.machine == "running" else row.machine
+    if told is None:
+        figures = ["-", "-", "-", disk]
+    else:
+        state = "ended" if told.has_ended else "disk full" if told.disk_full else state
+        rate = f"{told.rate_hz:.1f}/s"
+        used = f"{readable(told.bytes)} of {disk}"
+        figures = [str(told.pvs), str(told.connected), rate, used]
+    end = row.until if told is None else told.ends
+    return [row.name, row.url, state, *figures, end or "-", row.owner or "-"]
+
+
+@app.command()
+def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = False) -> None:
+    """Show an archiver: where it is declared, how it does, and its PVs."""
+    from dataclasses import asdict
+
+    from linacre.cli.render import print_json, print_table
+    from linacre.facility.archivers import show_archiver
+    from linacre.facility.services import declared_archiver
+
+    async def work() -> tuple[ArchiverInfo, str]:
+        session = await session_of(file)
+        declared_archiver(session, name)
+        return await show_archiver(session, name), session.declaration.where("archivers", name)
+
+    found, declared = run(work())
+    whole: dict[str, Any] = _plain(found) | {"declared": declared}
+    if as_json:
+        print_json(whole | {"channels": [asdict(each) for each in found.pvs]})
+        return
+    told: dict[str, Any] = whole.pop("told") or {}
+    for key, value in (*whole.items(), *told.items()):
+        typer.echo(f"{key:<12} {_shown(value)}")
+    if found.pvs:
+        typer.echo("")
+        columns = ["PV", "STATE", "RATE", "SAMPLES", "DROPPED", "NEWEST", "WHY"]
+        rows = [
+            [
+                *(each.pv, each.state, f"{each.rate_hz:.2g}/s", str(each.samples)),
+                *(str(each.dropped), each.last or "-", each.why),
+            ]
+            for each in found.pvs[:_PVS_SHOWN]
+        ]
+        print_table(columns, rows)
+    if (more := len(found.pvs) - _PVS_SHOWN) > 0:
+        say(f"and {more} more PVs: --json has them all")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value)) or "-"  # pyright: ignore[reportUnknownArgumentType]  # lists of anything
+    return "-" if value is None or value == "" else str(value)
+
+
+@app.command()
+def pause(
+    name: NameArgument,
+    pvs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PV]...", help="Names, or one pattern; without any, all."),
+    ] = None,
+    file: FileOption = None,
+) -> None:
+    """Take no more samples of some PVs, or of all, until they are resumed."""
+    _pause(name, pvs, file, resume=False)
+
+
+@app.command()
+def resume(
+    name: NameArgument,
+    pvs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PV]...", help="Names, or one pattern; without any, all."),
+    ] = None,
+    file: FileOption = None,
+) -> None:
+    """Take samples of paused PVs again."""
+    _pause(name, pvs, file, resume=True)
+
+
+def _pause(name: str, pvs: list[str] | None, file: Path | None, *, resume: bool) -> None:
+    from linacre.facility.archivers import pause as change
+
+    async def work() -> int:
+        return await change(await session_of(file), name, pvs or [], resume=resume)
+
+    done = "taken again" if resume else "paused"
+    say(f"{name}: {_counted(run(work()))} {done}")
+
+
+@app.command()
+def extend(
+    name: NameArgument,
+    lasting: Annotated[str | None, _option("--for", "How long, from now: 12h, 7d.", "TIME")] = None,
+    until: Annotated[
+        str | None, _option("--until", "Until when: 2026-12-24T08:00:00Z.", "TIME")
+    ] = None,
+    no_end: Annotated[bool, typer.Option("--no-end", help="It is to have no end.")] = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move an archiver's end, also of one that has ended; it goes on without a gap."""
+    from linacre.base.errors import UserError
+    from linacre.facility.changes.change_archiver import extend as move
+    from linacre.facility.changes.new_archiver import end_of
+
+    if sum(each not in (None, False) for each in (lasting, until, no_end)) != 1:
+        raise UserError("write one of --for 7d, --until 2026-12-24T08:00:00Z and --no-end")
+
+    async def work(session: Session, talk: Talk) -> ChangedArchiver:
+        end = end_of(lasting, until, now=session.clock.now())
+        return await move(session, name, end, talk)
+
+    changed = _changed(work, file, as_json=as_json)
+    if not as_json:
+        _say_changed(changed, f"ends {changed.until}" if changed.until else "has no end")
+
+
+@app.command()
+def add(
+    name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
+) -> None:
+    """Let an archiver archive more PVs."""
+    from linacre.facility.changes.change_archiver import add_pvs
+
+    changed = _changed(
+        lambda session, talk: add_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
+    )
+    if not as_json:
+        _say_changed(changed, f"archives {' '.join(pvs)} too")
+
+
+@app.command()
+def remove(
+    name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
+) -> None:
+    """Let an archiver take no more samples of PVs; what it has of them stays."""
+    from linacre.facility.changes.change_archiver import remove_pvs
+
+    changed = _changed(
+        lambda session, talk: remove_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
+    )
+    if not as_json:
+        _say_changed(changed, f"takes no more of {' '.join(pvs)}; their data stay")
+
+
+def _changed(
+    work: Callable[[Session, Talk], Coroutine[Any, Any, ChangedArchiver]],
+    file: Path | None,
+    *,
+    as_json: bool,
+) -> ChangedArchiver:
+    from linacre.cli.render import UpProgress, print_json
+
+    async def whole(progress: UpProgress) -> ChangedArchiver:
+        return await work(await session_of(file), progress_talk(progress, yes=False))
+
+    with UpProgress() as progress:
+        changed = run(whole(progress))
+    if as_json:
+        print_json(changed)
+    return changed
+
+
+def _say_changed(changed: ChangedArchiver, what: str) -> None:
+    later = "" if changed.is_running else " from the next linacre up on"
+    say(f"{changed.archiver} {what}{later}")
+
+
+@app.command("open")
+def open_page(name: NameArgument, file: FileOption = None) -> None:
+    """Print where an archiver's page is; where there is a display, a browser shows it."""
+    import os
+    import sys
+
+    from linacre.facility.archiver_status import archiver_url
+    from linacre.facility.services import declared_archiver
+
+    async def work() -> str:
+        session = await session_of(file)
+        return archiver_url(session, name, declared_archiver(session, name))
+
+    url = run(work())
+    typer.echo(url)
+    if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        import webbrowser
+
+        webbrowser.open(url)
+
+
+@app.command()
+def delete(
+    name: NameArgument,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove its data too, for good.")] = False,
+    yes: YesOption = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove an archiver: its entry and its machine; its data are kept without --purge."""
+    from linacre.cli.render import UpProgress, print_json
+    from linacre.facility.changes.delete_archiver import delete_archiver
+
+    async def work(progress: UpProgress) -> DeletedArchiver | None:
+        talk = progress_talk(progress, yes=yes)
+        return await delete_archiver(await session_of(file), name, purge=purge, talk=talk)
+
+    with UpProgress() as progress:
+        deleted = run(work(progress))
+    if deleted is None:
+        say("nothing was changed")
+        raise typer.Exit(1)
+    if as_json:
+        print_json(deleted)
+        return
+    say(f"{name} is deleted")
+    if deleted.has_kept_data:
+        say(f"  its data are kept; to have them back: linacre archiver create {name}")
+        say(f"  to remove them for good: linacre archiver delete {name} --purge")
+
+
+@app.command()
+def prepare(file: FileOption = None) -> None:
+    """Have the image of archivers ready, so that create takes seconds."""
+    from linacre.cli.render import UpProgress
+    from linacre.facility.changes.prepare import prepare_archivers
+
+    async def work(progress: UpProgress) -> bool:
+        return await prepare_archivers(await session_of(file), progress_talk(progress, yes=True))
+
+    with UpProgress() as progress:
+        needed = run(work(progress))
+    say("the image of archivers is ready" if needed else "this engine needs no image")
+
+
+programs.add_to(app, "archiver")

@@ -1,0 +1,116 @@
+"""Commands that services and archivers have alike: start, stop, console, shell, log."""
+
+# Not `from __future__ import annotations`: typer reads annotations that name local variables.
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linacre.cli.context import FileOption, run, say, session_of
+
+if TYPE_CHECKING:
+    from linacre.engines.base import MachineKind
+
+
+def add_to(app: typer.Typer, noun: str) -> None:
+    """Put the commands under `linacre NOUN`, a kind of machines: `service` or `archiver`."""
+    name_argument = typer.Argument(metavar="NAME", help=f"The {noun}.")
+
+    def start(name: Annotated[str, name_argument], file: FileOption = None) -> None:
+        _act(noun, "start", name, file)
+
+    def stop(name: Annotated[str, name_argument], file: FileOption = None) -> None:
+        _act(noun, "stop", name, file)
+
+    def restart(name: Annotated[str, name_argument], file: FileOption = None) -> None:
+        _act(noun, "restart", name, file)
+
+    def console(name: Annotated[str, name_argument], file: FileOption = None) -> None:
+        _console(noun, name, file)
+
+    def shell(name: Annotated[str, name_argument], file: FileOption = None) -> None:
+        _shell(noun, name, file)
+
+    def log(
+        name: Annotated[str, name_argument],
+        file: FileOption = None,
+        lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines.")] = 50,
+        follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes.")] = False,
+    ) -> None:
+        _log(noun, name, file, lines=lines, follow=follow)
+
+    article = "an" if noun[0] in "aeiou" else "a"
+    helps = {
+        start: f"Start {article} {noun}'s machine, and wait until the {noun} serves.",
+        stop: f"Stop {article} {noun} and its machine; `up` starts it again.",
+        restart: f"Restart {article} {noun} and its procServ; its machine goes on.",
+        console: "Join the command's terminal, also when the machine's network is broken; "
+        "Ctrl-] leaves.",
+        shell: f"Open a shell in {article} {noun}'s machine, also when SSH or its network is "
+        "broken.",
+        log: f"Print the end of {article} {noun}'s log: what its command printed.",
+    }
+    for command, text in helps.items():
+        app.command(help=text)(command)
+
+
+def _kind(noun: str) -> "MachineKind":
+    from linacre.engines.base import MachineKind
+
+    return MachineKind(noun)
+
+
+def _act(noun: str, verb: str, name: str, file: FileOption) -> None:
+    from linacre.facility.iocs import Verb
+    from linacre.facility.services import act_on_service
+
+    async def work() -> bool:
+        return await act_on_service(await session_of(file), Verb(verb), name, kind=_kind(noun))
+
+    done = {"start": "started", "stop": "stopped", "restart": "restarted"}[verb]
+    say(f"{name}: {done if run(work()) else f'was {done} already'}")
+
+
+def _console(noun: str, name: str, file: FileOption) -> None:
+    from linacre.cli.terminal import join, terminal_size
+    from linacre.facility.services import running_machine
+
+    async def work() -> int:
+        session = await session_of(file)
+        async with session.engine_up() as engine:
+            await running_machine(session, name, kind=_kind(noun))
+            if terminal_size() is not None:
+                say(f"the console of {name}; Ctrl-] leaves")
+            return await join(await engine.console(name), detach=True)
+
+    raise typer.Exit(run(work()))
+
+
+def _shell(noun: str, name: str, file: FileOption) -> None:
+    from linacre.cli.desk import run_in
+    from linacre.facility.services import running_machine
+
+    async def work() -> int:
+        session = await session_of(file)
+        async with session.engine_up() as engine:
+            await running_machine(session, name, kind=_kind(noun))
+            return await run_in(engine, name, ["/bin/bash", "-l"])
+
+    raise typer.Exit(run(work()))
+
+
+def _log(noun: str, name: str, file: FileOption, *, lines: int, follow: bool) -> None:
+    from linacre.cli.desk import run_in
+    from linacre.epics.launch import LOG_NAME
+    from linacre.facility.services import declared_program, running_machine
+
+    async def work() -> int:
+        session = await session_of(file)
+        async with session.engine_up() as engine:
+            kind = _kind(noun)
+            await running_machine(session, name, kind=kind)
+            layout = engine.layout(name, declared_program(session, name, kind).address)
+            following = ["-F"] if follow else []
+            argv = ["tail", "-n", str(lines), *following, str(layout.log / LOG_NAME)]
+            return await run_in(engine, name, argv)
+
+    raise typer.Exit(run(work()))

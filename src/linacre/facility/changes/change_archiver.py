@@ -1,0 +1,123 @@
+"""Changing an archiver: its end and its PVs, in the facility file and then in its machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from linacre.base.errors import UserError
+from linacre.engines.base import MachineState
+from linacre.facility.archiver_http import ask
+from linacre.facility.bring_up import bring_up
+from linacre.facility.changes.common import (
+    changing_file,
+    in_terms_of,
+    quiet,
+    with_declaration,
+)
+from linacre.facility.changes.new_archiver import SECTION, count_meant
+from linacre.facility.edit import FacilityText
+from linacre.facility.load import LoadError
+from linacre.facility.models import Archiver
+from linacre.facility.models.archiver_values import is_pattern, parted_pv, time_text
+from linacre.facility.prospect import UpOptions
+from linacre.facility.services import declared_archiver
+from linacre.facility.session import Session
+from linacre.facility.talk import Talk
+
+_NO_END = "none"
+
+
+@dataclass(frozen=True)
+class ChangedArchiver:
+    """An archiver after a change."""
+
+    archiver: str
+    until: str | None
+    pvs: tuple[str, ...]
+    """What stands in the facility file: names and patterns."""
+    declared: str
+    is_running: bool
+    """Whether it was told; else it is at the next `linacre up`."""
+
+
+async def extend(session: Session, name: str, until: str | None, talk: Talk) -> ChangedArchiver:
+    """Move an archiver's end, also of one that has ended; None: it has none.
+
+    One that runs is told, and not restarted.
+    """
+    declared_archiver(session, name)
+    return await _change(
+        session,
+        name,
+        "extend",
+        lambda text: text.set_value(name, ["until"], until or _NO_END),
+        talk,
+    )
+
+
+async def add_pvs(session: Session, name: str, pvs: tuple[str, ...], talk: Talk) -> ChangedArchiver:
+    """Let an archiver archive more PVs, or those that patterns mean."""
+    archiver = declared_archiver(session, name)
+    new = tuple(pv for pv in dict.fromkeys(pvs) if pv not in archiver.pvs)
+    await count_meant(session, new, protocol=archiver.protocol)
+    if not new:
+        raise UserError(f"{name} has {' and '.join(pvs)} already")
+    return await _change(session, name, "add", lambda text: text.add_items(name, "pvs", new), talk)
+
+
+async def remove_pvs(
+    session: Session, name: str, pvs: tuple[str, ...], talk: Talk
+) -> ChangedArchiver:
+    """Let an archiver take no more samples of PVs that the facility file names; data stay."""
+    archiver = declared_archiver(session, name)
+    _check_named(archiver, name, pvs)
+    changed = await _change(
+        session, name, "remove", lambda text: text.remove_items(name, "pvs", pvs), talk
+    )
+    names = [each for pv in pvs if not is_pattern(each := parted_pv(pv)[1])]
+    if changed.is_running and names:
+        async with session.changing(f"archiver remove {name}") as engine:
+            await ask(engine, name, "pvs/remove", {"pvs": names})
+    return changed
+
+
+def _check_named(archiver: Archiver, name: str, pvs: tuple[str, ...]) -> None:
+    for pv in pvs:
+        if pv not in archiver.pvs:
+            raise UserError(
+                f"{pv} is not among the PVs that the facility file gives {name}: "
+                f"{', '.join(archiver.pvs[:8]) or 'none'}; linacre archiver pause {name} {pv} "
+                "stops one that a pattern brings"
+            )
+
+
+async def _change(
+    session: Session,
+    name: str,
+    verb: str,
+    change: Callable[[FacilityText], FacilityText],
+    talk: Talk,
+) -> ChangedArchiver:
+    async with changing_file(session, f"archiver {verb} {name}") as draft:
+        try:
+            declaration = draft.write(change(draft.text.of(SECTION)))
+        except LoadError as error:
+            raise in_terms_of(name, error, section=SECTION) from error
+    session = with_declaration(session, declaration)
+    archiver, is_running = declaration.facility.archivers[name], False
+    if await session.is_up():
+        async with session.engine_open():
+            machine = (await session.machines()).get(name)
+            is_running = machine is not None and machine.state is MachineState.RUNNING
+            if is_running:
+                options = UpOptions(only=frozenset({name}))
+                done = await bring_up(session, options, quiet(talk), verb=f"archiver {verb}")
+                is_running = done is not None
+    return ChangedArchiver(
+        archiver=name,
+        until=time_text(archiver.until),
+        pvs=archiver.pvs,
+        declared=declaration.where(SECTION, name),
+        is_running=is_running,
+    )
