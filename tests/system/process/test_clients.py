@@ -100,9 +100,14 @@ async def test_a_shell_on_a_terminal(engine: ProcessEngine, desk_spec: MachineSp
     await shell.write(b"stty size\n")
     await read_until(shell, b"40 100")
     # Told by the command itself: what was typed is shown before anything runs.
+    await shell.write(b"PS1='re''ady> '\n")
+    await read_until(shell, b"ready> ")
     await shell.write(b"sh -c 'echo be''gun; exec sleep 1000'\n")
     await read_until(shell, b"begun")
-    await shell.write(b"\x03echo still $((1 + 1))\n")
+    await shell.write(b"\x03")
+    # What is typed while an interrupt is dealt with may be thrown away with it.
+    await read_until(shell, b"ready> ")
+    await shell.write(b"echo still $((1 + 1))\n")
     await read_until(shell, b"still 2")
     await shell.write(b"exit 5\n")
     while await shell.read():
