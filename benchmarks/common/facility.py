@@ -48,6 +48,8 @@ class BenchFacility:
     folder: Path
     subnet: IPv4Network
     engine: str
+    database: str = _DB
+    """The records of each IOC; `$(P)` is its prefix."""
 
     @property
     def file(self) -> Path:
@@ -66,7 +68,7 @@ class BenchFacility:
         source = self.folder / "small"
         source.mkdir(exist_ok=True)
         (source / "st.cmd").write_text(_ST_CMD)
-        (source / "small.db").write_text(_DB)
+        (source / "small.db").write_text(self.database)
         pool = (_POOL_BYTES + count * _POOL_BYTES_EACH) >> 20
         engine = f"{{kind: incus, pool_size: {pool}MiB}}" if self.engine == "incus" else self.engine
         iocs = [self._ioc(number) for number in range(count)]
@@ -138,7 +140,7 @@ def first_pv(number: int) -> str:
 
 @contextmanager
 def bench_facility(
-    name: str, *, subnet: IPv4Network, engine: str = "incus"
+    name: str, *, subnet: IPv4Network, engine: str = "incus", database: str = _DB
 ) -> Generator[BenchFacility]:
     """Hold a facility, nothing of it up yet, that is purged at the end whatever happens.
 
@@ -149,7 +151,7 @@ def bench_facility(
         _alone(name),
         tempfile.TemporaryDirectory(prefix="linacre-bench-") as folder,
     ):
-        facility = BenchFacility(name, Path(folder), subnet, engine)
+        facility = BenchFacility(name, Path(folder), subnet, engine, database)
         facility.write(0)
         try:
             facility.purge_surely()  # what a run left that was killed
