@@ -124,12 +124,12 @@ def test_lists_that_nobody_gave_are_told_from_some(
         ("missing() { :; }", ""),
         (
             "missing() { echo postgresql; }; can_install() { false; }",
-            "linacre: not root, so postgresql is not installed: the tests on PostgreSQL are "
+            "linacre: not root, so postgresql is not installed: the tests that need it are "
             "skipped\n",
         ),
         (
             "missing() { echo postgresql; }; can_install() { true; }; bundle=/a.bundle",
-            "linacre: postgresql is not in a bundle: the tests on PostgreSQL are skipped\n",
+            "linacre: postgresql is not in a bundle: the tests that need it are skipped\n",
         ),
     ],
 )
