@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -154,23 +154,13 @@ async def test_another_program_that_holds_a_table_for_long(
 
 
 @pytest.fixture
-def small_space(postgresql: Server, tmp_path: Path) -> Iterator[str]:
+def small_space(postgresql: Server, small_volume: Callable[..., Path]) -> Iterator[str]:
     """The name of a tablespace of 12 MB."""
-    folder = postgresql.folder / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        folder.rmdir()
-        pytest.skip("a small tmpfs cannot be mounted here")
-    try:
-        inner = folder / "space"
-        subprocess.run([*unprivileged(), "mkdir", "-m", "700", str(inner)], check=True)
-        postgresql.run(f"CREATE TABLESPACE small LOCATION '{inner}'")
-        yield "small"
-        postgresql.run("DROP TABLESPACE small")
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-        folder.rmdir()
+    inner = small_volume("12m", postgresql.folder / "small", mode="777") / "space"
+    subprocess.run([*unprivileged(), "mkdir", "-m", "700", str(inner)], check=True)
+    postgresql.run(f"CREATE TABLESPACE small LOCATION '{inner}'")
+    yield "small"
+    postgresql.run("DROP TABLESPACE small")
 
 
 async def test_a_full_disk_of_the_server(postgresql: Server, small_space: str) -> None:

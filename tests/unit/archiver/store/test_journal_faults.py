@@ -1,7 +1,5 @@
 import errno
 import os
-import subprocess
-from contextlib import contextmanager
 
 import journal_samples as some
 import pytest
@@ -324,42 +322,28 @@ def test_whatever_fails_what_is_safe_is_there_exactly_once(tmp_path_factory, ste
         rig.journal.close()
 
 
-@contextmanager
-def small_volume(folder, size):
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small volume needs root")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("this machine does not let root mount a tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_real_volume_that_is_full(tmp_path):
-    with small_volume(tmp_path / "small", "256k") as folder:
-        clock = Clock()
-        journal = Journal(folder / "journal", files=OsFiles(), clock=clock)
-        some.declare_all(journal)
-        ballast = folder / "ballast"
-        ballast.write_bytes(bytes(100_000))
-        done = 0
-        while not journal.full:
-            assert done < 100_000
-            journal.append([some.counting(done, 100)], [])
-            done += 100
+def test_a_real_volume_that_is_full(small_volume):
+    folder = small_volume("256k")
+    clock = Clock()
+    journal = Journal(folder / "journal", files=OsFiles(), clock=clock)
+    some.declare_all(journal)
+    ballast = folder / "ballast"
+    ballast.write_bytes(bytes(100_000))
+    done = 0
+    while not journal.full:
+        assert done < 100_000
         journal.append([some.counting(done, 100)], [])
-        journal.sync()
-        assert journal.why == os.strerror(errno.ENOSPC)
-        stored = some.numbers(journal.part())
-        assert stored == list(range(done - 100))
-        assert some.numbers(open_hot(folder / "journal")) == stored
-        ballast.unlink()
-        clock.now += SECOND
-        journal.sync()
-        assert not journal.full
-        assert some.numbers(journal.part()) == list(range(done + 100))
-        journal.close()
-        assert some.numbers(open_hot(folder / "journal")) == list(range(done + 100))
+        done += 100
+    journal.append([some.counting(done, 100)], [])
+    journal.sync()
+    assert journal.why == os.strerror(errno.ENOSPC)
+    stored = some.numbers(journal.part())
+    assert stored == list(range(done - 100))
+    assert some.numbers(open_hot(folder / "journal")) == stored
+    ballast.unlink()
+    clock.now += SECOND
+    journal.sync()
+    assert not journal.full
+    assert some.numbers(journal.part()) == list(range(done + 100))
+    journal.close()
+    assert some.numbers(open_hot(folder / "journal")) == list(range(done + 100))
