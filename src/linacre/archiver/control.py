@@ -5,6 +5,7 @@ The recorder's thread takes the wishes to the sources with its next turn.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from linacre.archiver.service import ChannelStatus, Info, NoSuchPvError
 from linacre.archiver.settings import Settings, check_specs, parse_duration, parse_time
 from linacre.archiver.status import Standings
 from linacre.base.clock import Clock
-from linacre.base.errors import UserError
+from linacre.base.errors import LinacreError, UserError
 
 LOSS_WINDOW_S = 1.0
 """What is promised: a kill costs nothing that was accepted earlier than so long before it."""
@@ -195,7 +196,10 @@ class ArchiverControl:
         ]
         if added and not self.read_only:
             check_specs([channel.spec for channel in added])
-            self._registry.put(added)
+            # Where the disk takes nothing now, they are archived all the same; the settings name
+            # them at the next start too.
+            with contextlib.suppress(LinacreError):
+                self._registry.put(added)
             channels |= {channel.spec.pv: channel for channel in added}
         stored = self._store.last_times(channels)
         for pv, channel in channels.items():

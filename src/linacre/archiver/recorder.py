@@ -119,6 +119,7 @@ class Recorder:
     def _note_store(self) -> None:
         now_ns = self._control.now_ns()
         for series, number in self._store.dropped().items():
+            self._control.standings.given_up(series.id, number)
             self._take_notice(
                 Notice(NoticeKind.DROPPED, series.pv, now_ns, None, {Drop.DISK: number})
             )

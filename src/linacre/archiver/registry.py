@@ -1,8 +1,7 @@
 """The registry of an archive: which PVs, since when, what was said of them, what happened.
 
 One SQLite file, `archiver.sqlite`. What a person asked for is committed before the call returns;
-what a source tells waits for `flush`, so that a drain costs at most one commit. Reading has a
-connection of its own and waits for no writer.
+what a source tells waits for `flush`, so that a drain costs at most one commit.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from linacre.archiver.errors import DamagedError
 from linacre.archiver.model import Kind, Metadata, Series
-from linacre.archiver.registry_file import Opened, copy_to, open_file, open_to_read
+from linacre.archiver.registry_file import RegistryFile
 from linacre.archiver.registry_rows import (
     Channel,
     Write,
@@ -28,6 +26,7 @@ from linacre.archiver.registry_rows import (
     metadata_from,
     row_of,
 )
+from linacre.archiver.registry_series import SeriesNumbers
 from linacre.archiver.service import Event
 from linacre.base.errors import LinacreError
 
@@ -38,80 +37,64 @@ COPY_NAME = "archiver.sqlite.copy"
 class Registry:
     """The registry, to read and, unless it was opened to read, to write; any thread may call."""
 
-    def __init__(self, folder: Path, opened: Opened, reading: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, file: RegistryFile) -> None:
+        """Use `open` or `open_reader`."""
         self.folder = folder
-        self.is_new = opened.is_new
-        self.repaired = opened.repaired
+        self.is_new = file.is_new
+        self.repaired = file.repaired
         """What was done about a damaged file when it was opened; empty: nothing."""
-        self._writing = opened.connection
-        self._reading = reading
-        self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
+        self._file = file
         self._memory = threading.Lock()
+        self._flushing = threading.Lock()
         self._todo: list[Write] = []
-        self._series: dict[tuple[str, Kind, str], Series] = {}
-        self._of_pv: dict[str, tuple[Series, ...]] = {}
-        self._last_metadata: dict[str, str] = {}
-        self._next = 1
-        self._load()
+        self._numbers = SeriesNumbers(self._load_series() if file.writable else ())
+        self._last_metadata = self._load_metadata() if file.writable else {}
 
     @classmethod
     def open(cls, folder: Path, *, now_ns: Callable[[], int]) -> Registry:
         """Open it, or make it; a damaged file is set aside and its copy is taken.
 
-        A file of a newer format raises `UserError`.
+        A file of a newer format raises `UserError`, one that cannot be opened `LinacreError`. On a
+        full disk what is there is read, and no change is taken.
         """
-        opened = open_file(folder / FILE_NAME, folder / COPY_NAME, now_ns())
-        return cls(folder, opened, open_to_read(folder / FILE_NAME))
+        return cls(folder, RegistryFile.open(folder / FILE_NAME, folder / COPY_NAME, now_ns()))
 
     @classmethod
     def open_reader(cls, folder: Path) -> Registry | None:
         """Open it to read, beside an archiver that may be running; None where there is none."""
         path = folder / FILE_NAME
-        if not path.exists():
-            return None
-        reading = open_to_read(path)
-        return cls(folder, Opened(None), reading)
+        return cls(folder, RegistryFile.open_reader(path)) if path.exists() else None
 
     # -- Series ------------------------------------------------------------------------------
 
     def series(self, pv: str, kind: Kind, native: str) -> Series:
         """Return the series, numbered now if it is new; it is in the file after `flush`."""
         with self._memory:
-            key = (pv, kind, native)
-            if (found := self._series.get(key)) is None:
-                found = Series(self._next, pv, kind, native)
-                self._learn(found)
+            found, is_new = self._numbers.get(pv, kind, native)
+            if is_new:
                 self._todo.append(insert_series(found))
             return found
 
     def adopt(self, found: Iterable[Series]) -> None:
         """Take in series that the journals have and the file has not, after it was damaged."""
         with self._memory:
-            taken = {series.id for series in self._series.values()}
-            for series in found:
-                key = (series.pv, series.kind, series.native)
-                if key not in self._series and series.id not in taken:
-                    self._learn(series)
-                    taken.add(series.id)
-                    self._todo.append(insert_series(series))
+            self._todo += [insert_series(one) for one in found if self._numbers.adopt(one)]
 
     def all_series(self) -> list[Series]:
         """Return all series, in the order of their numbers."""
-        if self._writing is None:
-            sql = "SELECT id, pv, kind, native FROM series ORDER BY id"
-            return [_series(row) for row in self._read(sql)]
+        if not self._file.writable:
+            return sorted(self._load_series(), key=lambda series: series.id)
         with self._memory:
-            return sorted(self._series.values(), key=lambda series: series.id)
+            return self._numbers.all()
 
     def series_of(self, pv: str) -> tuple[Series, ...]:
         """Return a PV's series, in the order of their numbers."""
-        if self._writing is None:
+        if not self._file.writable:
             # To read one PV takes the same time among ten and among ten thousand.
             sql = "SELECT id, pv, kind, native FROM series WHERE pv = ? ORDER BY id"
             return tuple(_series(row) for row in self._read(sql, pv))
         with self._memory:
-            return self._of_pv.get(pv, ())
+            return self._numbers.of(pv)
 
     def kinds(self, pv: str) -> list[Kind]:
         """Return the kinds that a PV's values ever had, the newest last."""
@@ -250,11 +233,11 @@ class Registry:
         with self._memory:
             if not self._todo:
                 return True
-        with self._write_lock:
+        with self._flushing:
             with self._memory:
                 todo, self._todo = self._todo, []
             try:
-                self._transact(todo)
+                self._file.write(todo)
             except sqlite3.OperationalError:
                 with self._memory:
                     self._todo = fewer([*todo, *self._todo])
@@ -266,60 +249,29 @@ class Registry:
 
         Raises `LinacreError` where there is no room.
         """
-        try:
-            copy_to(self.folder / FILE_NAME, self.folder / COPY_NAME)
-        except (sqlite3.Error, OSError) as error:
-            raise LinacreError(f"cannot copy {self.folder / FILE_NAME}: {error}") from error
+        self._file.copy()
 
     def close(self) -> None:
         """Commit what waits, as far as the disk takes it, and close the file."""
         self.flush()
-        with self._write_lock, self._read_lock:
-            self._reading.close()
-            if self._writing is not None:
-                self._writing.close()
+        self._file.close()
 
-    def _load(self) -> None:
-        if self._writing is None:
-            return
-        for row in self._read("SELECT id, pv, kind, native FROM series"):
-            self._learn(_series(row))
+    def _load_series(self) -> list[Series]:
+        return [_series(row) for row in self._read("SELECT id, pv, kind, native FROM series")]
+
+    def _load_metadata(self) -> dict[str, str]:
         sql = "SELECT pv, detail, max(time_ns) FROM metadata GROUP BY pv"
-        self._last_metadata = {row[0]: row[1] for row in self._read(sql)}
-
-    def _learn(self, series: Series) -> None:
-        self._series[(series.pv, series.kind, series.native)] = series
-        of_pv = (*self._of_pv.get(series.pv, ()), series)
-        self._of_pv[series.pv] = tuple(sorted(of_pv, key=lambda one: one.id))
-        self._next = max(self._next, series.id + 1)
+        return {row[0]: row[1] for row in self._read(sql)}
 
     def _read(self, sql: str, *arguments: object) -> list[Any]:
-        with self._read_lock:
-            try:
-                return self._reading.execute(sql, arguments).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise DamagedError(f"{self.folder / FILE_NAME}: {error}") from error
+        return self._file.read(sql, *arguments)
 
     def _commit(self, writes: Iterable[Write]) -> None:
-        with self._write_lock:
-            try:
-                self._transact(writes)
-            except sqlite3.OperationalError as error:
-                text = f"{self.folder / FILE_NAME} takes nothing now: {error}"
-                raise LinacreError(text) from error
-
-    def _transact(self, writes: Iterable[Write]) -> None:
-        if self._writing is None:
-            return
         try:
-            with self._writing:
-                self._writing.execute("BEGIN IMMEDIATE")
-                for write in writes:
-                    self._writing.execute(write.sql, write.arguments)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            raise DamagedError(f"{self.folder / FILE_NAME}: {error}") from error
+            self._file.write(writes)
+        except sqlite3.OperationalError as error:
+            text = f"{self.folder / FILE_NAME} takes nothing now: {error}"
+            raise LinacreError(text) from error
 
 
 def _series(row: tuple[int, str, str, str]) -> Series:

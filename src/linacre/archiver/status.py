@@ -49,6 +49,11 @@ class Counters:
         self._count[: len(found)] += found
         np.maximum.at(self._last, series.astype(np.intp), time)
 
+    def take_back(self, series: int, number: int) -> None:
+        """Count samples of a series no more, as they were given up."""
+        if series < len(self._count):
+            self._count[series] -= number
+
     def tick(self, now_s: float) -> None:
         """Remember the counts of now, so that there is a rate later."""
         past = self._past
@@ -149,6 +154,11 @@ class Standings:
         with self._lock:
             for batch in batches:
                 self._counters.add(batch.series, batch.time)
+
+    def given_up(self, series: int, number: int) -> None:
+        """Count samples no more that were to be stored, and found no room."""
+        with self._lock:
+            self._counters.take_back(series, number)
 
     def tick(self, now_s: float) -> None:
         """Let time pass, for the rates."""

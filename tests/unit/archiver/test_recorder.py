@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from archiver_fakes import SECOND, FakeClock, FakeSource
 
 from linacre.archiver.errors import ReadOnlyError
 from linacre.archiver.model import ChannelSpec, Drop, Kind, Method, NoticeKind, Provider
+from linacre.archiver.registry import Registry
 from linacre.archiver.running import Archiver
 from linacre.archiver.service import ChannelState, NoSuchPvError
 from linacre.archiver.settings import Settings
 from linacre.archiver.store.faults import FaultyFiles
+from linacre.archiver.store.files import OsFiles
 from linacre.archiver.store.store import Store
 from linacre.base.errors import LinacreError, UserError
 
@@ -362,8 +365,45 @@ def test_a_full_disk(bench: Bench) -> None:
     assert values[:3] == [0.0, 1.0, 2.0]
     assert values[-1] == 200.0
     assert status.drops[Drop.DISK] == 100_003 - len(values)
+    assert status.samples == bench.archiver.control.info().samples == len(values)
     kinds = [event.kind for event in bench.archiver.reader.events(None, 0, 2**62)]
     assert "disk_full" in kinds and "disk_has_room" in kinds
+
+
+def test_a_start_on_a_full_volume(small_volume: Callable[..., Path]) -> None:
+    volume = small_volume("2m")
+    bench = Bench(volume / "study")
+    bench.files = OsFiles()
+    bench.open()
+    bench.source.put(bench.source.connect("A"), [bench.now], [1.0])
+    bench.turn()
+    bench.close()
+    with (volume / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while ballast.write(bytes(4096)):
+            pass
+    bench.open(pvs=(*SPECS, ChannelSpec(pv="NEW")))
+    assert bench.archiver.registry._file._alone
+    assert bench.values("A") == [1.0]
+    bench.source.put(bench.source.connect("NEW"), [bench.now], [5.0])
+    bench.turn()
+    assert bench.archiver.control.info().disk_full
+    with pytest.raises(LinacreError, match="takes nothing now"):
+        bench.archiver.control.pause(["A"])
+    folder = Store.open_reader(volume / "study")
+    assert folder.samples("A", 0, 2**62)["value"].to_pylist() == [1.0]
+    (volume / "ballast").unlink()
+    bench.turn(2)
+    bench.turn(2)
+    assert not bench.archiver.control.info().disk_full
+    assert bench.values("NEW") == [5.0]
+    bench.archiver.control.pause(["A"])
+    assert not bench.archiver.registry._file._alone
+    found = Registry.open_reader(volume / "study")
+    assert found is not None
+    assert {c.spec.pv: c.paused for c in found.channels()}["A"]
+    assert "disk_has_room" in [event.kind for event in found.events(None, 0, 2**62)]
+    found.close()
+    bench.close()
 
 
 def test_a_clock_that_is_set_back_stops_nothing(bench: Bench) -> None:

@@ -142,7 +142,7 @@ def test_a_newer_format_is_refused(registry: Registry) -> None:
 
 
 def test_a_full_disk_loses_no_series(registry: Registry) -> None:
-    connection = registry._writing
+    connection = registry._file._writing
     assert connection is not None
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
