@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from linacre.archiver.model import NANOSECONDS, ChannelSpec, Method, Provider
+from linacre.archiver.time_texts import text_length_ns, text_ns
 from linacre.base.errors import UserError
 
 DEFAULT_PORT = 17665
 DEFAULT_MEMORY = 512 * 2**20
 LEAST_PERIOD_S = 0.1
 LONGEST_NAME = 256
-_SECONDS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES = {
     **{"": 1, "B": 1},
     **{f"{p}B": 1000**n for n, p in enumerate(("k", "M", "G", "T"), 1)},
@@ -138,10 +139,10 @@ def _text(value: object) -> str:
 
 def parse_duration(text: str) -> float:
     """Read `90d`, `1.5h`, `30min`, `20s` as seconds; `UserError` for anything else."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*", text)
-    if match is None:
+    found = text_length_ns(text)
+    if found is None:
         raise UserError(f"{text!r} is not a length of time: write 20s, 30min, 12h, 7d or 4w")
-    return float(match[1]) * _SECONDS[match[2]]
+    return found / NANOSECONDS
 
 
 def parse_size(text: str) -> int:
@@ -153,14 +154,12 @@ def parse_size(text: str) -> int:
 
 
 def parse_time(text: str) -> int:
-    """Read an ISO 8601 time as ns since 1970; UTC unless it says otherwise."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
+    """Read an ISO 8601 time as ns since 1970; UTC unless it says otherwise. Or `now-1h`."""
+    found = text_ns(text, time.time_ns())
+    if found is None:
         example = "2026-11-24T10:00:00Z"
-        raise UserError(f"{text!r} is not a time: write it like {example}") from error
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return int(at.timestamp()) * NANOSECONDS + at.microsecond * 1000
+        raise UserError(f"{text!r} is not a time: write it like {example}")
+    return found
 
 
 def parse_pv(text: str) -> ChannelSpec:

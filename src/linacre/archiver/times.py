@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from linacre.archiver.errors import WrongTimeError
 from linacre.archiver.model import NANOSECONDS
+from linacre.archiver.time_texts import NANOSECONDS_FROM, SECONDS_BELOW, text_length_ns, text_ns
 
 _TIMES = "an ISO time, '-1h', 'now', a datetime with a time zone, seconds or nanoseconds"
 When = str | int | float | datetime | timedelta | np.datetime64 | np.integer[Any]
@@ -17,33 +17,15 @@ When = str | int | float | datetime | timedelta | np.datetime64 | np.integer[Any
 Length = str | int | float | timedelta | np.timedelta64 | np.integer[Any]
 """A length of time: see `length_ns`."""
 
-_UNITS_NS = {
-    "ns": 1,
-    "us": 1_000,
-    "ms": 1_000_000,
-    "s": NANOSECONDS,
-    "m": 60 * NANOSECONDS,
-    "min": 60 * NANOSECONDS,
-    "h": 3_600 * NANOSECONDS,
-    "d": 86_400 * NANOSECONDS,
-    "w": 604_800 * NANOSECONDS,
-}
-_LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ns|us|ms|s|min|m|h|d|w)")
-_RELATIVE = re.compile(r"(?:now)?\s*([+-])\s*(.+)")
-_FRACTION = re.compile(r"(.*:\d\d)\.(\d{1,9})(.*)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECONDS_BELOW = 10**11
-"""As seconds the year 5138; as nanoseconds under two minutes past the beginning of 1970."""
-_NANOSECONDS_FROM = 10**17
-"""As nanoseconds 1973."""
 _MOST = 2**62
 
 
 def time_ns(when: When, now_ns: int) -> int:
     """Return a time in nanoseconds since 1970 (UTC).
 
-    - `"now"`, and a length before or after it: `"-1h"`, `"now-90s"`, `"+5min"`; units ns, us, ms,
-      s, m or min, h, d, w. A timedelta likewise.
+    - `"now"`, and a length before or after it: `"-1h"`, `"now-90s"`, `"+1h30m"`; units ns, us, ms,
+      s, m or min, h, d, w, y. A timedelta likewise.
     - An ISO time: `"2026-11-24T10:00:00.123456789+00:00"`, `"2026-11-24 10:00"`, `"2026-11-24"`.
       **Without an offset it is UTC**, as all times of an archive are.
     - A datetime or pandas Timestamp **with a time zone**; without one it is refused, since
@@ -71,7 +53,11 @@ def length_ns(length: Length) -> int:
 
 def _length_ns(length: Any) -> int:
     if isinstance(length, str):
-        return _text_length_ns(length.strip(), length)
+        if (found := text_length_ns(length)) is None:
+            raise WrongTimeError(
+                f"{length!r} is no length of time: write 100ms, 1.5s, 5min, 2h, 7d"
+            )
+        return found
     if isinstance(length, timedelta):
         return _timedelta_ns(length)
     if isinstance(length, np.timedelta64):
@@ -83,7 +69,9 @@ def _length_ns(length: Any) -> int:
 
 def _time_ns(when: Any, now_ns: int) -> int:
     if isinstance(when, str):
-        return _text_ns(when.strip(), now_ns)
+        if (found := text_ns(when, now_ns)) is None:
+            raise WrongTimeError(f"{when!r} is no time: write {_TIMES}")
+        return found
     if isinstance(when, datetime):
         if when.tzinfo is None:
             raise WrongTimeError(
@@ -102,39 +90,11 @@ def _time_ns(when: Any, now_ns: int) -> int:
 
 
 def _number_ns(when: Any) -> int:
-    if abs(when) < _SECONDS_BELOW:
+    if abs(when) < SECONDS_BELOW:
         return _seconds_ns(when)
-    if not isinstance(when, float) and abs(when) >= _NANOSECONDS_FROM:
+    if not isinstance(when, float) and abs(when) >= NANOSECONDS_FROM:
         return int(when)
     raise WrongTimeError(f"{when!r} is neither seconds nor whole nanoseconds since 1970")
-
-
-def _text_ns(text: str, now_ns: int) -> int:
-    if text == "now":
-        return now_ns
-    if (relative := _RELATIVE.fullmatch(text)) is not None:
-        length = _text_length_ns(relative[2], text)
-        return now_ns + (length if relative[1] == "+" else -length)
-    fraction_ns = 0
-    plain = text
-    if (parts := _FRACTION.fullmatch(text)) is not None:
-        plain = parts[1] + parts[3]
-        fraction_ns = int(parts[2].ljust(9, "0"))
-    try:
-        found = datetime.fromisoformat(plain)
-    except ValueError:
-        raise WrongTimeError(f"{text!r} is no time: write {_TIMES}") from None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    return _timedelta_ns(found - _EPOCH) + fraction_ns
-
-
-def _text_length_ns(text: str, whole: str) -> int:
-    if (parts := _LENGTH.fullmatch(text)) is None:
-        raise WrongTimeError(f"{whole!r} is no length of time: write 100ms, 1.5s, 5min, 2h, 7d")
-    number, unit = parts[1], _UNITS_NS[parts[2]]
-    before, _, after = number.partition(".")
-    return int(before or 0) * unit + (int(after) * unit // 10 ** len(after) if after else 0)
 
 
 def _timedelta_ns(delta: timedelta) -> int:

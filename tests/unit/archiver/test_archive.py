@@ -73,7 +73,7 @@ def test_times_are_taken_as_people_write_them(when: Any, right: int) -> None:
         (pd.Timestamp("2025-11-24"), "has no time zone: write"),
         (1_764_000_000_000, "neither seconds nor whole nanoseconds"),
         ("yesterday", "is no time: write an ISO time"),
-        ("-1 fortnight", "write 100ms, 1.5s, 5min, 2h, 7d"),
+        ("-1 fortnight", "is no time: write an ISO time"),
         (np.datetime64("NaT"), "no time of an archive"),
         (float("nan"), "neither seconds"),
         (None, "is no time: write"),

@@ -93,7 +93,8 @@ def test_units() -> None:
     assert [parse_duration(t) for t in ("20s", "30min", "2h", "1d")] == [20, 1800, 7200, 86400]
     assert [parse_size(t) for t in ("7", "1kB", "2KiB", "1.5GiB")] == [7, 1000, 2048, 1610612736]
     assert parse_time("1970-01-01T01:00:00.000001+01:00") == 1000
-    for wrong in ("", "5", "5 y", "-1s"):
+    assert parse_duration("1h30m") == 5400
+    for wrong in ("", "5", "5 q", "-1s"):
         with pytest.raises(UserError):
             parse_duration(wrong)
 
