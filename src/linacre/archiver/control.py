@@ -18,7 +18,7 @@ from linacre.archiver.keeper import Keeper
 from linacre.archiver.model import NANOSECONDS, ChannelSpec, Provider
 from linacre.archiver.registry import Registry
 from linacre.archiver.registry_rows import Channel
-from linacre.archiver.service import ChannelStatus, Info, NoSuchPvError
+from linacre.archiver.service import ChannelStatus, Event, Info, NoSuchPvError
 from linacre.archiver.settings import Settings, check_specs, parse_duration, parse_time
 from linacre.archiver.status import Standings
 from linacre.base.clock import Clock
@@ -101,6 +101,7 @@ class ArchiverControl:
                 self.standings.put(channel, now_ns, stored_ns=stored.get(pv, 0))
                 if not channel.paused:
                     self.wishes.append(Wish(pv, channel.spec.provider, channel))
+            self._tell(new, "added")
         self.wake.set()
         return found
 
@@ -122,6 +123,7 @@ class ArchiverControl:
                 channels = self._known(pvs)
                 self._registry.put([replace(channel, removed=True) for channel in channels])
                 self._drop(channels, erase=False)
+                self._tell([channel.spec.pv for channel in channels], "removed")
         self.wake.set()
 
     def extend(self, ends_ns: int | None) -> None:
@@ -218,7 +220,14 @@ class ArchiverControl:
                 pv, provider = channel.spec.pv, channel.spec.provider
                 self.standings.put(channel, self.now_ns())
                 self.wishes.append(Wish(pv, provider, None if paused else channel))
+            self._tell([channel.spec.pv for channel in channels], "paused" if paused else "resumed")
         self.wake.set()
+
+    def _tell(self, pvs: Sequence[str], what: str) -> None:
+        """Write down what people did: it is why there are no samples."""
+        now_ns = self.now_ns()
+        for pv in pvs:
+            self._registry.note(Event(pv, now_ns, what, {}))
 
     def _known(self, pvs: Sequence[str]) -> list[Channel]:
         found: list[Channel] = []

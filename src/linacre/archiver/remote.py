@@ -102,7 +102,7 @@ class RemoteReader:
             asked = {"pv": pv, "start": _ns(start_ns), "end": _ns(to_ns), "limit": _PAGE}
             page: Any = self._json("/events", asked)
             rows = [_event(row) for row in page["events"]]
-            # They come newest first; those of the oldest time may not all be in this page.
+            # The newest, in order; those of the oldest time may not all be in this page.
             whole = page["total"] <= len(rows)
             kept = rows if whole else [row for row in rows if row.time_ns > rows[0].time_ns]
             found[:0] = kept or rows

@@ -181,6 +181,19 @@ def test_pause_and_resume(bench: Bench) -> None:
     for call in (control.pause, control.resume, control.remove, control.follow):
         with pytest.raises(NoSuchPvError):
             call(["A", "NONE"])
+    control.remove(["A"])
+    bench.turn()
+    told = [event.kind for event in bench.archiver.reader.events("A", 0, 2**62)]
+    assert [kind for kind in told if kind != NoticeKind.CONNECTED] == [
+        "paused",
+        "resumed",
+        "removed",
+    ]
+    # Those that the settings name are added by nobody.
+    control.add([ChannelSpec(pv="NEW")])
+    bench.turn()
+    (added,) = bench.archiver.reader.events("NEW", 0, 2**62)
+    assert added.kind == "added"
 
 
 def test_removed_pvs_can_still_be_read(bench: Bench) -> None:
