@@ -173,7 +173,7 @@ async def open_terminal(
         process = await asyncio.create_subprocess_exec(
             # The session leader must itself take the terminal: only so Ctrl-C reaches the program,
             # which would ignore it where we were started in the background.
-            *("env", "--default-signal=INT,QUIT", "setsid", "--ctty", *argv),
+            *("env", "--default-signal=INT,QUIT,HUP", "setsid", "--ctty", *argv),
             stdin=its,
             stdout=its,
             stderr=its,
