@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from linacre.archiver.model import NANOSECONDS
 
@@ -37,37 +37,47 @@ _ISO = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MOST_NS = 2**63 - 1
 
 
 def text_length_ns(text: str) -> int | None:
-    """Return `100ms`, `1.5h`, `1h30m`, `7d` in ns; None for anything else."""
+    """Return `100ms`, `1.5h`, `1h30m`, `7d` in ns; None for anything else, and beyond int64."""
     if _LENGTH.fullmatch(text) is None:
         return None
-    return sum(int(Decimal(number) * _UNITS_NS[unit]) for number, unit in _PIECE.findall(text))
+    found = sum(int(Decimal(number) * _UNITS_NS[unit]) for number, unit in _PIECE.findall(text))
+    return found if found <= _MOST_NS else None
 
 
 def text_ns(text: str, now_ns: int) -> int | None:
-    """Return a time in ns since 1970; None where the text is none. The result may be any number.
+    """Return a time in ns since 1970; None where the text is none, or beyond int64.
 
     `now`, from now (`now-1h`, `-1h30m`, `+7d`), ISO 8601 with any offset and up to nanoseconds, UTC
     without one; seconds since 1970, or whole nanoseconds.
     """
-    given = text.strip()
-    if given == "now":
+    found = _text_ns(text.strip(), now_ns)
+    return found if found is not None and abs(found) <= _MOST_NS else None
+
+
+def _text_ns(text: str, now_ns: int) -> int | None:
+    if text == "now":
         return now_ns
-    if (relative := _RELATIVE.fullmatch(given)) and (
+    if (relative := _RELATIVE.fullmatch(text)) and (
         length := text_length_ns(relative[2])
     ) is not None:
         return now_ns + (length if relative[1] == "+" else -length)
-    return _number_ns(given) if _NUMBER.fullmatch(given) else _iso_ns(given)
+    return _number_ns(text) if _NUMBER.fullmatch(text) else _iso_ns(text)
 
 
 def _number_ns(text: str) -> int | None:
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        # An exponent that no number of ours can have.
+        return None
     if abs(number) < SECONDS_BELOW:
         return int(number * NANOSECONDS)
-    # A huge exponent is not to be written out.
-    return int(number) if NANOSECONDS_FROM <= abs(number) < 2**63 else None
+    # A huge one is not to be written out.
+    return int(number) if NANOSECONDS_FROM <= abs(number) <= _MOST_NS else None
 
 
 def _iso_ns(text: str) -> int | None:

@@ -94,7 +94,7 @@ def test_units() -> None:
     assert [parse_size(t) for t in ("7", "1kB", "2KiB", "1.5GiB")] == [7, 1000, 2048, 1610612736]
     assert parse_time("1970-01-01T01:00:00.000001+01:00") == 1000
     assert parse_duration("1h30m") == 5400
-    for wrong in ("", "5", "5 q", "-1s"):
+    for wrong in ("", "5", "5 q", "-1s", "9" * 400 + "y"):
         with pytest.raises(UserError):
             parse_duration(wrong)
 
