@@ -146,11 +146,12 @@ class RegistryFile:
         """Let others read the file again, now that there is room; both locks are held."""
         self._reading.close()
         try:
-            self._writing = _open(self.path)
-            self._reading = open_to_read(self.path)
-            self._alone = False
-        except (sqlite3.OperationalError, LinacreError):
+            writing = _open(self.path)
+        except sqlite3.OperationalError:
+            # Others were quicker to take the room.
             self._writing = self._reading = _open(self.path, alone=True)
+            return
+        self._writing, self._reading, self._alone = writing, open_to_read(self.path), False
 
 
 def _transact(connection: sqlite3.Connection, writes: Iterable[Write]) -> None:

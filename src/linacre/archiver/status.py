@@ -76,7 +76,8 @@ class Counters:
             return 0.0
         then_s, then = self._past[0]
         before = sum(int(then[k]) for k in series if k < len(then))
-        return (self.count(series) - before) / max(now_s - then_s, 1.0)
+        # Of what waited then for room on the disk, some may have been given up.
+        return max(0.0, (self.count(series) - before) / max(now_s - then_s, 1.0))
 
     @property
     def total(self) -> int:
