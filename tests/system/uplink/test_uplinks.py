@@ -72,14 +72,15 @@ def inits(site: Site) -> dict[str, int]:
 
 
 def refusal(site: Site, uplink: str) -> str:
-    """Return what is said of an uplink that cannot be; no network may be made.
-
-    The interfaces named at the end are this host's of the moment: other tests make and remove some.
-    """
+    """Return what is said of an uplink that cannot be; no network may be made."""
     declare(site, uplink)
     plan, up = site.run("plan"), site.run("up", "--yes")
+    for _ in range(4):
+        # It may name interfaces of this host, and other tests make and remove some in between.
+        if plan.problem != up.problem:
+            plan, up = site.run("plan"), site.run("up", "--yes")
     assert plan.status == up.status == 2, (plan, up)
-    assert plan.problem.partition("; write ")[0] == up.problem.partition("; write ")[0]
+    assert plan.problem == up.problem
     assert not [each for each in site.leftovers() if each.startswith("network ")]
     assert re.match(r"linacre: .*facility\.yaml:\d+: networks\.controls\.uplink: ", up.problem)
     return up.problem.partition(": networks.controls.uplink: ")[2]
@@ -88,7 +89,7 @@ def refusal(site: Site, uplink: str) -> str:
 def test_an_interface_that_is_not_there(blank: Site, far: SitesNetwork) -> None:
     said = refusal(blank, "lt-nowhere")
     assert said.startswith("there is no interface lt-nowhere on this host; write ")
-    assert far.bridge in said or said.count(" or ") == 3  # four are named at most
+    assert far.bridge in said
 
 
 def test_an_interface_with_an_address(blank: Site, far: SitesNetwork) -> None:
