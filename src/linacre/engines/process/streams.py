@@ -171,8 +171,8 @@ async def open_terminal(
     try:
         set_size(ours, *size)
         process = await asyncio.create_subprocess_exec(
-            # The session leader must itself take the terminal: only so Ctrl-C reaches the program,
-            # which would ignore it where we were started in the background.
+            # The session leader must itself take the terminal: only so Ctrl-C and a hang-up reach
+            # the program, which would ignore them where we were started by & or nohup.
             *("env", "--default-signal=INT,QUIT,HUP", "setsid", "--ctty", *argv),
             stdin=its,
             stdout=its,
