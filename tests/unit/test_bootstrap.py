@@ -9,6 +9,7 @@ import pytest
 
 from linacre.images.bundle import PACKAGES, WHEELS, Manifest, PartFiles, write_bundle
 from linacre.images.bundle_contents import Checkout
+from linacre.images.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,6 +157,47 @@ def test_a_finished_environment_is_entered_at_once(tmp_path: Path) -> None:
         ["sh", script, "status", "--json"], capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("real: status --json\n", "")
+
+
+def told(function: str, root: Path) -> str:
+    done = call(function, before=f"root={root} foreign=")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A checkout of its own, whose files a test may change."""
+    kept = ("linacre", "pyproject.toml", "setup.py", "constraints.txt")
+    for name in kept:
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_a_changed_c_source_makes_the_environment_anew(copied: Path) -> None:
+    sources = sorted(path for path in (copied / "src").rglob("*.[ch]"))
+    assert {"first-pause.c", "incus-fork.c", "capture.c"} <= {path.name for path in sources}
+    for source in sources:
+        before = told("digest", copied)
+        source.write_text(source.read_text() + "/* changed */\n")
+        assert told("digest", copied) != before, source
+
+
+def test_a_bundle_is_of_all_that_images_are_made_from(copied: Path) -> None:
+    modules = {module for name in ("ioc", "archiver") for module in Recipe.load(name).modules}
+    for module in sorted(modules):
+        before = told("contents", copied)
+        source = copied / "src/linacre" / module / "__init__.py"
+        source.write_text(source.read_text() + "# changed\n")
+        assert told("contents", copied) != before, module
+        compiled = source.parent / "bin" / "compiled"
+        compiled.parent.mkdir(exist_ok=True)
+        before = told("contents", copied)
+        if module != "base":
+            # What a compiler made of the same sources is the same.
+            compiled.write_text("by another compiler")
+            assert told("contents", copied) == before
 
 
 @pytest.fixture
