@@ -16,6 +16,7 @@ from typing import Any
 
 from linacre.archiver.model import Kind, Metadata, Series
 from linacre.archiver.registry_file import RegistryFile
+from linacre.archiver.registry_reading import RegistryReader
 from linacre.archiver.registry_rows import (
     Channel,
     Write,
@@ -37,18 +38,19 @@ COPY_NAME = "archiver.sqlite.copy"
 class Registry:
     """The registry, to read and, unless it was opened to read, to write; any thread may call."""
 
-    def __init__(self, folder: Path, file: RegistryFile) -> None:
+    def __init__(self, folder: Path, file: RegistryFile | None) -> None:
         """Use `open` or `open_reader`."""
         self.folder = folder
-        self.is_new = file.is_new
-        self.repaired = file.repaired
+        self.is_new = file is not None and file.is_new
+        self.repaired = "" if file is None else file.repaired
         """What was done about a damaged file when it was opened; empty: nothing."""
         self._file = file
+        self._reading = file or RegistryReader(folder / FILE_NAME)
         self._memory = threading.Lock()
         self._flushing = threading.Lock()
         self._todo: list[Write] = []
-        self._numbers = SeriesNumbers(self._load_series() if file.writable else ())
-        self._last_metadata = self._load_metadata() if file.writable else {}
+        self._numbers = SeriesNumbers(self._load_series() if file else ())
+        self._last_metadata = self._load_metadata() if file else {}
 
     @classmethod
     def open(cls, folder: Path, *, now_ns: Callable[[], int]) -> Registry:
@@ -62,8 +64,7 @@ class Registry:
     @classmethod
     def open_reader(cls, folder: Path) -> Registry | None:
         """Open it to read, beside an archiver that may be running; None where there is none."""
-        path = folder / FILE_NAME
-        return cls(folder, RegistryFile.open_reader(path)) if path.exists() else None
+        return cls(folder, None) if (folder / FILE_NAME).exists() else None
 
     # -- Series ------------------------------------------------------------------------------
 
@@ -82,14 +83,14 @@ class Registry:
 
     def all_series(self) -> list[Series]:
         """Return all series, in the order of their numbers."""
-        if not self._file.writable:
+        if self._file is None:
             return sorted(self._load_series(), key=lambda series: series.id)
         with self._memory:
             return self._numbers.all()
 
     def series_of(self, pv: str) -> tuple[Series, ...]:
         """Return a PV's series, in the order of their numbers."""
-        if not self._file.writable:
+        if self._file is None:
             # To read one PV takes the same time among ten and among ten thousand.
             sql = "SELECT id, pv, kind, native FROM series WHERE pv = ? ORDER BY id"
             return tuple(_series(row) for row in self._read(sql, pv))
@@ -237,7 +238,7 @@ class Registry:
             with self._memory:
                 todo, self._todo = self._todo, []
             try:
-                self._file.write(todo)
+                self._writing.write(todo)
             except sqlite3.OperationalError:
                 with self._memory:
                     self._todo = fewer([*todo, *self._todo])
@@ -249,12 +250,18 @@ class Registry:
 
         Raises `LinacreError` where there is no room.
         """
-        self._file.copy()
+        self._writing.copy()
 
     def close(self) -> None:
         """Commit what waits, as far as the disk takes it, and close the file."""
         self.flush()
-        self._file.close()
+        self._reading.close()
+
+    @property
+    def _writing(self) -> RegistryFile:
+        if self._file is None:
+            raise RuntimeError(f"{self.folder} was opened to read")
+        return self._file
 
     def _load_series(self) -> list[Series]:
         return [_series(row) for row in self._read("SELECT id, pv, kind, native FROM series")]
@@ -264,11 +271,11 @@ class Registry:
         return {row[0]: row[1] for row in self._read(sql)}
 
     def _read(self, sql: str, *arguments: object) -> list[Any]:
-        return self._file.read(sql, *arguments)
+        return self._reading.read(sql, *arguments)
 
     def _commit(self, writes: Iterable[Write]) -> None:
         try:
-            self._file.write(writes)
+            self._writing.write(writes)
         except sqlite3.OperationalError as error:
             text = f"{self.folder / FILE_NAME} takes nothing now: {error}"
             raise LinacreError(text) from error

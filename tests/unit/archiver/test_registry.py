@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from linacre.archiver.events import Throttle
 from linacre.archiver.model import ChannelSpec, Kind, Metadata, Method, NoticeKind, Provider, Series
 from linacre.archiver.registry import Registry
+from linacre.archiver.registry_reading import RegistryReader
 from linacre.archiver.registry_rows import Channel, metadata_from
 from linacre.archiver.service import Event
 from linacre.base.errors import UserError
@@ -110,6 +112,66 @@ def test_a_reader_sees_a_running_archiver(registry: Registry) -> None:
     reader.close()
 
 
+def test_a_reader_sees_each_commit_while_the_log_begins_anew(registry: Registry) -> None:
+    reader = Registry.open_reader(registry.folder)
+    assert reader is not None
+    registry._writing._connection.execute("PRAGMA wal_autocheckpoint = 5")
+    for count in range(1, 60):
+        registry.put([Channel(spec=ChannelSpec(pv=f"PV{count}"), added_ns=NOW)])
+        assert len(reader.channels()) == count
+    reader.close()
+
+
+@pytest.mark.parametrize("begins_anew", [1, 3])
+def test_a_log_that_begins_anew_while_it_is_copied(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, begins_anew: int
+) -> None:
+    """The file of before and the log of after are not one state: both are copied again."""
+    connection, copied = registry._writing._connection, []
+    really = shutil.copyfile
+    registry.put([Channel(spec=ChannelSpec(pv=f"PV{n}"), added_ns=NOW) for n in range(100)])
+
+    def copy(source: Path, target: Path) -> None:
+        really(source, target)
+        copied.append(source.name)
+        if source.name == "archiver.sqlite" and copied.count(source.name) <= begins_anew:
+            registry.put([Channel(spec=ChannelSpec(pv=f"NEW{len(copied)}"), added_ns=NOW)])
+            connection.execute("PRAGMA wal_checkpoint(RESTART)")
+            registry.put([Channel(spec=ChannelSpec(pv=f"NEWER{len(copied)}"), added_ns=NOW)])
+
+    monkeypatch.setattr("linacre.archiver.registry_reading.shutil.copyfile", copy)
+    reader = RegistryReader(registry.folder / "archiver.sqlite")
+    monkeypatch.undo()
+    count = reader.read("SELECT count(*) FROM channels")[0][0]
+    assert reader.read("PRAGMA integrity_check") == [("ok",)]
+    assert count == 100 + 2 * begins_anew
+    assert copied.count("archiver.sqlite") == begins_anew + 1
+
+
+def test_a_reader_has_what_a_killed_archiver_committed(registry: Registry, tmp_path: Path) -> None:
+    """Also from a disk that takes nothing."""
+    registry.put([Channel(spec=ChannelSpec(pv="A"), added_ns=NOW)])
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for ending in ("", "-wal"):
+        file = killed / f"archiver.sqlite{ending}"
+        file.write_bytes((registry.folder / file.name).read_bytes())
+        file.chmod(0o400)
+    killed.chmod(0o500)
+    reader = Registry.open_reader(killed)
+    assert reader is not None
+    assert reader.knows("A")
+    assert sorted(p.name for p in killed.iterdir()) == ["archiver.sqlite", "archiver.sqlite-wal"]
+    reader.close()
+
+
+def test_nothing_beside_the_file_is_mapped_into_memory(registry: Registry) -> None:
+    """On a full disk of btrfs, writing to a mapped file ends the process."""
+    registry.put([Channel(spec=ChannelSpec(pv="A"), added_ns=NOW)])
+    assert str(registry.folder) not in Path("/proc/self/maps").read_text()
+    assert not (registry.folder / "archiver.sqlite-shm").exists()
+
+
 def test_a_folder_without_a_registry(tmp_path: Path) -> None:
     assert Registry.open_reader(tmp_path) is None
 
@@ -142,8 +204,7 @@ def test_a_newer_format_is_refused(registry: Registry) -> None:
 
 
 def test_a_full_disk_loses_no_series(registry: Registry) -> None:
-    connection = registry._file._writing
-    assert connection is not None
+    connection = registry._writing._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     wanted = [registry.series(f"A:VERY:LONG:NAME:{i}", Kind.ENUM, "DBR_ENUM") for i in range(999)]
