@@ -24,8 +24,8 @@ RECORDS = 'record(ao, "$(P)SETI") { field(VAL, "1.5") field(PINI, "YES") }\n' + 
     for n in range(PVS)
 )
 ROUNDS, WINDOWS = 3, 3
-LEAST_S = 0.02
-"""Below it nobody at a screen notices; the strict comparison is among the timings."""
+TRIES = 4
+"""What else begins on this host between two windows may spoil a comparison, not all of them."""
 BUSY_S = 0.001
 """A longer p99 before anything is eaten: others keep the host's cores, and nothing is measured."""
 
@@ -117,12 +117,10 @@ def test_the_limits_are_set(archiver: Archiver) -> None:
     assert archiver.group.weight < neighbour.weight
 
 
-@pytest.mark.parametrize("what", [("cpu",), ("memory",), ("disk",), ("memory", "cpu", "disk")])
-def test_a_neighbour_answers_as_before(
-    archiver: Archiver, reader: Reader, what: tuple[str, ...], timings: dict[str, float]
-) -> None:
-    group = archiver.group
-    throttled = group.throttled
+def compared(
+    archiver: Archiver, reader: Reader, what: tuple[str, ...]
+) -> tuple[RoundTrips, RoundTrips]:
+    """Read from the neighbour in turn while all is quiet and while something is eaten."""
     round_trips(reader, windows=1)
     quiet, eaten = RoundTrips((), ()), RoundTrips((), ())
     for _ in range(ROUNDS):
@@ -130,13 +128,27 @@ def test_a_neighbour_answers_as_before(
         archiver.inside(eat(*what))
         eaten += round_trips(reader, windows=WINDOWS)
         archiver.inside(stop_eating())
+    return quiet, eaten
+
+
+@pytest.mark.parametrize("what", [("cpu",), ("memory",), ("disk",), ("memory", "cpu", "disk")])
+def test_a_neighbour_answers_as_before(
+    archiver: Archiver, reader: Reader, what: tuple[str, ...], timings: dict[str, float]
+) -> None:
+    group = archiver.group
+    throttled = group.throttled
     named = "+".join(what)
+    told: list[str] = []
+    for _ in range(TRIES):
+        quiet, eaten = compared(archiver, reader, what)
+        told.append(f"{named}: quiet {quiet}; eaten {eaten}")
+        print(told[-1])
+        if quiet.typical_p99 >= BUSY_S or eaten.typical_p99 <= 2 * quiet.typical_p99:
+            break
+    else:
+        pytest.fail("\n".join(told))
     timings[f"caget p99, ms: quiet, before {named}"] = round(quiet.typical_p99 * 1e3, 2)
     timings[f"caget p99, ms: while an archiver eats {named}"] = round(eaten.typical_p99 * 1e3, 2)
-    told = f"{named}: quiet {quiet}; eaten {eaten}"
-    print(told)
-    if quiet.typical_p99 < BUSY_S:
-        assert eaten.typical_p99 <= max(2 * quiet.typical_p99, LEAST_S), told
     if "cpu" in what:
         assert group.throttled > throttled, "it did not come to its limit of CPU"
     if "memory" in what:
@@ -149,6 +161,7 @@ def test_a_neighbour_answers_as_before(
 def test_it_tells_of_a_full_disk_and_goes_on_when_there_is_room(archiver: Archiver) -> None:
     pv = f"{archiver.site.prefix('mag')}00:READI"
     until(lambda: archiver.info.get("connected") == PVS, 30, "it did not come back")
+    begun = archiver.info["started_ns"]
     archiver.inside(eat("disk"))
     archiver.wait_until_full()
     until(lambda: archiver.info.get("disk_full"), 60, "it tells of no full disk")
@@ -160,6 +173,7 @@ def test_it_tells_of_a_full_disk_and_goes_on_when_there_is_room(archiver: Archiv
     until(lambda: archiver.info.get("disk_full") is False, 30, "it does not see that there is room")
     before = archiver.newest_ns(pv)
     until(lambda: archiver.newest_ns(pv) > before, 30, "it does not go on")
+    assert archiver.info["started_ns"] == begun, archiver.site.run("archiver", "log", NAME).out
 
 
 def test_it_comes_back_after_all_was_eaten_at_once(archiver: Archiver) -> None:
