@@ -13,11 +13,16 @@ from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
 
 _FILE_TRIES, _FILE_PERIOD_S = 50, 0.1
+_LIST_TRIES, _LIST_PERIOD_S = 25, 0.2
 _RESTART_IOC = "/usr/lib/linacre/restart-ioc"
 
 
 def _path(name: str, tail: str = "") -> str:
     return f"/1.0/instances/{name}{tail}"
+
+
+def _untold(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [str(each["name"]) for each in found if not each.get("config")]
 
 
 class Instances:
@@ -30,7 +35,26 @@ class Instances:
         self._cables = cables
 
     async def all(self) -> list[dict[str, Any]]:
-        """Return what the daemon says of each instance, its state included."""
+        """Return what the daemon says of each instance, its state included.
+
+        Raises `EngineError` where it goes on to say nothing of one but its name. It does so for a
+        moment where an instance is just ending. Taken for one that is half made, it would be made
+        anew, and what was in it lost.
+        """
+        for _ in range(_LIST_TRIES):
+            found = await self._listed()
+            if not _untold(found):
+                return found
+            await asyncio.sleep(_LIST_PERIOD_S)
+        found = await self._listed()
+        if not (untold := _untold(found)):
+            return found
+        raise EngineError(
+            f"the Incus daemon does not say what {', '.join(untold)} is like:"
+            " nothing was done; try again, and see its log"
+        )
+
+    async def _listed(self) -> list[dict[str, Any]]:
         query = {"recursion": "2"}
         return await self._client.get_or_none("/1.0/instances", query=query) or []
 
