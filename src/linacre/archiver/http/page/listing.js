@@ -63,9 +63,26 @@ function showStates(counts) {
   while (box.children.length > wanted.length) box.lastElementChild.remove();
 }
 
+// A first press sorts names from A, and all else with the greatest first.
+export function sortBy(order) {
+  state.descending = order === state.order ? !state.descending : order !== "pv" && order !== "state";
+  state.order = order;
+  state.offset = 0;
+  showOrder();
+  return refresh();
+}
+
+export function showOrder() {
+  for (const button of document.querySelectorAll("button.order")) {
+    const sorted = button.dataset.order === state.order;
+    button.parentElement.setAttribute("aria-sort", !sorted ? "none" : state.descending ? "descending" : "ascending");
+  }
+}
+
 export async function refresh() {
   const serial = ++state.serial;
-  const params = { pattern: pattern(), limit: ROWS, offset: state.offset, state: state.chosen || undefined };
+  const { order, descending } = state;
+  const params = { pattern: pattern(), limit: ROWS, offset: state.offset, state: state.chosen || undefined, order, descending };
   try {
     const [info, list] = await Promise.all([ask(""), ask("/pvs", { params })]);
     if (serial !== state.serial) return;

@@ -2,7 +2,7 @@
 
 import { token } from "./api.js";
 import { askForToken, askToAdd, askToRemove } from "./dialogs.js";
-import { ROWS, change, refresh, showInfo, showTable, showTicked, table, values } from "./listing.js";
+import { ROWS, change, refresh, showInfo, showOrder, showTable, showTicked, sortBy, table, values } from "./listing.js";
 import { draw, follow, go, goBack, recall, shift, stopLive, tick, zoom } from "./plotting.js";
 import { $, RANGES, say, state, trying } from "./state.js";
 import { fromInput, zone } from "./text.js";
@@ -54,6 +54,9 @@ function wire() {
     clearTimeout(waiting);
     waiting = setTimeout(() => { state.offset = 0; refresh(); }, 200);
   });
+  for (const button of document.querySelectorAll("button.order")) {
+    button.addEventListener("click", () => sortBy(button.dataset.order));
+  }
   $("all").addEventListener("change", (event) => table.tickAll(event.target.checked));
   $("previous").addEventListener("click", () => { state.offset = Math.max(0, state.offset - ROWS); refresh(); });
   $("next").addEventListener("click", () => { state.offset += ROWS; refresh(); });
@@ -85,6 +88,7 @@ function showZone() {
 zone.local = localStorage.getItem("linacre-zone") === "local";
 wire();
 showZone();
+showOrder();
 recall();
 showTicked();
 await refresh();
