@@ -223,7 +223,8 @@ def test_rf_is_started_loses_its_permit_and_is_interlocked(start) -> None:
         # Each step that lasts, in its order.
         assert [s for s in (0x5000, 0x9000, 0xC000, 0xD000) if s in seen] == sorted(set(seen))[1:]
         wait_for("the power", lambda: abs(power() - 5) < 0.1)
-        assert client.text(f"{GUN}:Power:Achieved:getBinary") == "YES"
+        achieved = f"{GUN}:Power:Achieved:getBinary"
+        wait_for("the power to be as asked", lambda: client.text(achieved) == "YES")
 
         client.put(f"{PERMIT}:Off", 1)
         wait_for("no power", lambda: power() == 0)

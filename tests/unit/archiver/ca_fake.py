@@ -11,16 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import linacre.archiver.channels
-from linacre.archiver.model import Kind, Series
+from linacre.archiver.channels.ca import CaSource
+from linacre.archiver.model import ChannelSpec, Drained, Kind, Series
 
 CHANNELS = Path(linacre.archiver.channels.__file__).parent
 HERE = Path(__file__).parent
 STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE = range(7)
 LIMIT_S = 10.0
 EPOCH_S = 631_152_000
+NOW = 1_800_000_000_000_000_000
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+Maker = Callable[..., CaSource]
 
 _HEADS = dict(enumerate(("", "xx", "", "xx", "xxx", "", "xxxx")))
 _ITEMS = dict(enumerate(("40s", "h", "f", "H", "B", "i", "d")))
@@ -119,3 +125,41 @@ class Server:
 
     def raw(self, pv: str, kind: int, count: int, data: bytes | None, status: int = 1) -> None:
         self._library.fake_event(self.channel(pv), 0, kind, count, data, status)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def begin(
+    source: CaSource, server: Server, pv: str, native: int, count: int = 1, **spec: Any
+) -> None:
+    source.add(ChannelSpec(pv=pv, **spec))
+    server.connect(pv, native, count)
+    source.drain()
+    server.subscribed(pv, native)
+
+
+def scalars(drained: Drained) -> list[tuple[int, int, float | int]]:
+    """Return series, time and value of floats, or of whole numbers below 2**32."""
+    return [
+        (int(s), int(t), int(v) if abs(v) < 2**32 else float(v.view(np.float64)))
+        for batch in drained.scalars
+        for s, t, v in zip(batch.series, batch.time, batch.value, strict=True)
+    ]
+
+
+def values(drained: Drained) -> list[float | int]:
+    return [value for _, _, value in scalars(drained)]
+
+
+def blobs(drained: Drained) -> list[tuple[int, bytes]]:
+    return [
+        (int(batch.count[k]), bytes(batch.data[batch.offset[k] : batch.offset[k + 1]]))
+        for batch in drained.blobs
+        for k in range(len(batch))
+    ]
