@@ -19,26 +19,20 @@ from linacre.cli.context import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from linacre.cli.render import UpProgress
     from linacre.facility.archivers import ArchiverInfo
-    from linacre.facility.changes.change_archiver import ChangedArchiver
     from linacre.facility.changes.delete_archiver import DeletedArchiver
     from linacre.facility.changes.new_archiver import WrittenArchiver
-    from linacre.facility.session import Session
-    from linacre.facility.talk import Talk
 
 app = typer.Typer(no_args_is_help=True, help="Archivers, made on demand.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The archiver.")]
-PvsArgument = Annotated[
-    list[str], typer.Argument(metavar="PV...", help="Names, or patterns in quotes.")
-]
 _PVS_SHOWN = 40
 
 
-def _option(name: str, help: str, metavar: str | None = None) -> typer.models.OptionInfo:
+def option(name: str, help: str, metavar: str | None = None) -> typer.models.OptionInfo:
+    """Return an option whose default is not shown."""
     return typer.Option(name, help=help, show_default=False, metavar=metavar)
 
 
@@ -47,30 +41,30 @@ def create(
     name: NameArgument,
     pvs: Annotated[
         list[str] | None,
-        _option("--pvs", "A PV or a pattern in quotes; as often as there are some.", "PV"),
+        option("--pvs", "A PV or a pattern in quotes; as often as there are some.", "PV"),
     ] = None,
-    pvs_file: Annotated[Path | None, _option("--pvs-file", "A file with a PV a line.")] = None,
-    lasting: Annotated[str | None, _option("--for", "How long, from now: 12h, 7d.", "TIME")] = None,
+    pvs_file: Annotated[Path | None, option("--pvs-file", "A file with a PV a line.")] = None,
+    lasting: Annotated[str | None, option("--for", "How long, from now: 12h, 7d.", "TIME")] = None,
     until: Annotated[
-        str | None, _option("--until", "Until when: 2026-12-24T08:00:00Z.", "TIME")
+        str | None, option("--until", "Until when: 2026-12-24T08:00:00Z.", "TIME")
     ] = None,
-    memory: Annotated[str | None, _option("--memory", "Ceiling: 512MiB.", "SIZE")] = None,
-    cpu: Annotated[str | None, _option("--cpu", "Ceiling, in cores: 1.", "CORES")] = None,
-    disk: Annotated[str | None, _option("--disk", "Size of its data: 20GiB.", "SIZE")] = None,
+    memory: Annotated[str | None, option("--memory", "Ceiling: 512MiB.", "SIZE")] = None,
+    cpu: Annotated[str | None, option("--cpu", "Ceiling, in cores: 1.", "CORES")] = None,
+    disk: Annotated[str | None, option("--disk", "Size of its data: 20GiB.", "SIZE")] = None,
     max_age: Annotated[
-        str | None, _option("--max-age", "Remove what is older: 90d.", "TIME")
+        str | None, option("--max-age", "Remove what is older: 90d.", "TIME")
     ] = None,
-    protocol: Annotated[str | None, _option("--protocol", "ca or pva.")] = None,
+    protocol: Annotated[str | None, option("--protocol", "ca or pva.")] = None,
     address: Annotated[
-        str | None, _option("--address", "Its address; without it, the next free one.")
+        str | None, option("--address", "Its address; without it, the next free one.")
     ] = None,
     network: Annotated[
-        str | None, _option("--network", "Its network, where there are several.")
+        str | None, option("--network", "Its network, where there are several.")
     ] = None,
-    owner: Annotated[str | None, _option("--owner", "Whose study it is.")] = None,
-    area: Annotated[str | None, _option("--area", "The part of the machine it is of.")] = None,
+    owner: Annotated[str | None, option("--owner", "Whose study it is.")] = None,
+    area: Annotated[str | None, option("--area", "The part of the machine it is of.")] = None,
     description: Annotated[
-        str | None, _option("--description", "What it is for, in a line.")
+        str | None, option("--description", "What it is for, in a line.")
     ] = None,
     no_start: Annotated[
         bool, typer.Option("--no-start", help="Write it down, and leave its start to linacre up.")
@@ -113,14 +107,15 @@ def create(
         return
     end = "archives" if written.is_running else "is written down, and starts with linacre up:"
     until_text = f" until {written.until}" if written.until else ""
-    say(f"{name} {end} {_counted(written.pvs)}{until_text}")
+    say(f"{name} {end} {counted(written.pvs)}{until_text}")
     say(f"  declared at {written.declared}")
     if written.had_data:
         say("  it goes on with the data that an earlier one of its name kept")
     typer.echo(written.url)
 
 
-def _counted(pvs: int) -> str:
+def counted(pvs: int) -> str:
+    """Return how many PVs in words."""
     return "1 PV" if pvs == 1 else f"{pvs} PVs"
 
 
@@ -208,121 +203,6 @@ def _shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(str, value)) or "-"  # pyright: ignore[reportUnknownArgumentType]  # lists of anything
     return "-" if value is None or value == "" else str(value)
-
-
-@app.command()
-def pause(
-    name: NameArgument,
-    pvs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[PV]...", help="Names, or one pattern; without any, all."),
-    ] = None,
-    file: FileOption = None,
-) -> None:
-    """Take no more samples of some PVs, or of all, until they are resumed."""
-    _pause(name, pvs, file, resume=False)
-
-
-@app.command()
-def resume(
-    name: NameArgument,
-    pvs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[PV]...", help="Names, or one pattern; without any, all."),
-    ] = None,
-    file: FileOption = None,
-) -> None:
-    """Take samples of paused PVs again."""
-    _pause(name, pvs, file, resume=True)
-
-
-def _pause(name: str, pvs: list[str] | None, file: Path | None, *, resume: bool) -> None:
-    from linacre.facility.archivers import pause as change
-
-    async def work() -> int:
-        return await change(await session_of(file), name, pvs or [], resume=resume)
-
-    done = "taken again" if resume else "paused"
-    say(f"{name}: {_counted(run(work()))} {done}")
-
-
-@app.command()
-def extend(
-    name: NameArgument,
-    lasting: Annotated[str | None, _option("--for", "How long, from now: 12h, 7d.", "TIME")] = None,
-    until: Annotated[
-        str | None, _option("--until", "Until when: 2026-12-24T08:00:00Z.", "TIME")
-    ] = None,
-    no_end: Annotated[bool, typer.Option("--no-end", help="It is to have no end.")] = False,
-    file: FileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Move an archiver's end, also of one that has ended; it goes on without a gap."""
-    from linacre.base.errors import UserError
-    from linacre.facility.changes.change_archiver import extend as move
-    from linacre.facility.changes.new_archiver import end_of
-
-    if sum(each not in (None, False) for each in (lasting, until, no_end)) != 1:
-        raise UserError("write one of --for 7d, --until 2026-12-24T08:00:00Z and --no-end")
-
-    async def work(session: Session, talk: Talk) -> ChangedArchiver:
-        end = end_of(lasting, until, now=session.clock.now())
-        return await move(session, name, end, talk)
-
-    changed = _changed(work, file, as_json=as_json)
-    if not as_json:
-        _say_changed(changed, f"ends {changed.until}" if changed.until else "has no end")
-
-
-@app.command()
-def add(
-    name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
-) -> None:
-    """Let an archiver archive more PVs."""
-    from linacre.facility.changes.change_archiver import add_pvs
-
-    changed = _changed(
-        lambda session, talk: add_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
-    )
-    if not as_json:
-        _say_changed(changed, f"archives {' '.join(pvs)} too")
-
-
-@app.command()
-def remove(
-    name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
-) -> None:
-    """Let an archiver take no more samples of PVs; what it has of them stays."""
-    from linacre.facility.changes.change_archiver import remove_pvs
-
-    changed = _changed(
-        lambda session, talk: remove_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
-    )
-    if not as_json:
-        _say_changed(changed, f"takes no more of {' '.join(pvs)}; their data stay")
-
-
-def _changed(
-    work: Callable[[Session, Talk], Coroutine[Any, Any, ChangedArchiver]],
-    file: Path | None,
-    *,
-    as_json: bool,
-) -> ChangedArchiver:
-    from linacre.cli.render import UpProgress, print_json
-
-    async def whole(progress: UpProgress) -> ChangedArchiver:
-        return await work(await session_of(file), progress_talk(progress, yes=False))
-
-    with UpProgress() as progress:
-        changed = run(whole(progress))
-    if as_json:
-        print_json(changed)
-    return changed
-
-
-def _say_changed(changed: ChangedArchiver, what: str) -> None:
-    later = "" if changed.is_running else " from the next linacre up on"
-    say(f"{changed.archiver} {what}{later}")
 
 
 @app.command("open")

@@ -13,6 +13,7 @@ from linacre import __version__
 from linacre.base.errors import LinacreError
 from linacre.cli import (
     archiver,
+    archiver_changes,
     boot,
     bundle,
     catalogue,
@@ -45,6 +46,7 @@ bundle.add_to(app)
 desk.add_to(app)
 doctor.add_to(app)
 new_iocs.add_to(ioc.app)
+archiver_changes.add_to(archiver.app)
 ioc.app.command()(ioc_templates.templates)
 twins.add_to(ioc.app)
 who.add_to(ioc.app)

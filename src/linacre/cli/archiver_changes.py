@@ -1,0 +1,138 @@
+"""`linacre archiver pause`, `resume`, `extend`, `add`, `remove`: changes of one that there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linacre.cli.archiver import NameArgument, counted, option
+from linacre.cli.context import FileOption, JsonOption, progress_talk, run, say, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+    from typing import Any
+
+    from linacre.cli.render import UpProgress
+    from linacre.facility.changes.change_archiver import ChangedArchiver
+    from linacre.facility.session import Session
+    from linacre.facility.talk import Talk
+
+PvsArgument = Annotated[
+    list[str], typer.Argument(metavar="PV", help="Names, or patterns in quotes.")
+]
+SomePvsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PV", help="Names, or one pattern; without any, all."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands under `linacre archiver`."""
+    for command in (pause, resume, extend, add, remove):
+        app.command()(command)
+
+
+def pause(
+    name: NameArgument,
+    pvs: SomePvsArgument = None,
+    file: FileOption = None,
+) -> None:
+    """Take no more samples of some PVs, or of all, until they are resumed."""
+    _pause(name, pvs, file, resume=False)
+
+
+def resume(
+    name: NameArgument,
+    pvs: SomePvsArgument = None,
+    file: FileOption = None,
+) -> None:
+    """Take samples of paused PVs again."""
+    _pause(name, pvs, file, resume=True)
+
+
+def _pause(name: str, pvs: list[str] | None, file: Path | None, *, resume: bool) -> None:
+    from linacre.facility.archivers import pause as change
+
+    async def work() -> int:
+        return await change(await session_of(file), name, pvs or [], resume=resume)
+
+    done = "taken again" if resume else "paused"
+    say(f"{name}: {counted(run(work()))} {done}")
+
+
+def extend(
+    name: NameArgument,
+    lasting: Annotated[str | None, option("--for", "How long, from now: 12h, 7d.", "TIME")] = None,
+    until: Annotated[
+        str | None, option("--until", "Until when: 2026-12-24T08:00:00Z.", "TIME")
+    ] = None,
+    no_end: Annotated[bool, typer.Option("--no-end", help="It is to have no end.")] = False,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move an archiver's end, also of one that has ended; it goes on without a gap."""
+    from linacre.base.errors import UserError
+    from linacre.facility.changes.change_archiver import extend as move
+    from linacre.facility.changes.new_archiver import end_of
+
+    if sum(each not in (None, False) for each in (lasting, until, no_end)) != 1:
+        raise UserError("write one of --for 7d, --until 2026-12-24T08:00:00Z and --no-end")
+
+    async def work(session: Session, talk: Talk) -> ChangedArchiver:
+        end = end_of(lasting, until, now=session.clock.now())
+        return await move(session, name, end, talk)
+
+    changed = _changed(work, file, as_json=as_json)
+    if not as_json:
+        _say_changed(changed, f"ends {changed.until}" if changed.until else "has no end")
+
+
+def add(
+    name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
+) -> None:
+    """Let an archiver archive more PVs."""
+    from linacre.facility.changes.change_archiver import add_pvs
+
+    changed = _changed(
+        lambda session, talk: add_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
+    )
+    if not as_json:
+        _say_changed(changed, f"archives {' '.join(pvs)} too")
+
+
+def remove(
+    name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
+) -> None:
+    """Let an archiver take no more samples of PVs; what it has of them stays."""
+    from linacre.facility.changes.change_archiver import remove_pvs
+
+    changed = _changed(
+        lambda session, talk: remove_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
+    )
+    if not as_json:
+        _say_changed(changed, f"takes no more of {' '.join(pvs)}; their data stay")
+
+
+def _changed(
+    work: Callable[[Session, Talk], Coroutine[Any, Any, ChangedArchiver]],
+    file: Path | None,
+    *,
+    as_json: bool,
+) -> ChangedArchiver:
+    from linacre.cli.render import UpProgress, print_json
+
+    async def whole(progress: UpProgress) -> ChangedArchiver:
+        return await work(await session_of(file), progress_talk(progress, yes=False))
+
+    with UpProgress() as progress:
+        changed = run(whole(progress))
+    if as_json:
+        print_json(changed)
+    return changed
+
+
+def _say_changed(changed: ChangedArchiver, what: str) -> None:
+    later = "" if changed.is_running else " from the next linacre up on"
+    say(f"{changed.archiver} {what}{later}")
