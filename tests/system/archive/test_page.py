@@ -302,6 +302,28 @@ def test_pvs_are_filtered_by_name_and_state(opened: Any) -> None:
     assert page.locator("#rows tr").count() == 1
 
 
+def test_pvs_are_sorted_by_a_press_on_a_heading(opened: Any) -> None:
+    page, archiver = opened()
+    names = sorted(archiver.control.channels)
+    for pv, rate in zip(names, (2.0, 30.0, 0.5, 4.0), strict=True):
+        archiver.control.channels[pv] = replace(archiver.control.channels[pv], rate_hz=rate)
+
+    def shown() -> list[str]:
+        return [name for name in page.locator("#rows .pv").all_inner_texts() if name]
+
+    heading = page.get_by_role("columnheader").filter(has_text="Rate")
+    assert heading.get_attribute("aria-sort") == "none"
+    heading.get_by_role("button").click()
+    until(page, lambda: shown() == [names[1], names[3], names[0], names[2]])
+    assert heading.get_attribute("aria-sort") == "descending"
+    heading.get_by_role("button").click()
+    until(page, lambda: shown() == [names[2], names[0], names[3], names[1]])
+    assert heading.get_attribute("aria-sort") == "ascending"
+    page.get_by_role("columnheader").get_by_role("button", name="PV", exact=True).click()
+    until(page, lambda: shown() == names)
+    assert heading.get_attribute("aria-sort") == "none"
+
+
 def test_a_token_is_asked_for_when_a_change_is_refused(opened: Any) -> None:
     page, archiver = opened(tokens=frozenset({hash_token(TOKEN)}))
     page.get_by_label(f"Tick {STATE}").check()

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fakes import NOW_NS, FakeControl, FakeReader
 
-from linacre.archiver.model import ChannelSpec, Method, Provider
+from linacre.archiver.model import ChannelSpec, Drop, Method, Provider
 
 HARD_NAMES = ["A/B?C#{D}:E%2F é", "<img src=x onerror=alert(1)>", "CLA:READI"]
 
@@ -34,6 +34,42 @@ async def test_only_pvs_in_a_state_are_listed_if_asked(client: httpx.AsyncClient
     assert found["states"]["connected"] == 12
     last = (await client.get("/api/v1/pvs", params={"offset": 12})).json()
     assert len(last["pvs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "field"),
+    [("rate_hz", "rate_hz"), ("last_ns", "last_ns"), ("losses", "losses"), ("dropped", "dropped")],
+)
+async def test_pvs_are_sorted_by_a_number_and_those_alike_by_name(
+    client: httpx.AsyncClient, control: FakeControl, order: str, field: str
+) -> None:
+    for n, pv in enumerate(sorted(control.channels)):
+        one = control.channels[pv]
+        control.channels[pv] = replace(
+            one, rate_hz=n % 3, last_ns=n % 3, losses=n % 3, drops={Drop.PAST: n % 3, Drop.DISK: 1}
+        )
+
+    async def listed(**asked: object) -> list[tuple[int, str]]:
+        answer = (await client.get("/api/v1/pvs", params={"order": order} | asked)).json()
+        return [(one[field], one["pv"]) for one in answer["pvs"]]
+
+    up = await listed()
+    assert up == sorted(up)
+    down = await listed(descending="true")
+    assert down == sorted(up, key=lambda one: (-one[0], one[1]))
+    assert await listed(descending="true", limit=2, offset=3) == down[3:5]
+
+
+async def test_pvs_are_sorted_by_state_or_name(client: httpx.AsyncClient) -> None:
+    found = (await client.get("/api/v1/pvs", params={"order": "state", "descending": "1"})).json()
+    assert [one["state"] for one in found["pvs"]] == ["lost"] + ["connected"] * 12
+    names = [one["pv"] for one in found["pvs"]][1:]
+    assert names == sorted(names)
+    found = (await client.get("/api/v1/pvs", params={"order": "pv", "descending": "1"})).json()
+    names = [one["pv"] for one in found["pvs"]]
+    assert names == sorted(names, reverse=True)
+    refused = await client.get("/api/v1/pvs", params={"order": "colour"})
+    assert refused.status_code == 422
 
 
 @pytest.mark.parametrize("pv", HARD_NAMES)
