@@ -17,6 +17,13 @@ PATH = "/opt/linacre/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "USER": "root"}
 
 _CHUNK = 1 << 16
+_ENDS = (
+    aiohttp.WSMsgType.TEXT,
+    aiohttp.WSMsgType.CLOSE,
+    aiohttp.WSMsgType.CLOSING,
+    aiohttp.WSMsgType.CLOSED,
+    aiohttp.WSMsgType.ERROR,
+)
 
 
 async def _begin(
@@ -36,18 +43,29 @@ async def _begin(
     return operation, cast(dict[str, str], operation.metadata["fds"])
 
 
+async def _next(socket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage:
+    """Return the next message, or the end, of a socket that the far side may have closed.
+
+    The daemon's pings are answered inside `receive`, which fails where that is so; what came after
+    the ping is there still.
+    """
+    while True:
+        try:
+            return await socket.receive()
+        except aiohttp.ClientConnectionResetError:
+            continue
+
+
 async def _drain(
     socket: aiohttp.ClientWebSocketResponse, descriptor: int, output: Output | None
 ) -> bytes:
     parts: list[bytes] = []
-    async for message in socket:
+    while (message := await _next(socket)).type not in _ENDS:
         if message.type is aiohttp.WSMsgType.BINARY:
             if output is not None:
                 output(descriptor, cast(bytes, message.data))
             else:
                 parts.append(cast(bytes, message.data))
-        elif message.type is aiohttp.WSMsgType.TEXT:
-            break
     await socket.close()
     return b"".join(parts)
 
@@ -160,7 +178,7 @@ class ExecStream:
 
     async def _pump(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
-            message = await socket.receive()
+            message = await _next(socket)
             if message.type is aiohttp.WSMsgType.BINARY:
                 if data := cast(bytes, message.data):
                     await self._pumped.put(data)
