@@ -16,6 +16,8 @@ from linacre.base.paths import FacilityPaths
 from linacre.base.tasks import user_name
 
 RETRY_PERIOD_S = 0.1
+NAMED_WITHIN_S = 0.5
+"""A holder writes down who it is after it took the lock."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,11 @@ class FacilityLock:
 
     async def __aenter__(self) -> Self:
         """Take the lock and write this command into it."""
-        end = self._clock.monotonic() + self._wait_s
+        begun = self._clock.monotonic()
         while (file := self._try()) is None:
-            if self._clock.monotonic() >= end:
-                raise BusyError(self._busy())
+            waited, holder = self._clock.monotonic() - begun, self._holder()
+            if waited >= self._wait_s and (holder is not None or waited >= NAMED_WITHIN_S):
+                raise BusyError(self._busy(holder))
             await self._clock.sleep(RETRY_PERIOD_S)
         self._file = file
         holder = Holder(
@@ -114,8 +117,14 @@ class FacilityLock:
         os.close(file)
         return None
 
-    def _busy(self) -> str:
-        holder = _read(self._path.read_bytes()) if self._path.exists() else None
+    def _holder(self) -> Holder | None:
+        """Return who holds the lock, None where it is not, or not wholly, written yet."""
+        try:
+            return Holder(**json.loads(self._path.read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def _busy(self, holder: Holder | None) -> str:
         if holder is None:
             return (
                 f"{self._facility} is being changed by another command; try again when it ends,"
@@ -132,11 +141,3 @@ class FacilityLock:
 def _write(file: int, content: bytes) -> None:
     os.ftruncate(file, 0)
     os.pwrite(file, content, 0)
-
-
-def _read(content: bytes) -> Holder | None:
-    """Return the holder, or None where it is not, or not wholly, written yet."""
-    try:
-        return Holder(**json.loads(content))
-    except (ValueError, TypeError):
-        return None

@@ -67,6 +67,22 @@ class StepClock:
             self.on_sleep()
 
 
+async def test_a_holder_that_has_not_yet_written_who_it_is_is_waited_for(
+    paths: FacilityPaths,
+) -> None:
+    with holder(paths):
+        said = paths.lock.read_text()
+        paths.lock.write_text("")
+        clock = StepClock(on_sleep=lambda: paths.lock.write_text(said))
+        with pytest.raises(BusyError, match='being changed by "up"'):
+            async with FacilityLock(paths, command="down", clock=clock):
+                pytest.fail("two hold the lock")
+        paths.lock.write_text("")
+        with pytest.raises(BusyError, match="another command"):
+            async with FacilityLock(paths, command="down", clock=StepClock()):
+                pytest.fail("two hold the lock")
+
+
 async def test_a_second_command_is_told_who_holds_the_facility(paths: FacilityPaths) -> None:
     with holder(paths) as process:
         with pytest.raises(BusyError) as caught:
