@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from linacre.base.errors import UserError
@@ -28,6 +29,13 @@ def patterns_of(said: Iterable[str]) -> tuple[str, ...]:
     """Return the patterns in what is said of PVs, each once."""
     names = (parted_pv(each)[1] for each in said)
     return tuple(dict.fromkeys(name for name in names if is_pattern(name)))
+
+
+def meant(pvs: Iterable[str], said: Iterable[str]) -> list[str]:
+    """Return those of some names that are said of PVs, by themselves or by a pattern."""
+    wanted = {parted_pv(each)[1] for each in said}
+    patterns = [each for each in wanted if is_pattern(each)]
+    return [pv for pv in pvs if pv in wanted or any(fnmatchcase(pv, each) for each in patterns)]
 
 
 def archived_pvs(said: Iterable[str], names: Names, *, protocol: str) -> tuple[str, ...]:

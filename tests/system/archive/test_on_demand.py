@@ -25,7 +25,7 @@ def database() -> str:
     return "".join(
         f'record(calc, "$(P){n:03}:READI") {{ field(SCAN, ".5 second") field(CALC, "VAL+1") }}\n'
         for n in range(PVS)
-    )
+    ) + "".join(f'record(ao, "$(P){n:03}:SETI") {{ field(PINI, "YES") }}\n' for n in range(10))
 
 
 class Trial:
@@ -155,6 +155,18 @@ def test_pvs_are_added_paused_and_given_up(trial: Trial, drift: str) -> None:
     trial.site.ok("archiver", "remove", "drift", more)
     assert get(drift, "")["pvs"] == PVS
     assert last(drift, [more])[more]["time_ns"], "the data of a PV that was given up are gone"
+    pattern, held = f"{trial.prefix}00?:SETI", f"{trial.prefix}001:SETI"
+    trial.site.ok("archiver", "add", "drift", pattern, held)
+    assert get(drift, "")["pvs"] == PVS + 10
+    trial.site.ok("archiver", "remove", "drift", pattern)
+    assert get(drift, "")["pvs"] == PVS + 1, (
+        "what the pattern meant, and nothing else said, goes on"
+    )
+    assert get(drift, f"pvs/{held}")["pv"] == held
+    trial.site.ok("archiver", "remove", "drift", held)
+    assert get(drift, "")["pvs"] == PVS
+    refused = trial.site.run("archiver", "remove", "drift", held)
+    assert refused.status == 2 and "is not among the PVs" in refused.err
 
 
 def test_it_goes_on_after_its_program_was_killed(trial: Trial, drift: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from linacre.base.errors import UserError
 from linacre.engines.base import MachineState
+from linacre.facility.archived import meant, said_pvs
 from linacre.facility.archiver_http import ask
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.common import (
@@ -19,7 +20,7 @@ from linacre.facility.changes.new_archiver import SECTION, count_meant
 from linacre.facility.edit import FacilityText
 from linacre.facility.load import LoadError
 from linacre.facility.models import Archiver
-from linacre.facility.models.archiver_values import is_pattern, parted_pv, time_text
+from linacre.facility.models.archiver_values import time_text
 from linacre.facility.prospect import UpOptions
 from linacre.facility.services import declared_archiver
 from linacre.facility.session import Session
@@ -69,27 +70,54 @@ async def add_pvs(session: Session, name: str, pvs: tuple[str, ...], talk: Talk)
 async def remove_pvs(
     session: Session, name: str, pvs: tuple[str, ...], talk: Talk
 ) -> ChangedArchiver:
-    """Let an archiver take no more samples of PVs that the facility file names; data stay."""
+    """Let an archiver take no more samples of PVs that are said of it, or that it was told.
+
+    What it has of them stays, and so does a PV that is said in another way too. Raises `UserError`
+    where the archiver does not run: at its start it would go on with them.
+    """
     archiver = declared_archiver(session, name)
-    _check_named(archiver, name, pvs)
-    changed = await _change(
-        session, name, "remove", lambda text: text.remove_items(name, "pvs", pvs), talk
-    )
-    names = [each for pv in pvs if not is_pattern(each := parted_pv(pv)[1])]
-    if changed.is_running and names:
-        async with session.changing(f"archiver remove {name}") as engine:
-            await ask(engine, name, "pvs/remove", {"pvs": names})
+    named = tuple(pv for pv in pvs if pv in archiver.pvs)
+    kept = [pv for pv in said_pvs(archiver, session.declaration.folder) if pv not in named]
+    if not await session.is_up():
+        raise _does_not_run(name)
+    async with session.engine_open() as engine:
+        if not await _runs(session, name):
+            raise _does_not_run(name)
+        there = [one["pv"] for one in (await ask(engine, name, "pvs?limit=100000"))["pvs"]]
+        still = set(meant(there, kept))
+        given_up = [pv for pv in meant(there, pvs) if pv not in still]
+        for pv in pvs:
+            if pv not in named and not meant(given_up, [pv]):
+                raise _not_named(archiver, name, pv)
+        changed = _as_declared(session, name, is_running=True)
+        if named:
+            changed = await _change(
+                session, name, "remove", lambda text: text.remove_items(name, "pvs", named), talk
+            )
+        if given_up:
+            async with session.changing(f"archiver remove {name}") as engine:
+                await ask(engine, name, "pvs/remove", {"pvs": given_up}, limit_s=60.0)
     return changed
 
 
-def _check_named(archiver: Archiver, name: str, pvs: tuple[str, ...]) -> None:
-    for pv in pvs:
-        if pv not in archiver.pvs:
-            raise UserError(
-                f"{pv} is not among the PVs that the facility file gives {name}: "
-                f"{', '.join(archiver.pvs[:8]) or 'none'}; linacre archiver pause {name} {pv} "
-                "stops one that a pattern brings"
-            )
+async def _runs(session: Session, name: str) -> bool:
+    machine = (await session.machines()).get(name)
+    return machine is not None and machine.state is MachineState.RUNNING
+
+
+def _does_not_run(name: str) -> UserError:
+    return UserError(
+        f"{name} does not run, and would go on with its PVs at its start: "
+        f"linacre archiver start {name} first"
+    )
+
+
+def _not_named(archiver: Archiver, name: str, pv: str) -> UserError:
+    return UserError(
+        f"{pv} is not among the PVs that the facility file gives {name}: "
+        f"{', '.join(archiver.pvs[:8]) or 'none'}; linacre archiver pause {name} {pv} "
+        "stops one that a pattern brings"
+    )
 
 
 async def _change(
@@ -104,20 +132,22 @@ async def _change(
             declaration = draft.write(change(draft.text.of(SECTION)))
         except LoadError as error:
             raise in_terms_of(name, error, section=SECTION) from error
-    session = with_declaration(session, declaration)
-    archiver, is_running = declaration.facility.archivers[name], False
+    session, is_running = with_declaration(session, declaration), False
     if await session.is_up():
         async with session.engine_open():
-            machine = (await session.machines()).get(name)
-            is_running = machine is not None and machine.state is MachineState.RUNNING
-            if is_running:
+            if await _runs(session, name):
                 options = UpOptions(only=frozenset({name}))
                 done = await bring_up(session, options, quiet(talk), verb=f"archiver {verb}")
                 is_running = done is not None
+    return _as_declared(session, name, is_running=is_running)
+
+
+def _as_declared(session: Session, name: str, *, is_running: bool) -> ChangedArchiver:
+    archiver = session.declaration.facility.archivers[name]
     return ChangedArchiver(
         archiver=name,
         until=time_text(archiver.until),
         pvs=archiver.pvs,
-        declared=declaration.where(SECTION, name),
+        declared=session.declaration.where(SECTION, name),
         is_running=is_running,
     )
