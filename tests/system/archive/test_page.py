@@ -129,7 +129,8 @@ def opened(browser: Any) -> Iterator[Callable[..., tuple[Any, Archiver]]]:
     context = browser.new_context(
         viewport={"width": 1600, "height": 1000}, timezone_id="Asia/Tokyo"
     )
-    context.set_default_timeout(20_000)
+    # A browser on a host that runs other tests beside.
+    context.set_default_timeout(90_000)
 
     def open_it(fragment: str = "", **settings: Any) -> tuple[Any, Archiver]:
         archivers.append(Archiver(HttpSettings(live_period_s=0.02, **settings)))
@@ -154,7 +155,7 @@ def wait_for_text(page: Any, where: str, text: str) -> None:
     page.locator(where).filter(has_text=text).first.wait_for()
 
 
-def until(page: Any, true: Callable[[], bool], limit_s: float = 20.0) -> None:
+def until(page: Any, true: Callable[[], bool], limit_s: float = 90.0) -> None:
     deadline = time.monotonic() + limit_s
     while not true():
         assert time.monotonic() < deadline, "it did not come about in time"

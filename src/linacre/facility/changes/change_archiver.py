@@ -78,6 +78,15 @@ async def remove_pvs(
     archiver = declared_archiver(session, name)
     named = tuple(pv for pv in pvs if pv in archiver.pvs)
     kept = [pv for pv in said_pvs(archiver, session.declaration.folder) if pv not in named]
+    if session.note is None and not await session.is_up():
+        # Never brought up: it has none of them yet.
+        return await _change(
+            session,
+            name,
+            "remove",
+            lambda text: text.remove_items(name, "pvs", _all_named(archiver, name, pvs)),
+            talk,
+        )
     if not await session.is_up():
         raise _does_not_run(name)
     async with session.engine_open() as engine:
@@ -98,6 +107,13 @@ async def remove_pvs(
             async with session.changing(f"archiver remove {name}") as engine:
                 await ask(engine, name, "pvs/remove", {"pvs": given_up}, limit_s=60.0)
     return changed
+
+
+def _all_named(archiver: Archiver, name: str, pvs: tuple[str, ...]) -> tuple[str, ...]:
+    for pv in pvs:
+        if pv not in archiver.pvs:
+            raise _not_named(archiver, name, pv)
+    return pvs
 
 
 async def _runs(session: Session, name: str) -> bool:
