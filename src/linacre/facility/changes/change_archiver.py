@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from linacre.base.errors import UserError
@@ -77,27 +77,24 @@ async def remove_pvs(
     """
     archiver = declared_archiver(session, name)
     named = tuple(pv for pv in pvs if pv in archiver.pvs)
-    kept = [pv for pv in said_pvs(archiver, session.declaration.folder) if pv not in named]
-    if session.note is None and not await session.is_up():
-        # Never brought up: it has none of them yet.
-        return await _change(
-            session,
-            name,
-            "remove",
-            lambda text: text.remove_items(name, "pvs", _all_named(archiver, name, pvs)),
-            talk,
-        )
+    left = archiver.model_copy(update={"pvs": tuple(p for p in archiver.pvs if p not in named)})
+    kept = said_pvs(left, session.declaration.folder)
     if not await session.is_up():
-        raise _does_not_run(name)
+        if session.note is not None:
+            raise _does_not_run(name)
+        # Never brought up: it has none of them yet.
+        _check_named(archiver, name, [pv for pv in pvs if pv not in named])
+        return await _change(
+            session, name, "remove", lambda text: text.remove_items(name, "pvs", named), talk
+        )
     async with session.engine_open() as engine:
         if not await _runs(session, name):
             raise _does_not_run(name)
         there = [one["pv"] for one in (await ask(engine, name, "pvs?limit=100000"))["pvs"]]
         still = set(meant(there, kept))
         given_up = [pv for pv in meant(there, pvs) if pv not in still]
-        for pv in pvs:
-            if pv not in named and not meant(given_up, [pv]):
-                raise _not_named(archiver, name, pv)
+        strange = [pv for pv in pvs if pv not in named and not meant(given_up, [pv])]
+        _check_named(archiver, name, strange)
         changed = _as_declared(session, name, is_running=True)
         if named:
             changed = await _change(
@@ -107,13 +104,6 @@ async def remove_pvs(
             async with session.changing(f"archiver remove {name}") as engine:
                 await ask(engine, name, "pvs/remove", {"pvs": given_up}, limit_s=60.0)
     return changed
-
-
-def _all_named(archiver: Archiver, name: str, pvs: tuple[str, ...]) -> tuple[str, ...]:
-    for pv in pvs:
-        if pv not in archiver.pvs:
-            raise _not_named(archiver, name, pv)
-    return pvs
 
 
 async def _runs(session: Session, name: str) -> bool:
@@ -128,12 +118,13 @@ def _does_not_run(name: str) -> UserError:
     )
 
 
-def _not_named(archiver: Archiver, name: str, pv: str) -> UserError:
-    return UserError(
-        f"{pv} is not among the PVs that the facility file gives {name}: "
-        f"{', '.join(archiver.pvs[:8]) or 'none'}; linacre archiver pause {name} {pv} "
-        "stops one that a pattern brings"
-    )
+def _check_named(archiver: Archiver, name: str, others: Sequence[str]) -> None:
+    for pv in others:
+        raise UserError(
+            f"{pv} is not among the PVs that the facility file gives {name}: "
+            f"{', '.join(archiver.pvs[:8]) or 'none'}; linacre archiver pause {name} {pv} "
+            "stops one that a pattern brings"
+        )
 
 
 async def _change(
