@@ -23,6 +23,9 @@ Float64s = npt.NDArray[np.float64]
 NANOSECONDS = 1_000_000_000
 OLDEST_NS = 662_688_000 * NANOSECONDS
 """1991-01-01: a time before it is no time of a sample."""
+DRAIN_S = 0.05
+"""How long a source may take to read what came. What is left waits for the next call: ten thousand
+PVs that connect at once must not keep the samples of others from the disk."""
 DRIFT_NS = 30 * 60 * NANOSECONDS
 """How far the time of a sample may be from the server's clock."""
 
@@ -210,6 +213,8 @@ class Drained:
     """Before the batches: a series is told before its samples."""
     scalars: Sequence[ScalarBatch]
     blobs: Sequence[BlobBatch]
+    more: bool = False
+    """Something else waits already: call again soon."""
 
 
 class Source(Protocol):
@@ -227,7 +232,7 @@ class Source(Protocol):
         ...
 
     def drain(self) -> Drained:
-        """Take what came; never waits for a network."""
+        """Take what came, for `DRAIN_S` at most; never waits for a network."""
         ...
 
     def close(self) -> None:

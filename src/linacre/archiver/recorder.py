@@ -27,6 +27,8 @@ from linacre.base.clock import Clock
 
 SYNC_S = 0.3
 """How often samples are made safe: with a drain each 0.1 s, none waits for longer than 0.5 s."""
+GRANT_S = 0.1
+"""For how long a turn passes on what people asked for; the rest waits for the next turn."""
 
 MakeSource = Callable[[SeriesIds], Source]
 
@@ -86,6 +88,8 @@ class Recorder:
     def _drain(self) -> None:
         for source in self._sources.values():
             drained = source.drain()
+            if drained.more:
+                self._control.wake.set()
             for notice in drained.notices:
                 self._take_notice(notice)
             if not drained.scalars and not drained.blobs:
@@ -132,7 +136,11 @@ class Recorder:
 
     def _grant(self) -> None:
         """Tell the sources what people asked for."""
+        until_s = self._clock.monotonic() + GRANT_S
         while self._control.wishes and not self._control.standings.ended:
+            if self._clock.monotonic() >= until_s:
+                self._control.wake.set()
+                return
             wish = self._control.wishes.popleft()
             if wish.add is not None and wish.provider not in self._makers:
                 detail = {"why": f"this archiver cannot reach PVs by {wish.provider}"}

@@ -162,17 +162,22 @@ class FakeSource:
     blobs: list[BlobBatch] = field(default_factory=list)
     closed: bool = False
     fails: Exception | None = None
+    more: bool = False
+    delay_s: float = 0.0
+    """What adding or removing a PV takes."""
 
     def add(self, spec: ChannelSpec) -> None:
+        self.clock.move(self.delay_s)
         self.specs[spec.pv] = spec
 
     def remove(self, pv: str) -> None:
+        self.clock.move(self.delay_s)
         self.specs.pop(pv, None)
 
     def drain(self) -> Drained:
         if self.fails is not None:
             raise self.fails
-        drained = Drained(self.notices, self.scalars, self.blobs)
+        drained = Drained(self.notices, self.scalars, self.blobs, self.more)
         self.notices, self.scalars, self.blobs = [], [], []
         return drained
 

@@ -25,6 +25,7 @@ from ca_fake import (
     wait_for,
 )
 
+from linacre.archiver.channels import ca
 from linacre.archiver.channels._capture import load
 from linacre.archiver.channels.ca import NAME_BYTES, CaSource
 from linacre.archiver.model import ChannelSpec, Method, NoticeKind
@@ -72,6 +73,30 @@ def test_a_type_that_changed_begins_a_series(
     drained = source.drain()
     assert [int(s) for batch in (*drained.scalars, *drained.blobs) for s in batch.series] == [2]
     assert source.counters("A").stored == 2
+
+
+def test_many_that_connect_at_once_are_told_bit_by_bit(
+    make: Maker, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make()
+    begin(source, server, "FAST", LONG)
+    monkeypatch.setattr(ca, "DRAIN_S", 0.0)
+    names = [f"X{k}" for k in range(5)]
+    for name in names:
+        source.add(ChannelSpec(pv=name))
+    for name in names:
+        server.connect(name, LONG)
+    source.remove("X3")
+    told: list[str] = []
+    for n in range(5):
+        # The samples of others do not wait for them.
+        server.event("FAST", LONG, NOW + n, n)
+        drained = source.drain()
+        assert values(drained) == [n]
+        assert drained.more is (n < 4)
+        told += [n.pv for n in drained.notices if n.kind is NoticeKind.CONNECTED]
+    assert told == ["X0", "X1", "X2", "X4"]
+    assert source.drain().notices == []
 
 
 def test_a_method_changes_while_it_runs(make: Maker, server: Server) -> None:

@@ -56,6 +56,49 @@ def test_none_waits_for_long_to_be_safe(bench: Bench) -> None:
     assert written
 
 
+def test_what_takes_long_to_add_keeps_no_sample_from_the_disk(bench: Bench) -> None:
+    control = bench.open().control
+    series = bench.source.connect("A")
+    bench.source.delay_s = 0.03
+    control.add([ChannelSpec(pv=f"NEW{n:02}") for n in range(20)])
+    turns = 0
+    while len(bench.source.specs) < 22:
+        bench.source.put(series, [bench.now], [1.0])
+        begun = bench.clock.running
+        bench.turn(0.01)
+        assert bench.clock.running - begun < 0.2
+        assert control.wake.is_set() is bool(control.wishes)
+        turns += 1
+    assert turns == 5
+    control.remove([f"NEW{n:02}" for n in range(20)])
+    while control.wishes:
+        bench.turn(0.01)
+        turns += 1
+    assert turns == 10
+    assert list(bench.source.specs) == ["A", "B"]
+
+
+def test_what_a_source_has_left_is_taken_at_once(bench: Bench) -> None:
+    control = bench.open().control
+    bench.source.more = True
+    bench.turn()
+    assert control.wake.is_set()
+    bench.source.more = False
+    bench.turn()
+    assert not control.wake.is_set()
+
+
+def test_pvs_that_once_connected_are_searched_first(bench: Bench) -> None:
+    names = [f"NOBODY:{n}" for n in range(5)]
+    bench.open(pvs=tuple(ChannelSpec(pv=pv) for pv in [*names, "X", "Z"]))
+    for pv in ("X", "Z"):
+        bench.source.put(bench.source.connect(pv), [bench.now], [1.0])
+    bench.turn()
+    bench.close()
+    bench.open(pvs=())
+    assert list(bench.source.specs) == ["X", "Z", *names]
+
+
 def test_a_name_that_cannot_be_adds_none(bench: Bench) -> None:
     control = bench.open().control
     with pytest.raises(UserError, match="'X Y' is not the name of a PV"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from linacre.archiver.channels._capture import DROPS, Capture, RawCounters, RawNotice, What, load
 from linacre.archiver.channels._dbr import NATIVE, kind_of, metadata_of
 from linacre.archiver.model import (
+    DRAIN_S,
     DRIFT_NS,
     NANOSECONDS,
     ChannelSpec,
@@ -101,6 +103,8 @@ class CaSource:
         """Those with drops that are still to be told."""
         self._dropped: dict[str, _Channel] = {}
         """Those that ever dropped."""
+        self._came: deque[RawNotice] = deque()
+        """What happened and is not read yet, in order."""
         self._waiting: list[Notice] = []
         """Notices for the next drain."""
 
@@ -140,12 +144,17 @@ class CaSource:
         self._removed[pv] = self._capture.remove(channel.handle)
 
     def drain(self) -> Drained:
-        """Take what came; never waits for a network."""
+        """Take what came, for `DRAIN_S` at most; never waits for a network."""
         now = self._clock()
         taken = self._capture.swap(now)
-        for raw in taken.notices:
+        self._came.extend(taken.notices)
+        until_s = time.monotonic() + DRAIN_S
+        while self._came:
+            raw = self._came.popleft()
             if (channel := self._by_number.get(raw.channel)) is not None:
                 self._take(channel, raw)
+            if time.monotonic() >= until_s:
+                break
         for number in taken.droppers:
             if (channel := self._by_number.get(number)) is not None:
                 self._dropping[number] = self._dropped[channel.spec.pv] = channel
@@ -161,12 +170,14 @@ class CaSource:
             notices,
             [] if taken.scalars is None else [taken.scalars],
             [] if taken.blobs is None else [taken.blobs],
+            more=bool(self._came),
         )
 
     def close(self) -> None:
         """Give up all channels; what was drained stays valid. May be repeated."""
         self._channels.clear()
         self._by_number.clear()
+        self._came.clear()
         self._dropping.clear()
         self._dropped.clear()
         self._closing()

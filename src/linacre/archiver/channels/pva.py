@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -22,6 +23,7 @@ from linacre.archiver.channels._pva_types import (
     shape_of,
 )
 from linacre.archiver.model import (
+    DRAIN_S,
     DRIFT_NS,
     NANOSECONDS,
     OLDEST_NS,
@@ -77,8 +79,10 @@ class PvaSource:
         self._raw: Any = None
         self._context: Any = None
         self._channels: dict[str, Channel] = {}
+        self._events: deque[tuple[Channel, Any, int]] = deque()
+        """What was taken out of the inbox and is not read yet, in order."""
         self._removed: dict[str, Newest] = {}
-        """Of PVs that were removed since the last drain: what waits of them is still to come."""
+        """Of PVs that were removed while something of them may wait: it is still to come."""
         self._dropping: dict[str, Channel] = {}
         """Those with drops that are still to be told."""
         self._retrying: set[Channel] = set()
@@ -112,27 +116,36 @@ class PvaSource:
         self._removed[pv] = channel.newest
 
     def drain(self) -> Drained:
-        """Take what came; never waits for a network."""
-        taken = self._inbox.take()
+        """Take what came, for `DRAIN_S` at most; never waits for a network."""
+        if not self._events:
+            taken = self._inbox.take()
+            self._events.extend(taken.events)
+            for channel, count in taken.overflows:
+                self._drop(channel, Drop.BUFFER, count)
         now = self._clock()
         batches = Batches()
-        for channel, thing, came_ns in taken.events:
-            self._guarded(channel, thing, came_ns, batches)
-        for channel, count in taken.overflows:
-            self._drop(channel, Drop.BUFFER, count)
-        self._scan(now, batches)
+        until_s = time.monotonic() + DRAIN_S
+        while self._events:
+            self._guarded(*self._events.popleft(), batches)
+            if time.monotonic() >= until_s:
+                break
+        if not self._events:
+            # The newest values of SCAN came after all of these.
+            self._scan(now, batches)
+            self._removed.clear()
         self._retry(now)
-        self._removed.clear()
         for channel in list(self._dropping.values()):
             self._tell_drops(channel, now)
         notices, self._notices = self._notices, []
-        return Drained(notices, batches.scalars(), batches.blobs())
+        more = bool(self._events)
+        return Drained(notices, batches.scalars(), batches.blobs(), more=more)
 
     def close(self) -> None:
         """Give up all channels. May be repeated."""
         for channel in self._channels.values():
             self._unsubscribe(channel)
         self._channels.clear()
+        self._events.clear()
         self._retrying.clear()
         if self._context is not None:
             self._context.close()
