@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from common.archive_options import Options
 from common.archiver import Archiver, archiver, nowhere
 from common.conditions import say
 from common.report import Result, rounded
+from linacre.archiver import Archive
 from linacre.archiver.model import NANOSECONDS
 from linacre.archiver.service import Reader
 
@@ -24,6 +26,8 @@ CONDITIONS = {
     "reading": "one PV of float64 with three noisy digits at 10 Hz; the other PVs are float64 "
     "with a sample a minute, in the same segments; segments are written by the store's own writer "
     "as an archiver has them at this hour: months that are over, days, hours",
+    "http, client": "the same asked of a running archiver: by http.client, the whole answer taken "
+    "before it is read; and by Archive(url), which reads while it comes",
     "startup": "from the start of the process to its first answer over HTTP, and to its answer "
     "with a bin of data; with all PVs in its registry, none of which is found",
 }
@@ -98,7 +102,11 @@ def _over_http(made: archive_store.Made, options: Options) -> Result:
         running.until(lambda: running.info()["pvs"] > made.others, "its PVs", limit_s=60)
         if "reading" in options.parts:
             say(f"archive: reading over HTTP, {made.others} other PVs")
-            figures["http"] = _by_http(running, made, options.days)
+            figures["http"] = _by_http(running, _plainly(running, made), made, options.days)
+            say(f"archive: reading by Archive(url), {made.others} other PVs")
+            with Archive(running.url) as archive:
+                ask = partial(_ask, archive.reader, made)
+                figures["client"] = _by_http(running, ask, made, options.days)
     if "startup" in options.parts:
         say(f"archive: start-up, {made.others} other PVs")
         cold = [_start(made, environment, drop=True) for _ in range(_STARTS)]
@@ -114,10 +122,18 @@ def _over_http(made: archive_store.Made, options: Options) -> Result:
     return figures
 
 
-def _by_http(running: Archiver, made: archive_store.Made, days: float) -> Result:
+def _plainly(running: Archiver, made: archive_store.Made) -> Callable[[str], Ask]:
+    """Ask as any program does that takes the whole answer before it looks at it."""
+    return lambda kind: (
+        lambda start, end: running.read(made.pv, start, end, BINS if kind == "bins" else 0)
+    )
+
+
+def _by_http(
+    running: Archiver, ask: Callable[[str], Ask], made: archive_store.Made, days: float
+) -> Result:
     def read(span: Span, kind: str) -> pa.Table:
-        start, end = made.last(span.seconds)
-        return running.read(made.pv, start, end, BINS if kind == "bins" else 0)
+        return ask(kind)(*made.last(span.seconds))
 
     def cold(span: Span, kind: str) -> tuple[float, pa.Table]:
         begun = time.perf_counter()
@@ -202,7 +218,7 @@ def growth(figures: Result, options: Options) -> Result:
                 }
                 for what, each in few[way].items()
             }
-            for way in ("reader", "http")
+            for way in ("reader", "http", "client")
         }
     }
 

@@ -35,6 +35,11 @@ class Archiver:
     port: int
     data: Path
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{HOST}:{self.port}"
+
     def get(self, path: str, **query: object) -> bytes:
         """Return what it answers; `LinacreError` for anything but success."""
         return self._ask("GET", f"{path}?{urlencode(query)}" if query else path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import ParamSpec, TypeVar
@@ -38,12 +39,18 @@ class Blocking:
 
     async def _rest(self, first: object, pieces: Iterator[T]) -> AsyncIterator[T]:
         piece = first
+        coming: asyncio.Task[object] | None = None
         try:
             while piece is not _END:
+                # The next one is made while this one is sent.
+                coming = asyncio.create_task(self.call(next, pieces, _END))
                 yield piece  # type: ignore[misc]  # it is a T where it is not _END
-                piece = await self.call(next, pieces, _END)
+                piece = await asyncio.shield(coming)
         finally:
             close = getattr(pieces, "close", None)
-            if close is not None:
-                with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True):
+                if coming is not None:
+                    # What is being made in a thread cannot be closed before it is made.
+                    await asyncio.gather(coming, return_exceptions=True)
+                if close is not None:
                     await self.call(close)

@@ -103,7 +103,7 @@ class _Sink:
     closed = False
 
     def __init__(self) -> None:
-        self._written: list[bytes] = []
+        self._written: list[bytes | memoryview] = []
 
     def write(self, data: bytes) -> int:
         self._written.append(bytes(data))
@@ -129,8 +129,16 @@ class _Sink:
         return b"".join(written)
 
 
+class _ColumnSink(_Sink):
+    """The same for whole columns, buffers that never change: they are copied once, by `take`."""
+
+    def write(self, data: bytes | memoryview) -> int:
+        self._written.append(data)
+        return len(data)
+
+
 def _arrow(head: Head, pieces: Iterable[Piece]) -> Iterator[bytes]:
-    sink = _Sink()
+    sink = _ColumnSink()
     with _ARROW.PythonFile(sink, mode="w") as file, _ARROW.ipc.new_stream(file, head.schema) as to:
         for piece in pieces:
             if piece.batch.num_rows:

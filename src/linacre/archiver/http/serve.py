@@ -23,7 +23,8 @@ def listen(host: str, port: int) -> socket.socket:
     Raises `LinacreError` with one line where the address cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # Only of a socket that names TCP asyncio takes away Nagle's wait; it costs 40 ms an answer.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))

@@ -78,6 +78,20 @@ def test_an_address_in_use_is_told_in_one_line() -> None:
             listen("127.0.0.1", port)
 
 
+async def test_answers_in_pieces_do_not_wait_for_acknowledgements(started: Start) -> None:
+    served = await started()
+    took: list[float] = []
+    async with httpx.AsyncClient(base_url=f"http://{served.host}") as client:
+        for _ in range(10):
+            begin = time.monotonic()
+            asked = {"pv": "CLA:READI", "start": 0, "format": "arrow"}
+            answer = await client.get("/api/v1/samples", params=asked)
+            assert answer.status_code == 200
+            took.append(time.monotonic() - begin)
+    # A client that keeps its connection acknowledges after 40 ms, and Nagle's rule would wait.
+    assert min(took[1:]) < 0.035
+
+
 async def test_new_samples_come_live(started: Start, control: FakeControl) -> None:
     served = await started()
     async with served.live("pv=CLA:READI&pv=CLA:WAVE") as one:
