@@ -146,7 +146,7 @@ def _plain(found: ArchiverInfo) -> dict[str, Any]:
 
 
 def _row(found: ArchiverInfo) -> list[str]:
-    from linacre.images.bundle import readable
+    from linacre.base.sizes import readable
 
     row, told = found.status, found.told
     disk = readable(row.disk_bytes)
@@ -167,7 +167,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     """Show an archiver: where it is declared, how it does, and its PVs."""
     from dataclasses import asdict
 
-    from linacre.cli.render import print_json, print_table
+    from linacre.cli.render import print_facts, print_json, print_table
     from linacre.facility.archivers import show_archiver
     from linacre.facility.services import declared_archiver
 
@@ -182,8 +182,8 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
         print_json(whole | {"channels": [asdict(each) for each in found.pvs]})
         return
     told: dict[str, Any] = whole.pop("told") or {}
-    for key, value in (*whole.items(), *told.items()):
-        typer.echo(f"{key:<12} {_shown(value)}")
+    archives = {"archives": whole.pop("pvs"), "ends": whole.pop("until")}
+    print_facts(whole | archives | told)
     if found.pvs:
         typer.echo("")
         columns = ["PV", "STATE", "RATE", "SAMPLES", "DROPPED", "NEWEST", "WHY"]
@@ -197,12 +197,6 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
         print_table(columns, rows)
     if (more := len(found.pvs) - _PVS_SHOWN) > 0:
         say(f"and {more} more PVs: --json has them all")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return " ".join(map(str, value)) or "-"  # pyright: ignore[reportUnknownArgumentType]  # lists of anything
-    return "-" if value is None or value == "" else str(value)
 
 
 @app.command("open")

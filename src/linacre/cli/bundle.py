@@ -27,7 +27,7 @@ def bundle(
 ) -> None:
     """Pack all that the facility needs, for ./linacre --bundle FILE up without a network."""
     from linacre.base.errors import UserError
-    from linacre.images.bundle import readable
+    from linacre.base.sizes import readable
 
     if file.is_dir():
         raise UserError(f"{file} is a folder; write a file, such as {file / 'linacre.bundle'}")
@@ -56,8 +56,8 @@ async def _make(file: Path, facility: Path | None) -> Manifest:
 def _show(file: Path, manifest: Manifest, *, took_s: float, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from linacre.base.sizes import readable
     from linacre.cli.render import print_json
-    from linacre.images.bundle import readable
 
     size = file.stat().st_size
     if as_json:

@@ -50,7 +50,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     """Show all that is known of an IOC: where it is declared, how it does, what it serves."""
     from dataclasses import asdict
 
-    from linacre.cli.render import print_json, print_table
+    from linacre.cli.render import print_facts, print_json, print_table
     from linacre.facility.reports import listed_pvs
     from linacre.facility.status import facility_status
 
@@ -73,8 +73,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
             | {"declared": declared, "pv_names": [pv.name for pv in pvs], "pvs_served": pvs}
         )
         return
-    for key, value in (asdict(row) | {"declared": declared}).items():
-        typer.echo(f"{key:<12} {'-' if value is None or value == '' else value}")
+    print_facts(asdict(row) | {"declared": declared})
     print_table(
         ["PV", "TYPE", "DESCRIPTION"], [[pv.name, pv.record_type, pv.description] for pv in pvs]
     )

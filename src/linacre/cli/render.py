@@ -15,6 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from linacre.base.sizes import readable
+
 RUNNING_SHOWN = 12
 REFRESHES_PER_S = 8
 
@@ -51,6 +53,41 @@ def print_table(
     if not out.is_terminal:
         out = Console(file=out.file, width=10_000, color_system=None)
     out.print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print what is known of one thing, a line each, without its names' units."""
+    shown = {_label(name): fact(name, value) for name, value in facts.items()}
+    width = max(map(len, shown), default=0)
+    for label, text in shown.items():
+        print(f"{label:<{width}}  {text}")
+
+
+def fact(name: str, value: object) -> str:
+    """Return a value as people read it; its name tells its unit, as `uptime_s` does."""
+    match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return " ".join(str(one) for one in cast("Sequence[object]", value)) or "-"
+        case int() | float() if name.endswith("_at"):
+            return local_time(value)
+        case int() | float() if name.endswith("_s"):
+            return duration(value)
+        case int() | float() if name.endswith("_hz"):
+            return f"{value:.3g}/s"
+        case int() if name.endswith("bytes"):
+            return readable(value)
+        case _:
+            return str(value)
+
+
+def _label(name: str) -> str:
+    for unit in ("_s", "_hz", "_bytes"):
+        name = name.removesuffix(unit)
+    return name.replace("_", " ")
 
 
 def state_text(state: str) -> Text:

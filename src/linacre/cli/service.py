@@ -19,7 +19,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The service."
 @app.command("list")
 def list_services(file: FileOption = None, as_json: JsonOption = False) -> None:
     """List the declared services."""
-    from linacre.cli.render import print_json, print_table
+    from linacre.cli.render import fact, print_json, print_table
 
     async def work() -> list[dict[str, Any]]:
         session = await session_of(file)
@@ -42,13 +42,7 @@ def list_services(file: FileOption = None, as_json: JsonOption = False) -> None:
         print_json(rows)
         return
     columns = ["name", "address", "network", "ports", "packages", "area", "owner", "description"]
-    print_table([c.upper() for c in columns], [[_shown(row[c]) for c in columns] for row in rows])
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return " ".join(str(each) for each in value) or "-"  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]  # lists of anything
-    return "-" if value is None or value == "" else str(value)
+    print_table([c.upper() for c in columns], [[fact(c, row[c]) for c in columns] for row in rows])
 
 
 @app.command()
@@ -56,7 +50,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     """Show all that is known of a service: where it is declared, how it does, its ports."""
     from dataclasses import asdict
 
-    from linacre.cli.render import print_json
+    from linacre.cli.render import print_facts, print_json
     from linacre.facility.services import declared_service
     from linacre.facility.status import facility_status
 
@@ -72,8 +66,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     if as_json:
         print_json(whole)
         return
-    for key, value in whole.items():
-        typer.echo(f"{key:<12} {_shown(value)}")
+    print_facts(whole)
 
 
 programs.add_to(app, "service")

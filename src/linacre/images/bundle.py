@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from linacre.base.errors import LinacreError
+from linacre.base.sizes import readable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -233,8 +234,3 @@ class Hashing(io.BufferedIOBase):
         """Write to the file."""
         self.digest.update(buffer)
         return self._file.write(buffer)
-
-
-def readable(size: int) -> str:
-    """Return a size in bytes for people."""
-    return f"{size / 1e6:.0f} MB" if size >= 10_000_000 else f"{size / 1e3:.0f} kB"

@@ -15,7 +15,8 @@ from typing import IO
 
 from linacre.base.errors import LinacreError
 from linacre.base.paths import StatePaths
-from linacre.images.bundle import MANIFEST, Hashing, Manifest, Part, readable
+from linacre.base.sizes import readable
+from linacre.images.bundle import MANIFEST, Hashing, Manifest, Part
 
 _STAMP = "linacre-bundle"
 

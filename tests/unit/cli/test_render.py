@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -9,7 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from linacre.cli.render import UpProgress, duration, print_json, print_table, state_text
+from linacre.cli.render import (
+    UpProgress,
+    duration,
+    print_facts,
+    print_json,
+    print_table,
+    state_text,
+)
 
 
 class Time:
@@ -28,6 +36,40 @@ def test_off_a_terminal_a_table_is_plain_and_nothing_is_cut() -> None:
     )
     lines = [line.split() for line in out.getvalue().splitlines()]
     assert lines == [["NAME", "STATE"], ["[S02]", "done"], [long, "y"]]
+
+
+def test_facts_are_told_as_people_read_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    facts = {
+        "name": "drift",
+        "started_at": 1795856184.0,
+        "uptime_s": 185.2,
+        "has_ended": False,
+        "archives": ("CLA-*:READI", "X"),
+        "rate_hz": 25.23700595,
+        "disk_bytes": 20 << 30,
+        "bytes": 33_000,
+        "cable": None,
+        "area": "",
+        "starts": 1,
+    }
+    print_facts(facts)
+    assert capsys.readouterr().out.splitlines() == [
+        "name        drift",
+        "started at  2026-11-28 08:56:24",
+        "uptime      3 min 05 s",
+        "has ended   no",
+        "archives    CLA-*:READI X",
+        "rate        25.2/s",
+        "disk        20 GiB",
+        "bytes       32 KiB",
+        "cable       -",
+        "area        -",
+        "starts      1",
+    ]
 
 
 def test_json_takes_what_models_are_made_of() -> None:

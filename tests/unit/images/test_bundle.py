@@ -89,7 +89,7 @@ def test_the_same_parts_give_the_same_bundle(
 
 
 def test_an_image_is_taken_once(bundle: Path, state: StatePaths) -> None:
-    assert unpack(bundle, state) == ["image feed (41 kB)"]
+    assert unpack(bundle, state) == ["image feed (40 KiB)"]
     image = state.images / "feed"
     assert sorted(path.name for path in image.iterdir()) == ["metadata.tar", "rootfs.squashfs"]
     assert (image / "rootfs.squashfs").read_bytes() == b"squash" * 5000
@@ -129,7 +129,7 @@ def test_nothing_is_written_where_there_is_no_room(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=12_345))
     file = tmp_path / "new.bundle"
     with pytest.raises(
-        LinacreError, match=r"new.bundle takes \d+ kB and its folder has 12 kB free"
+        LinacreError, match=r"new.bundle takes [\d.]+ MiB and its folder has 12 KiB free"
     ):
         write_bundle(file, MANIFEST, parts, report=silent)
     assert not list(tmp_path.glob("new.bundle*"))
