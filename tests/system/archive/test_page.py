@@ -237,9 +237,37 @@ def test_a_reload_shows_the_same_plot(opened: Any) -> None:
 
 
 def test_what_has_no_numbers_is_not_plotted_and_told(opened: Any) -> None:
-    page, _ = opened()
+    page, archiver = opened()
+    archiver.reader.held["CLA:TEXT"] = pv_of(Kind.STRING, ["idle"], end_ns=time.time_ns())
+    like = archiver.control.channels[WAVE]
+    spec = ChannelSpec(pv="CLA:TEXT")
+    archiver.control.channels["CLA:TEXT"] = replace(like, spec=spec, kind=Kind.STRING)
+    page.get_by_role("button", name="CLA:TEXT", exact=True).click()
+    wait_for_text(page, "#error", "CLA:TEXT cannot be plotted")
+
+
+def test_arrays_are_drawn_as_they_were_at_the_pointer(opened: Any) -> None:
+    page, archiver = opened()
+    first, last = [0.0, 5.0, 1.0], [2.0, 3.0, 4.0, 5.0]
+    # In the last ten minutes: the first at their begin, the last in their middle.
+    wave = pv_of(Kind.FLOAT64_ARRAY, [first, last], end_ns=time.time_ns(), step_s=300)
+    archiver.reader.held[WAVE] = replace(wave, metadata=Metadata(units="MW"))
+    page.get_by_role("button", name="10 min").click()
     page.get_by_role("button", name=WAVE, exact=True).click()
-    wait_for_text(page, "#error", f"{WAVE} cannot be plotted")
+    wait_for_text(page, "#legend", "4 elements at ")
+    wait_for_text(page, "#plot", "Arrays are drawn below")
+    page.get_by_role("button", name=TEMPERATURE, exact=True).click()
+    plotted(page)
+    box = page.locator("#plot .u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2)
+    wait_for_text(page, "#legend", "3 elements at ")
+    below = page.locator("#traces .u-over").bounding_box()
+    page.mouse.move(below["x"] + below["width"] / 2, below["y"] + below["height"] / 2)
+    wait_for_text(page, "#legend", "[1] 5 MW at ")
+    page.reload()
+    wait_for_text(page, "#legend", "4 elements at ")
+    page.get_by_label(f"Take {WAVE} out of the plot").click()
+    page.locator("#traces").wait_for(state="hidden")
 
 
 def test_new_samples_are_followed_live(opened: Any) -> None:

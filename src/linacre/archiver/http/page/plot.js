@@ -3,11 +3,11 @@
 import { SEVERITIES, number, time, zone } from "./text.js";
 
 const MOST_AXES = 2;
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 export const colour = (k) => css(`--l${k % 8}`);
 
 const axisOf = (one) => (one.meta.labels.length ? `enum:${one.meta.labels.join("|")}` : one.meta.units);
-const named = (key) => (key.startsWith("enum:") ? "states" : key || "no units");
+export const named = (key) => (key.startsWith("enum:") ? "states" : key || "no units");
 
 // The PVs that fit the axes, and a line about those that do not.
 export function fit(all) {
@@ -216,13 +216,13 @@ export function reading(one, at) {
   return `${number(one.mean[k])}${units} (${number(one.min[k])} … ${number(one.max[k])})${alarm}`;
 }
 
-function spread(u, low, high) {
+export function spread(u, low, high) {
   if (low === null || high === null) return [0, 1];
   const room = (high - low) * 0.08 || Math.abs(high) * 0.01 || 1;
   return [low - room, high + room];
 }
 
-function tick(value, step) {
+export function tick(value, step) {
   const size = Math.abs(value);
   if (size >= 1e6 || (size && size < 1e-4)) return value.toExponential(Math.min(6, Math.max(1, Math.floor(Math.log10(size)) - Math.floor(Math.log10(step)))));
   let digits = 0;
@@ -230,7 +230,7 @@ function tick(value, step) {
   return value.toFixed(digits);
 }
 
-function width(u, values, font) {
+export function width(u, values, font) {
   if (!values?.length) return 60;
   u.ctx.save();
   u.ctx.font = font;

@@ -1,19 +1,26 @@
 // Which PVs are plotted over which time, and how that moves: old or live.
 
-import { address, token } from "./api.js";
+import { address, ask, token } from "./api.js";
 import { append, load } from "./data.js";
 import { table } from "./listing.js";
 import { Plot, colour, reading } from "./plot.js";
-import { $, RANGES, colours, now, range, say, state } from "./state.js";
+import { $, RANGES, colours, now, range, say, state, trying } from "./state.js";
+import { Traces, isTraced, load as loadTraces, reading as readingOfTrace } from "./traces.js";
 import { NS, count, time } from "./text.js";
 
 const MOST_PLOTTED = 8;
+const HINT = "Press the name of a PV to plot it.";
 const NUMBERS = new Set(["float64", "float32", "int64", "int32", "enum"]);
 
 const plot = new Plot($("plot"), {
   onRange: (from, to) => (from === null ? goBack() : go(from, to)),
-  onCursor: (at) => showReadings(at),
+  onCursor: (at) => { showReadings(at); traceAt(at); },
 });
+const traces = new Traces($("traces"), { onElement: (element) => showTraceReadings(element) });
+const TRACE_WAIT_MS = 100, TRACE_LIVE_S = 1;
+
+const isTrace = ({ pv }) => isTraced(state.kinds.get(pv));
+const lines = () => state.plotted.filter((one) => !isTrace(one));
 
 function remember() {
   const params = new URLSearchParams(state.plotted.map(({ pv }) => ["pv", pv]));
@@ -35,9 +42,11 @@ export function toggle(pv) {
   if (was >= 0) {
     state.plotted.splice(was, 1);
     state.loaded.delete(pv);
+    state.traces.delete(pv);
   } else {
     const kind = state.statuses.find((one) => one.pv === pv)?.kind;
-    if (kind && !NUMBERS.has(kind)) return say(`${pv} cannot be plotted: its values are of the kind ${kind}. Its samples can be read from the API.`);
+    if (kind) state.kinds.set(pv, kind);
+    if (kind && !NUMBERS.has(kind) && !isTraced(kind)) return say(`${pv} cannot be plotted: its values are of the kind ${kind}. Its samples can be read from the API.`);
     if (state.plotted.length >= MOST_PLOTTED) return say(`${MOST_PLOTTED} PVs are plotted: take one away first.`);
     const used = new Set(state.plotted.map((one) => one.k));
     let k = 0;
@@ -104,20 +113,31 @@ export async function draw({ keep = false } = {}) {
   remember();
   showRange();
   showLegend();
+  state.loading?.abort();
   if (!state.plotted.length) {
-    state.loading?.abort();
     $("told").textContent = "";
-    plot.hint("Press the name of a PV to plot it.");
+    traces.hide();
+    $("plotting").classList.remove("arrays-only");
+    plot.hint(HINT);
     return;
   }
-  state.loading?.abort();
   const loading = state.loading = new AbortController();
+  await learnKinds(loading.signal);
+  if (loading !== state.loading) return;
+  $("plotting").classList.toggle("arrays-only", !lines().length);
+  showTraces(state.end ?? now());
+  if (!lines().length) {
+    $("told").textContent = "";
+    $("plot").classList.remove("busy");
+    plot.hint("Arrays are drawn below, as they were at the end of this time. Plot a PV of numbers too, and they are as they were at the pointer.");
+    return;
+  }
   $("plot").classList.add("busy");
   const [start, end] = keep && state.drawnRange ? state.drawnRange : range();
   const n = Math.max(100, Math.min(1500, Math.round($("plot").clientWidth / 1.5)));
   if (!keep) state.loaded = new Map();
   const began = performance.now();
-  const wanted = state.plotted.filter(({ pv }) => !state.loaded.has(pv));
+  const wanted = lines().filter(({ pv }) => !state.loaded.has(pv));
   const results = await Promise.allSettled(wanted.map(({ pv }) => load(pv, start, end, n, { signal: loading.signal, ...standing(pv) })));
   if (loading !== state.loading) return;
   results.forEach((result, k) => {
@@ -132,7 +152,7 @@ export async function draw({ keep = false } = {}) {
   state.dueAt = now() + Math.min(300, Math.max(15, state.span / 500));
   table.paint(colours());
   const loaded = state.plotted.map(({ pv }) => state.loaded.get(pv)).filter(Boolean);
-  if (!loaded.length) { showLegend(); plot.hint("Press the name of a PV to plot it."); return; }
+  if (!loaded.length) { showLegend(); plot.hint(HINT); return; }
   const why = plot.show(loaded, { start, end, colours: colours() });
   if (why) say(why);
   showLegend();
@@ -174,15 +194,58 @@ function showLegend() {
   });
   $("legend").replaceChildren(...items);
   showReadings(null);
+  showTraceReadings(null);
 }
 
 function showReadings(at) {
   const last = at === null;
   state.plotted.forEach(({ pv }, k) => {
     const one = state.loaded.get(pv), item = $("legend").children[k];
-    if (!item) return;
+    if (!item || isTrace({ pv })) return;
     item.children[2].textContent = one ? reading(one, last ? Infinity : at) : "…";
     item.title = last ? "the last value of the range" : `at ${time(at, { fraction: true })}`;
+  });
+}
+
+// --- arrays -------------------------------------------------------------------------------
+
+// Of PVs that the address names: the table may not show them.
+async function learnKinds(signal) {
+  const unknown = state.plotted.map(({ pv }) => pv).filter((pv) => !state.kinds.has(pv));
+  if (!unknown.length) return;
+  const found = await Promise.allSettled(unknown.map((pv) => ask("/last", { params: { pv, elements: 0 }, signal })));
+  // One that is not there is told where it is loaded.
+  found.forEach(({ value }, k) => { if (value?.[0].kind) state.kinds.set(unknown[k], value[0].kind); });
+}
+
+let tracing = null, waiting = null, tracedAt = 0;
+
+async function showTraces(at) {
+  const pvs = state.plotted.filter(isTrace).map(({ pv }) => pv);
+  clearTimeout(waiting);
+  tracing?.abort();
+  if (!pvs.length) return traces.hide();
+  const asking = tracing = new AbortController();
+  tracedAt = now();
+  const found = await trying(() => loadTraces(pvs, at, asking.signal));
+  if (asking !== tracing || !found) return undefined;
+  state.traces = new Map(found.map((one) => [one.pv, one]));
+  const why = traces.show(found, colours());
+  if (why) say(why);
+  return showTraceReadings(null);
+}
+
+// A pointer that moves on is not run after.
+function traceAt(at) {
+  if (!state.plotted.some(isTrace)) return;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => showTraces(at ?? state.end ?? now()), TRACE_WAIT_MS);
+}
+
+function showTraceReadings(element) {
+  state.plotted.forEach((one, k) => {
+    const item = $("legend").children[k];
+    if (item && isTrace(one)) item.children[2].textContent = readingOfTrace(state.traces.get(one.pv), element);
   });
 }
 
@@ -194,8 +257,8 @@ export function follow() {
   state.liveLost = 0;
   $("live").setAttribute("aria-pressed", "true");
   state.end = null;
-  if (!state.plotted.length) return;
-  const url = address("/live", { pv: state.plotted.map(({ pv }) => pv) });
+  if (!lines().length) return;
+  const url = address("/live", { pv: lines().map(({ pv }) => pv) });
   url.protocol = url.protocol.replace("http", "ws");
   const socket = live.socket = new WebSocket(url);
   socket.onopen = () => { if (token.value) socket.send(JSON.stringify({ token: token.value })); };
@@ -223,6 +286,8 @@ export function stopLive() {
 
 export function tick() {
   if (!state.live || document.hidden || !state.plotted.length || $("plot").classList.contains("busy")) return;
+  if (now() - tracedAt > TRACE_LIVE_S && state.plotted.some(isTrace) && !$("plotting").matches(":hover")) showTraces(now());
+  if (!lines().length) return;
   if (now() > state.dueAt) { draw(); return; }
   const [start, end] = range();
   state.drawnRange = [start, end];

@@ -7,7 +7,7 @@ export const RANGES = [["10 min", 600], ["1 h", 3600], ["1 day", 86400], ["30 da
 
 export const state = {
   info: null, statuses: [], total: 0, lasts: new Map(), offset: 0, chosen: "", order: "pv", descending: false,
-  plotted: [], loaded: new Map(), span: 3600, end: null, history: [],
+  plotted: [], loaded: new Map(), kinds: new Map(), traces: new Map(), span: 3600, end: null, history: [],
   live: null, liveLost: 0, loading: null, dueAt: 0, serial: 0, paused: 0,
 };
 // `end` null: the range ends now.

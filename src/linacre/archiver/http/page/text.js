@@ -53,10 +53,10 @@ export function length(seconds) {
 }
 
 export function size(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let n = bytes, k = 0;
-  while (n >= 999.5 && k < units.length - 1) { n /= 1000; k += 1; }
-  return `${k && n < 100 ? n.toFixed(1) : Math.round(n)} ${units[k]}`;
+  while (Math.round(n) >= 1024 && k < units.length - 1) { n /= 1024; k += 1; }
+  return `${k && n < 9.95 ? n.toFixed(1) : Math.round(n)} ${units[k]}`;
 }
 
 export function count(n) {
