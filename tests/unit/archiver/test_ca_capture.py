@@ -27,7 +27,8 @@ from ca_fake import (
 
 from linacre.archiver.channels import ca
 from linacre.archiver.channels._capture import load
-from linacre.archiver.channels.ca import NAME_BYTES, CaSource
+from linacre.archiver.channels._names import NAME_BYTES
+from linacre.archiver.channels.ca import CaSource
 from linacre.archiver.model import ChannelSpec, Method, NoticeKind
 from linacre.base.errors import LinacreError
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from linacre.archiver.channels._capture import DROPS, Capture, RawCounters, RawNotice, What, load
 from linacre.archiver.channels._dbr import NATIVE, kind_of, metadata_of
+from linacre.archiver.channels._names import encoded
 from linacre.archiver.model import (
     DRAIN_S,
     DRIFT_NS,
@@ -30,8 +31,6 @@ from linacre.archiver.model import (
     SeriesIds,
 )
 
-NAME_BYTES = 991
-"""Longer names fit no search datagram of libca (MAX_UDP_SEND with two headers)."""
 SHORTEST_PERIOD_S = 0.1
 DROPS_TOLD_NS = 10 * NANOSECONDS
 """How seldom drops of one PV are told."""
@@ -118,7 +117,7 @@ class CaSource:
             self._capture.scan(known.handle, period_ns)
             return
         try:
-            name = _checked(spec.pv)
+            name = encoded(spec.pv)
         except ValueError as error:
             self._tell(NoticeKind.REFUSED, spec.pv, detail={"why": str(error)})
             return
@@ -273,21 +272,6 @@ class CaSource:
     ) -> None:
         at = self._clock() if time_ns is None else time_ns
         self._waiting.append(Notice(kind, pv, at, series, detail or {}))
-
-
-def _checked(pv: str) -> bytes:
-    """Return a name as libca takes it; `ValueError` that says why it does not."""
-    if not pv:
-        raise ValueError("the name is empty")
-    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in pv):
-        raise ValueError("the name has control characters")
-    try:
-        name = pv.encode()
-    except UnicodeEncodeError:
-        raise ValueError("the name is no text") from None
-    if len(name) > NAME_BYTES:
-        raise ValueError(f"the name is longer than {NAME_BYTES} bytes")
-    return name
 
 
 def _drops(counts: Any) -> Mapping[Drop, int]:

@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from linacre.archiver.channels._names import encoded
 from linacre.archiver.channels._pva_batches import Batches
+from linacre.archiver.channels._pva_gate import Gate
 from linacre.archiver.channels._pva_inbox import QUEUE_LARGE, Channel, Inbox, Newest
 from linacre.archiver.channels._pva_types import (
     NoSuchFieldError,
@@ -24,9 +26,7 @@ from linacre.archiver.channels._pva_types import (
 )
 from linacre.archiver.model import (
     DRAIN_S,
-    DRIFT_NS,
     NANOSECONDS,
-    OLDEST_NS,
     ChannelSpec,
     Drained,
     Drop,
@@ -35,13 +35,10 @@ from linacre.archiver.model import (
     SeriesIds,
 )
 
-DROPS_TOLD_NS = 10 * NANOSECONDS
-"""How seldom drops of one PV are told."""
 RETRY_NS = 60 * NANOSECONDS
 """When a subscription that was refused or ended is tried again."""
 LARGE = 1 << 20
 """Bytes of a value of which servers are asked to keep only a few."""
-NAME_BYTES = 991
 
 _log = logging.getLogger(__name__)
 
@@ -83,8 +80,7 @@ class PvaSource:
         """What was taken out of the inbox and is not read yet, in order."""
         self._removed: dict[str, Newest] = {}
         """Of PVs that were removed while something of them may wait: it is still to come."""
-        self._dropping: dict[str, Channel] = {}
-        """Those with drops that are still to be told."""
+        self._gate = Gate()
         self._retrying: set[Channel] = set()
         self._notices: list[Notice] = []
 
@@ -101,8 +97,10 @@ class PvaSource:
             newest = removed
         channel = Channel(spec, newest)
         self._channels[spec.pv] = channel
-        if why := _wrong_name(spec.pv):
-            self._refuse(channel, self._clock(), why)
+        try:
+            encoded(spec.pv)
+        except ValueError as error:
+            self._refuse(channel, self._clock(), str(error))
             return
         self._subscribe(channel)
 
@@ -121,7 +119,7 @@ class PvaSource:
             taken = self._inbox.take()
             self._events.extend(taken.events)
             for channel, count in taken.overflows:
-                self._drop(channel, Drop.BUFFER, count)
+                self._gate.drop(channel, Drop.BUFFER, count)
         now = self._clock()
         batches = Batches()
         until_s = time.monotonic() + DRAIN_S
@@ -134,8 +132,8 @@ class PvaSource:
             self._scan(now, batches)
             self._removed.clear()
         self._retry(now)
-        for channel in list(self._dropping.values()):
-            self._tell_drops(channel, now)
+        for channel, new in self._gate.due(now):
+            self._tell(NoticeKind.DROPPED, channel, now, new)
         notices, self._notices = self._notices, []
         more = bool(self._events)
         return Drained(notices, batches.scalars(), batches.blobs(), more=more)
@@ -230,7 +228,7 @@ class PvaSource:
             )
             time_ns = int(seconds) * NANOSECONDS + int(nanoseconds)
             tag = int(value["timeStamp.userTag"])
-        if not self._accepts(channel, time_ns, came_ns):
+        if not self._gate.accepts(channel, time_ns, came_ns):
             return
         alarm = (0, 0)
         if shape.alarmed:
@@ -245,22 +243,6 @@ class PvaSource:
         channel.first = False
         if channel.struct_bytes > LARGE and channel.queue != QUEUE_LARGE:
             self._ask_for_less(channel)
-
-    def _accepts(self, channel: Channel, time_ns: int, came_ns: int) -> bool:
-        if time_ns < OLDEST_NS:
-            self._drop(channel, Drop.BEFORE_1991)
-        elif time_ns > came_ns + DRIFT_NS:
-            self._drop(channel, Drop.FUTURE)
-        elif time_ns < came_ns - DRIFT_NS and not channel.first:
-            self._drop(channel, Drop.PAST)
-        elif time_ns > channel.newest.ns:
-            return True
-        elif channel.first and time_ns == channel.newest.ns:
-            # A connection begins with the present value: perhaps the one that is stored.
-            channel.first = False
-        else:
-            self._drop(channel, Drop.NOT_INCREASING)
-        return False
 
     def _connect(self, channel: Channel, value: Any, came_ns: int) -> None:
         channel.connected, channel.refused = True, ""
@@ -325,25 +307,6 @@ class PvaSource:
             channel.refused = why
             self._tell(NoticeKind.REFUSED, channel, time_ns, {"why": why})
 
-    def _drop(self, channel: Channel, why: Drop, count: int = 1) -> None:
-        channel.drops[why] = channel.drops.get(why, 0) + count
-        self._dropping[channel.spec.pv] = channel
-
-    def _tell_drops(self, channel: Channel, now_ns: int) -> None:
-        told = channel.told_ns
-        # A clock that was set back is no reason for silence.
-        if told is not None and 0 <= now_ns - told < DROPS_TOLD_NS:
-            return
-        new = {
-            why.value: count - channel.told.get(why, 0)
-            for why, count in channel.drops.items()
-            if count > channel.told.get(why, 0)
-        }
-        channel.told, channel.told_ns = dict(channel.drops), now_ns
-        self._dropping.pop(channel.spec.pv, None)
-        if new:
-            self._tell(NoticeKind.DROPPED, channel, now_ns, new)
-
     def _tell(
         self,
         kind: NoticeKind,
@@ -352,15 +315,3 @@ class PvaSource:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         self._notices.append(Notice(kind, channel.spec.pv, time_ns, channel.series, detail or {}))
-
-
-def _wrong_name(pv: str) -> str:
-    """Return why a name is none; empty for one that may be."""
-    if not pv:
-        return "the name is empty"
-    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in pv):
-        return "the name has control characters"
-    try:
-        return "" if len(pv.encode()) <= NAME_BYTES else f"it is longer than {NAME_BYTES} bytes"
-    except UnicodeEncodeError:
-        return "the name is no text"

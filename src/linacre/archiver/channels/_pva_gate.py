@@ -1,0 +1,58 @@
+"""Which samples of pvAccess are taken, and what is counted of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from linacre.archiver.channels._pva_inbox import Channel
+from linacre.archiver.model import DRIFT_NS, NANOSECONDS, OLDEST_NS, Drop
+
+DROPS_TOLD_NS = 10 * NANOSECONDS
+"""How seldom drops of one PV are told."""
+
+
+class Gate:
+    """Lets samples through by their time, counts what it drops, and tells it seldom."""
+
+    def __init__(self) -> None:
+        self._dropping: dict[str, Channel] = {}
+        """Those with drops that are still to be told."""
+
+    def accepts(self, channel: Channel, time_ns: int, came_ns: int) -> bool:
+        """Whether a sample of a channel is taken; counted as dropped where that is worth it."""
+        if time_ns < OLDEST_NS:
+            self.drop(channel, Drop.BEFORE_1991)
+        elif time_ns > came_ns + DRIFT_NS:
+            self.drop(channel, Drop.FUTURE)
+        elif time_ns < came_ns - DRIFT_NS and not channel.first:
+            self.drop(channel, Drop.PAST)
+        elif time_ns > channel.newest.ns:
+            return True
+        elif channel.first and time_ns == channel.newest.ns:
+            # A connection begins with the present value: perhaps the one that is stored.
+            channel.first = False
+        else:
+            self.drop(channel, Drop.NOT_INCREASING)
+        return False
+
+    def drop(self, channel: Channel, why: Drop, count: int = 1) -> None:
+        """Count samples that were not taken."""
+        channel.drops[why] = channel.drops.get(why, 0) + count
+        self._dropping[channel.spec.pv] = channel
+
+    def due(self, now_ns: int) -> Iterator[tuple[Channel, Mapping[str, int]]]:
+        """Give what is to be told now: channels, and what was dropped since it was told last."""
+        for channel in list(self._dropping.values()):
+            told = channel.told_ns
+            # A clock that was set back is no reason for silence.
+            if told is not None and 0 <= now_ns - told < DROPS_TOLD_NS:
+                continue
+            new = {
+                why.value: count - channel.told.get(why, 0)
+                for why, count in channel.drops.items()
+                if count > channel.told.get(why, 0)
+            }
+            channel.told, channel.told_ns = dict(channel.drops), now_ns
+            del self._dropping[channel.spec.pv]
+            if new:
+                yield channel, new
