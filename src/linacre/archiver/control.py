@@ -271,8 +271,6 @@ def _end(settings: Settings, registry: Registry, now_ns: int) -> int | None:
     if said != (registry.setting("end_said") or ""):
         ends_ns = parse_time(settings.until) if settings.until else None
         if settings.lasting:
-            if ends_ns is not None:
-                raise UserError("the archiver's end: give a time or a length, not both")
             ends_ns = now_ns + int(parse_duration(settings.lasting) * NANOSECONDS)
         text = "" if ends_ns is None else str(ends_ns)
         registry.set({"end_said": said, "ends_ns": text})

@@ -60,6 +60,15 @@ class Settings:
     """Has the token that changes need; none: anyone may."""
     protect_reading: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise `UserError` for an end that is none, before anything is made on the disk."""
+        if self.until and self.lasting:
+            raise UserError("the archiver's end: give a time or a length, not both")
+        if self.until:
+            parse_time(self.until)
+        if self.lasting:
+            parse_duration(self.lasting)
+
     @property
     def shown_name(self) -> str:
         """The archiver's name."""

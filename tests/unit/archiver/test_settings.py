@@ -113,3 +113,19 @@ def test_no_archive_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         command.main(["pvs", "--data", str(tmp_path)])
     assert ended.value.code == 1
     assert capsys.readouterr().err == f"linacre-archiver: there is no archive in {tmp_path}\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        ({"until": "yesterday"}, "'yesterday' is not a time"),
+        ({"lasting": "3"}, "'3' is not a length of time"),
+        ({"until": "2027-01-01T00:00:00Z", "lasting": "3d"}, "a time or a length, not both"),
+    ],
+)
+def test_an_end_that_is_none_is_refused_before_anything_is_made(
+    tmp_path: Path, end: dict[str, str], why: str
+) -> None:
+    with pytest.raises(UserError, match=why):
+        Settings(data=tmp_path / "study", **end)
+    assert not (tmp_path / "study").exists()
