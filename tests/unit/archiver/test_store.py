@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from linacre.archiver.store.store import Store
 
 LIMITS = Limits(group_rows=200, own_rows=50, rollup_rows=20, rollup_share=2)
 HOUR = 3600.0
+MEBI = 1 << 20
 NUMBERS = Series(1, "N", Kind.FLOAT64, "DBR_DOUBLE")
 COUNTS = Series(2, "C", Kind.INT32, "DBR_LONG")
 TEXTS = Series(3, "T", Kind.STRING, "DBR_STRING")
@@ -247,6 +249,29 @@ def test_what_is_too_old_or_too_much_goes(bench: Bench) -> None:
     left = bench.query.samples("N", 0, 2**62)["time"].to_numpy()
     assert left[-1] == times[-1]
     assert left[0] > times[0]
+
+
+def test_what_is_too_much_goes_in_small_pieces(bench: Bench) -> None:
+    most, text = 8 * MEBI, base64.b64encode(np.random.default_rng(1).bytes(75_000)).decode()
+    bench.keeping = Keeping(max_bytes=most)
+    bench.reopen()
+    sizes: list[int] = []
+    for n in range(50 * 4):
+        # Not the same ones again: nothing is to be gained by compressing them together.
+        moved = [text[k:] + text[:k] for k in range(n * 180, n * 180 + 180, 60)]
+        bench.add(TEXTS, moved)
+        bench.move(6 * HOUR)
+        bench.store.maintain()
+        sizes.append(size_of(bench.folder))
+    assert max(sizes) <= most
+    # Not much more goes than must: of months that are merged, too.
+    assert min(sizes[-20 * 4 :]) > most - 3 * MEBI
+    bench.put["T"] = bench.put["T"][-len(bench.query.samples("T", 0, 2**62)) :]
+    bench.check()
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def test_deleted_samples_leave_the_files(bench: Bench) -> None:

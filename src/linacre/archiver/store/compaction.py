@@ -191,13 +191,17 @@ def _runs(ordered: Sequence[Segment], level: Level) -> Iterator[tuple[int, list[
 def _groups(run: Sequence[Segment], limits: Limits) -> Iterator[list[Segment]]:
     """Give neighbours that are not too many and not too large to be merged."""
     group: list[Segment] = []
-    rows = 0
+    rows = size = 0
     for segment in run:
-        if group and (rows + segment.rows > limits.segment_rows or len(group) == limits.inputs):
+        too_large = (
+            rows + segment.rows > limits.segment_rows or size + segment.bytes > limits.segment_bytes
+        )
+        if group and (too_large or len(group) == limits.inputs):
             yield group
-            group, rows = [], 0
+            group, rows, size = [], 0, 0
         group.append(segment)
         rows += segment.rows
+        size += segment.bytes
     if group:
         yield group
 
@@ -209,4 +213,4 @@ def _is_needed(group: Sequence[Segment], level: Level, limits: Limits) -> bool:
     # and to be in the tier that keeps it.
     single = group[0]
     grows = single.level.rank < level.rank and level is not Level.HOUR
-    return grows and single.rows <= limits.segment_rows
+    return grows and single.rows <= limits.segment_rows and single.bytes <= limits.segment_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linacre.archiver.settings import Settings
@@ -23,6 +23,9 @@ from linacre.archiver.store.segments import (
     write_segment,
 )
 
+_PIECES = 16
+_LEAST_PIECE_BYTES = 1 << 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Keeping:
@@ -33,6 +36,16 @@ class Keeping:
     max_age_s: float | None = None
     max_bytes: int | None = None
     """Of all tiers together, the journal too."""
+
+    @property
+    def piece_bytes(self) -> int | None:
+        """How large a journal or a segment may grow, so that what goes at once is a small part.
+
+        A merge has room beside what is kept, too.
+        """
+        if self.max_bytes is None:
+            return None
+        return max(_LEAST_PIECE_BYTES, self.max_bytes // _PIECES)
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -58,7 +71,7 @@ class Shelf:
         self._files = files
         self._clock = clock
         self._on_damage = on_damage
-        self._limits = limits
+        self._limits = _limited(limits or Limits(), keeping.piece_bytes)
         self._cache = Cache()
         folders = roots_of(tiers)
         for folder in folders:
@@ -163,6 +176,12 @@ class Shelf:
     def _check(self) -> None:
         if self.hurry.is_set():
             raise Interrupted
+
+
+def _limited(limits: Limits, most_bytes: int | None) -> Limits:
+    if most_bytes is None:
+        return limits
+    return replace(limits, segment_bytes=min(limits.segment_bytes, most_bytes))
 
 
 def roots_of(tiers: Tiers) -> list[Path]:

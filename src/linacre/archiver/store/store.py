@@ -57,20 +57,22 @@ class Store:
         self._told_damage = 0
         self._clean: object = None
         self._lost: list[Damage] = []
+        keeping = keeping or Keeping()
+        most = min(memory // 2, keeping.piece_bytes or memory)
         # What another process has must not be cleaned up: the journal's lock comes first.
         self._journal = Journal(
             journal,
             files=files,
             clock=clock,
-            scalar_limit=min(64 * 2**20, memory // 8),
-            blob_limit=min(256 * 2**20, memory // 2),
+            scalar_limit=min(64 * 2**20, memory // 8, most),
+            blob_limit=min(256 * 2**20, most),
             waiting_limit=memory // 8,
             newest=SegmentSet.open(roots_of(tiers)).number,
         )
         try:
             self._shelf = Shelf(
                 tiers,
-                keeping or Keeping(),
+                keeping,
                 files=files,
                 clock=clock,
                 on_damage=self._on_damage,

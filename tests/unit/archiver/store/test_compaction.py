@@ -25,6 +25,7 @@ class Stub:
     start_ns: int
     number: int
     rows: int = 1000
+    bytes: int = 10_000
     path: Path = field(init=False)
     description: Description = field(init=False)
 
@@ -115,6 +116,19 @@ def test_what_is_large_is_not_merged_further() -> None:
     hours = [Stub(Level.HOUR, START, 2, rows=2000), Stub(Level.HOUR, START, 4, rows=2000)]
     assert plan(hours, START + 2 * HOUR, limits=limits) == []
     huge = [Stub(Level.HOUR, START, 2, rows=5000)]
+    assert plan(huge, START + 3 * DAY, limits=limits) == []
+
+
+def test_what_takes_much_of_the_disk_is_not_merged_further() -> None:
+    limits = Limits(segment_bytes=25_000)
+    some = flushes(0, 0.1, 0.2, 0.3)
+    assert [inputs for _, inputs in plan(some, START + 2 * HOUR, limits=limits)] == [
+        [1, 2],
+        [3, 4],
+    ]
+    hours = [Stub(Level.HOUR, START, 2, bytes=20_000), Stub(Level.HOUR, START, 4, bytes=20_000)]
+    assert plan(hours, START + 2 * HOUR, limits=limits) == []
+    huge = [Stub(Level.HOUR, START, 2, bytes=50_000)]
     assert plan(huge, START + 3 * DAY, limits=limits) == []
 
 

@@ -34,3 +34,5 @@ class Limits:
     """Segments that are merged at once."""
     segment_rows: int = 500_000_000
     """What is larger is not merged further."""
+    segment_bytes: int = 64 << 30
+    """The same on disk: a merge takes as much room once more while it runs."""
