@@ -45,7 +45,8 @@ def restart_host(site: Site) -> None:
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
         if str(site.state.root) + "/facilities" in line:
             subprocess.run(["umount", "--lazy", line.split()[4]], check=True)
-    until(lambda: not any(each.startswith("loop") for each in site.leftovers()))
+    # The kernel lets a loop device go when what was written is on the disk: late on a busy one.
+    until(lambda: not any(each.startswith("loop") for each in site.leftovers()), limit_s=120)
     for link in (bridge_name(site.name, "controls"), *map(site_veth(site), site.machines)):
         subprocess.run(["ip", "link", "delete", link], check=False, capture_output=True)
     for folder in Path("/sys/fs/cgroup").glob("**/lxc.*"):
