@@ -206,7 +206,8 @@ def _source(ioc: FastIoc, seconds: float) -> tuple[Cost, int, int]:
 
 
 def _drained(source: CaSource) -> int:
-    source.drain()
+    while source.drain().more:
+        pass
     return source.totals().events
 
 
@@ -216,7 +217,8 @@ def _drain_for(source: CaSource, seconds: float, take: Callable[[Any], None]) ->
         drained = source.drain()
         for batch in (*drained.scalars, *drained.blobs):
             take(batch)
-        time.sleep(PERIOD_S)
+        if not drained.more:
+            time.sleep(PERIOD_S)
 
 
 def _lost(source: CaSource, pvs: int, seconds: float) -> int:
