@@ -29,6 +29,8 @@ SYNC_S = 0.3
 """How often samples are made safe: with a drain each 0.1 s, none waits for longer than 0.5 s."""
 GRANT_S = 0.1
 """For how long a turn passes on what people asked for; the rest waits for the next turn."""
+_MOST_DRAINS = 40
+"""At an end, or before samples are erased, so often at most: a flood would not let it end."""
 
 MakeSource = Callable[[SeriesIds], Source]
 
@@ -59,14 +61,13 @@ class Recorder:
     def turn(self) -> None:
         """Take what sources have, keep it, and pass on what people asked for."""
         self._control.wake.clear()
-        now_s = self._clock.monotonic()
         if self._control.read_only != self._control.standings.ended:
             self._end() if self._control.read_only else self._revive()
         self._drain()
         self._grant()
-        if self._unsafe_since is not None and now_s - self._unsafe_since >= SYNC_S:
-            self._sync()
+        self._sync_if_due()
         self._store.tick()
+        now_s = self._clock.monotonic()
         self._control.standings.tick(now_s)
         for event in self._throttle.due(now_s):
             self._registry.note(event)
@@ -76,7 +77,7 @@ class Recorder:
     def close(self) -> None:
         """Take what is there still, make it safe, and give up the channels."""
         if not self._control.standings.ended:
-            self._drain()
+            self._drain_all()
         self._close_sources()
         self._sync()
         for event in self._throttle.rest():
@@ -85,11 +86,19 @@ class Recorder:
         self._registry.flush()
         self._control.followers.close()
 
-    def _drain(self) -> None:
+    def _drain_all(self) -> None:
+        """Take also what sources would leave for the next turn."""
+        for _ in range(_MOST_DRAINS):
+            if not self._drain():
+                return
+            self._sync_if_due()
+
+    def _drain(self) -> bool:
+        """Take what sources have, and keep it; returns whether something waits there still."""
+        more = False
         for source in self._sources.values():
             drained = source.drain()
-            if drained.more:
-                self._control.wake.set()
+            more = more or drained.more
             for notice in drained.notices:
                 self._take_notice(notice)
             if not drained.scalars and not drained.blobs:
@@ -101,6 +110,9 @@ class Recorder:
                 self._unsafe_since = self._clock.monotonic()
             self._control.standings.stored([*drained.scalars, *drained.blobs])
             self._control.followers.push(drained.scalars, drained.blobs, self._registry.all_series)
+        if more:
+            self._control.wake.set()
+        return more
 
     def _take_notice(self, notice: Notice) -> None:
         if notice.series is not None:
@@ -151,7 +163,7 @@ class Recorder:
             elif wish.provider in self._sources:
                 self._sources[wish.provider].remove(wish.pv)
                 # What is in its buffer is the PV's newest when it is added again.
-                self._drain()
+                self._drain_all() if wish.erase else self._drain()
                 if wish.erase:
                     self._registry.erase({wish.pv: self._control.last_ns(wish.pv)})
 
@@ -163,6 +175,11 @@ class Recorder:
             self._sources[provider] = self._makers[provider](self._registry)
         return self._sources[provider]
 
+    def _sync_if_due(self) -> None:
+        now_s = self._clock.monotonic()
+        if self._unsafe_since is not None and now_s - self._unsafe_since >= SYNC_S:
+            self._sync()
+
     def _sync(self) -> None:
         self._store.sync()
         self._unsafe_since = None
@@ -173,7 +190,7 @@ class Recorder:
         self._sources.clear()
 
     def _end(self) -> None:
-        self._drain()
+        self._drain_all()
         self._close_sources()
         self._control.wishes.clear()
         self._sync()

@@ -163,6 +163,8 @@ class FakeSource:
     closed: bool = False
     fails: Exception | None = None
     more: bool = False
+    held_back: list[list[ScalarBatch]] = field(default_factory=list)
+    """What later drains give, one after the other."""
     delay_s: float = 0.0
     """What adding or removing a PV takes."""
 
@@ -177,8 +179,11 @@ class FakeSource:
     def drain(self) -> Drained:
         if self.fails is not None:
             raise self.fails
-        drained = Drained(self.notices, self.scalars, self.blobs, self.more)
+        more = self.more or bool(self.held_back)
+        drained = Drained(self.notices, self.scalars, self.blobs, more)
         self.notices, self.scalars, self.blobs = [], [], []
+        if self.held_back:
+            self.scalars = self.held_back.pop(0)
         return drained
 
     def close(self) -> None:

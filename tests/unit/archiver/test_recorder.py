@@ -88,6 +88,29 @@ def test_what_a_source_has_left_is_taken_at_once(bench: Bench) -> None:
     assert not control.wake.is_set()
 
 
+@pytest.mark.parametrize("what", ["stop", "end", "erase"])
+def test_what_a_source_has_left_is_taken_before_it_is_too_late(bench: Bench, what: str) -> None:
+    control = bench.open().control
+    source, series = bench.source, bench.source.connect("A")
+    bench.turn()
+    for n in range(4):
+        source.put(series, [bench.now + n], [float(n)])
+        source.held_back.append(source.scalars)
+        source.scalars = []
+    if what == "stop":
+        bench.close()
+        bench.open()
+    elif what == "end":
+        control.extend(bench.now)
+        bench.turn()
+    else:
+        control.remove(["A"], delete_data=True)
+        bench.turn()
+        control.add([ChannelSpec(pv="A")])
+    assert bench.values("A") == ([] if what == "erase" else [0.0, 1.0, 2.0, 3.0])
+    assert source.held_back == []
+
+
 def test_pvs_that_once_connected_are_searched_first(bench: Bench) -> None:
     names = [f"NOBODY:{n}" for n in range(5)]
     bench.open(pvs=tuple(ChannelSpec(pv=pv) for pv in [*names, "X", "Z"]))

@@ -115,7 +115,8 @@ class PvaSource:
 
     def drain(self) -> Drained:
         """Take what came, for `DRAIN_S` at most; never waits for a network."""
-        if not self._events:
+        is_all = not self._events
+        if is_all:
             taken = self._inbox.take()
             self._events.extend(taken.events)
             for channel, count in taken.overflows:
@@ -127,7 +128,8 @@ class PvaSource:
             self._guarded(*self._events.popleft(), batches)
             if time.monotonic() >= until_s:
                 break
-        if not self._events:
+        is_all = is_all and not self._events
+        if is_all:
             # The newest values of SCAN came after all of these.
             self._scan(now, batches)
             self._removed.clear()
@@ -135,8 +137,7 @@ class PvaSource:
         for channel, new in self._gate.due(now):
             self._tell(NoticeKind.DROPPED, channel, now, new)
         notices, self._notices = self._notices, []
-        more = bool(self._events)
-        return Drained(notices, batches.scalars(), batches.blobs(), more=more)
+        return Drained(notices, batches.scalars(), batches.blobs(), more=not is_all)
 
     def close(self) -> None:
         """Give up all channels. May be repeated."""

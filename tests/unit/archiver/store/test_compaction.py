@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from segment_samples import DAY, HOUR, START
 
 from linacre.archiver.store import compaction
@@ -25,7 +26,7 @@ class Stub:
     start_ns: int
     number: int
     rows: int = 1000
-    bytes: int = 10_000
+    bytes: int = 1000
     path: Path = field(init=False)
     description: Description = field(init=False)
 
@@ -106,29 +107,17 @@ def test_after_a_clock_steps_back_only_neighbours_are_merged() -> None:
     ]
 
 
-def test_what_is_large_is_not_merged_further() -> None:
-    limits = Limits(segment_rows=2500)
+@pytest.mark.parametrize("of", ["rows", "bytes"])
+def test_what_is_large_is_not_merged_further(of: str) -> None:
+    limits = replace(Limits(), **{f"segment_{of}": 2500})
     some = flushes(0, 0.1, 0.2, 0.3)
     assert [inputs for _, inputs in plan(some, START + 2 * HOUR, limits=limits)] == [
         [1, 2],
         [3, 4],
     ]
-    hours = [Stub(Level.HOUR, START, 2, rows=2000), Stub(Level.HOUR, START, 4, rows=2000)]
+    hours = [Stub(Level.HOUR, START, n, **{of: 2000}) for n in (2, 4)]
     assert plan(hours, START + 2 * HOUR, limits=limits) == []
-    huge = [Stub(Level.HOUR, START, 2, rows=5000)]
-    assert plan(huge, START + 3 * DAY, limits=limits) == []
-
-
-def test_what_takes_much_of_the_disk_is_not_merged_further() -> None:
-    limits = Limits(segment_bytes=25_000)
-    some = flushes(0, 0.1, 0.2, 0.3)
-    assert [inputs for _, inputs in plan(some, START + 2 * HOUR, limits=limits)] == [
-        [1, 2],
-        [3, 4],
-    ]
-    hours = [Stub(Level.HOUR, START, 2, bytes=20_000), Stub(Level.HOUR, START, 4, bytes=20_000)]
-    assert plan(hours, START + 2 * HOUR, limits=limits) == []
-    huge = [Stub(Level.HOUR, START, 2, bytes=50_000)]
+    huge = [Stub(Level.HOUR, START, 2, **{of: 5000})]
     assert plan(huge, START + 3 * DAY, limits=limits) == []
 
 
