@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +16,9 @@ from linacre.base.errors import EngineError, UserError
 from linacre.engines.incus.http import aiohttp
 
 Json = dict[str, Any]
+
+# What the daemon does before it answers takes seconds, on a slow disk a minute.
+_SILENCE_LIMIT_S = 600.0
 
 
 class IncusError(EngineError):
@@ -157,7 +162,10 @@ class IncusClient:
         headers: Mapping[str, str] | None,
         *,
         project: bool,
+        is_slow: bool = False,
     ) -> Json:
+        silence_s = None if is_slow else _SILENCE_LIMIT_S
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
         try:
             async with self._live().request(
                 method,
@@ -165,6 +173,7 @@ class IncusClient:
                 json=body,
                 data=data,
                 headers=headers,
+                timeout=timeout,
             ) as response:
                 answer = cast(Json, await response.json(content_type=None))
                 answer["etag"] = response.headers.get("ETag", "")
@@ -178,7 +187,14 @@ class IncusClient:
     async def wait(self, operation: Operation) -> Operation:
         """Wait for a long operation; raise `IncusError` if it failed."""
         answer = await self._send(
-            "GET", f"/1.0/operations/{operation.id}/wait", None, None, None, None, project=True
+            "GET",
+            f"/1.0/operations/{operation.id}/wait",
+            None,
+            None,
+            None,
+            None,
+            project=True,
+            is_slow=True,
         )
         metadata = cast(Json, answer["metadata"])
         if int(metadata.get("status_code") or 0) != 200:
@@ -214,11 +230,23 @@ class IncusClient:
                 raise
 
     async def fetch(self, path: str, *, query: Mapping[str, str]) -> bytes | None:
-        """Return the raw body of a GET, or None where it is not a file or not there."""
-        async with self._live().get(self._url(path, query, project=True)) as response:
-            if response.status != 200 or response.headers.get("X-Incus-type") == "directory":
-                return None
-            return await response.read()
+        """Return the raw body of a GET, or None where it is not a file or not there.
+
+        Raises `IncusError` with the daemon's own words where it cannot tell.
+        """
+        try:
+            async with self._live().get(self._url(path, query, project=True)) as response:
+                body, status = await response.read(), response.status
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineError(f"Incus at {self} does not answer: {error}") from error
+        if status == 404 or response.headers.get("X-Incus-type") == "directory":
+            return None
+        if status != 200:
+            said = body.decode(errors="replace").strip()
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                said = json.loads(said)["error"]
+            raise IncusError(f"Incus: {said}", status=status)
+        return body
 
     async def websocket(self, operation: Operation, secret: str) -> aiohttp.ClientWebSocketResponse:
         """Join one of the websockets of an operation."""

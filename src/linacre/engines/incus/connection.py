@@ -71,6 +71,11 @@ class Connection:
         return self._client
 
     @property
+    def project(self) -> str:
+        """The name of the facility's project in the daemon."""
+        return self._project
+
+    @property
     def disks(self) -> Path | None:
         """The daemon's folder of loop files, where it is on this host."""
         return self._disks

@@ -11,8 +11,8 @@ from linacre.engines.base import MachineSpec
 from linacre.engines.incus import leftovers, machines, names, payload, storage, streams
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
+from linacre.engines.incus.files import Files
 
-_FILE_TRIES, _FILE_PERIOD_S = 50, 0.1
 _LIST_TRIES, _LIST_PERIOD_S = 25, 0.2
 _RESTART_IOC = "/usr/lib/linacre/restart-ioc"
 
@@ -105,25 +105,9 @@ class Instances:
     async def _lay(self, spec: MachineSpec, plugged: str | None) -> None:
         if self._client.is_local:
             self._cables.record({spec.name: plugged})
-        headers = {
-            "X-Incus-uid": "0",
-            "X-Incus-gid": "0",
-            "X-Incus-mode": "0600",
-            "X-Incus-type": "file",
-            "X-Incus-write": "overwrite",
-            "Content-Type": "application/octet-stream",
-        }
         data = await asyncio.to_thread(payload.to_tar, spec.payload)
-        path, query = _path(spec.name, "/files"), {"path": str(payload.INBOX)}
-        for left in reversed(range(_FILE_TRIES)):
-            try:
-                await self._client.request("POST", path, query=query, data=data, headers=headers)
-                return
-            except IncusError as error:
-                # The daemon's helper for an instance of this name that is gone is ending still.
-                if "forkfile.sock" not in str(error) or left == 0:
-                    raise
-            await asyncio.sleep(_FILE_PERIOD_S)
+        files = Files(self._client, project=names.project(self._facility))
+        await files.write(spec.name, payload.INBOX, data)
 
     async def update(self, spec: MachineSpec, *, plugged: str | None) -> None:
         """Bring configuration, devices, payload, labels and cable of an instance to the spec."""
@@ -185,7 +169,10 @@ class Instances:
 
     async def _why_not_started(self, name: str) -> str | None:
         """Return the cause in the container's own log: Incus itself names only a command."""
-        log = await self._client.fetch(_path(name, "/logs/lxc.log"), query={})
+        try:
+            log = await self._client.fetch(_path(name, "/logs/lxc.log"), query={})
+        except EngineError:
+            return None
         lines = (log or b"").decode(errors="replace").splitlines()
         # lxc writes what failed first at the place where it failed, and then each consequence.
         errors = [line.partition(" ERROR ")[2].strip() for line in lines if " ERROR " in line]

@@ -14,6 +14,7 @@ from linacre.engines.console import ConsoleStream
 from linacre.engines.incus import machines, streams
 from linacre.engines.incus.client import IncusClient
 from linacre.engines.incus.connection import Connection
+from linacre.engines.incus.files import Files
 from linacre.engines.incus.inside import read_inside
 from linacre.engines.incus.netns import socket_in
 
@@ -37,7 +38,7 @@ class Reach:
             # The daemon takes a file's size from its inode, and there it is 0.
             done = await self.exec(name, ["cat", str(path)])
             return done.stdout[-limit:] if done.status == 0 else None
-        body = await self._client.fetch(f"/1.0/instances/{name}/files", query={"path": str(path)})
+        body = await Files(self._client, project=self._connection.project).read(name, path)
         return None if body is None else body[-limit:]
 
     async def exec(
