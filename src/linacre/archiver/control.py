@@ -105,13 +105,13 @@ class ArchiverControl:
         self.wake.set()
         return found
 
-    def pause(self, pvs: Sequence[str]) -> None:
-        """Take no more samples of them, until `resume`."""
-        self._set_paused(pvs, True)
+    def pause(self, pvs: Sequence[str]) -> list[str]:
+        """Take no more samples of them, until `resume`; return those that were not paused."""
+        return self._set_paused(pvs, True)
 
-    def resume(self, pvs: Sequence[str]) -> None:
-        """Take samples of them again."""
-        self._set_paused(pvs, False)
+    def resume(self, pvs: Sequence[str]) -> list[str]:
+        """Take samples of them again; return those that were paused."""
+        return self._set_paused(pvs, False)
 
     def remove(self, pvs: Sequence[str], *, delete_data: bool = False) -> None:
         """Archive them no more; their data stay and can be read unless they are deleted."""
@@ -215,7 +215,7 @@ class ArchiverControl:
         if not self.read_only:
             self.wish_all()
 
-    def _set_paused(self, pvs: Sequence[str], paused: bool) -> None:
+    def _set_paused(self, pvs: Sequence[str], paused: bool) -> list[str]:
         with self._asking:
             self._check_writable()
             changed = [c for c in self._known(pvs) if c.paused != paused]
@@ -225,8 +225,10 @@ class ArchiverControl:
                 pv, provider = channel.spec.pv, channel.spec.provider
                 self.standings.put(channel, self.now_ns())
                 self.wishes.append(Wish(pv, provider, None if paused else channel))
-            self._tell([channel.spec.pv for channel in channels], "paused" if paused else "resumed")
+            names = [channel.spec.pv for channel in channels]
+            self._tell(names, "paused" if paused else "resumed")
         self.wake.set()
+        return names
 
     def _tell(self, pvs: Sequence[str], what: str) -> None:
         """Write down what people did: it is why there are no samples."""

@@ -155,12 +155,12 @@ class Control(Protocol):
         """Archive PVs; False for those that were there already (their method is changed)."""
         ...
 
-    def pause(self, pvs: Sequence[str]) -> None:
-        """Take no more samples of them, until `resume`."""
+    def pause(self, pvs: Sequence[str]) -> list[str]:
+        """Take no more samples of them, until `resume`; return those that were not paused."""
         ...
 
-    def resume(self, pvs: Sequence[str]) -> None:
-        """Take samples of them again."""
+    def resume(self, pvs: Sequence[str]) -> list[str]:
+        """Take samples of them again; return those that were paused."""
         ...
 
     def remove(self, pvs: Sequence[str], *, delete_data: bool = False) -> None:

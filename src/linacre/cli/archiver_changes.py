@@ -58,8 +58,10 @@ def _pause(name: str, pvs: list[str] | None, file: Path | None, *, resume: bool)
     async def work() -> int:
         return await change(await session_of(file), name, pvs or [], resume=resume)
 
-    done = "taken again" if resume else "paused"
-    say(f"{name}: {counted(run(work()))} {done}")
+    if changed := run(work()):
+        say(f"{name}: {counted(changed)} {'taken again' if resume else 'paused'}")
+    else:
+        say(f"{name}: nothing to do: {'none was paused' if resume else 'paused already'}")
 
 
 def extend(

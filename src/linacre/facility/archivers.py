@@ -126,7 +126,8 @@ def _time(ns: int | None) -> str | None:
 async def pause(session: Session, name: str, pvs: Sequence[str], *, resume: bool = False) -> int:
     """Take no more samples of some PVs (of all where none is given), or take them again.
 
-    Returns how many PVs that are. What is paused stays so through restarts, until it is resumed.
+    Returns for how many that changed something. What is paused stays so through restarts, until
+    it is resumed.
     """
     verb = "resume" if resume else "pause"
     async with session.changing(f"archiver {verb} {name}") as engine:

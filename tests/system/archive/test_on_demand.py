@@ -148,9 +148,10 @@ def test_pvs_are_added_paused_and_given_up(trial: Trial, drift: str) -> None:
     more = f"{trial.prefix}000:READI.HIHI"
     trial.site.ok("archiver", "add", "drift", more)
     until(lambda: all_stored(drift, [more]), why="the added PV has no sample")
-    trial.site.ok("archiver", "pause", "drift", more)
+    assert trial.site.ok("archiver", "pause", "drift", more).err == "drift: 1 PV paused\n"
     assert get(drift, f"pvs/{more}")["state"] == "paused"
-    trial.site.ok("archiver", "resume", "drift", more)
+    assert "paused already" in trial.site.ok("archiver", "pause", "drift", more).err
+    assert trial.site.ok("archiver", "resume", "drift").err == "drift: 1 PV taken again\n"
     until(lambda: get(drift, f"pvs/{more}")["state"] == "connected")
     trial.site.ok("archiver", "remove", "drift", more)
     assert get(drift, "")["pvs"] == PVS

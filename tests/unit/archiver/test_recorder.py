@@ -162,7 +162,8 @@ def test_pause_and_resume(bench: Bench) -> None:
     series = bench.source.connect("A")
     bench.source.put(series, [bench.now], [1.0])
     bench.turn()
-    control.pause(["A"])
+    assert control.pause(["A"]) == ["A"]
+    assert control.pause(["A"]) == []
     # What was in the source's buffer is kept, and is the newest when it goes on.
     last = bench.now + 5
     bench.source.put(series, [last], [2.0])
@@ -173,7 +174,7 @@ def test_pause_and_resume(bench: Bench) -> None:
     control = bench.open().control
     assert bench.state("A") is ChannelState.PAUSED
     assert "A" not in bench.source.specs
-    control.resume(["A"])
+    assert control.resume(["A"]) == ["A"]
     bench.turn()
     assert bench.source.specs["A"].after_ns == last
     assert bench.state("A") is ChannelState.SEARCHING

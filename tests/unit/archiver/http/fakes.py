@@ -236,15 +236,19 @@ class FakeControl:
             self.channels[spec.pv] = replace(old, spec=spec)
         return new
 
-    def pause(self, pvs: Sequence[str]) -> None:
+    def pause(self, pvs: Sequence[str]) -> list[str]:
         self._change(pvs)
-        for pv in pvs:
+        found = [pv for pv in pvs if self.channels[pv].state is not ChannelState.PAUSED]
+        for pv in found:
             self.channels[pv] = replace(self.channels[pv], state=ChannelState.PAUSED, rate_hz=0.0)
+        return found
 
-    def resume(self, pvs: Sequence[str]) -> None:
+    def resume(self, pvs: Sequence[str]) -> list[str]:
         self._change(pvs)
-        for pv in pvs:
+        found = [pv for pv in pvs if self.channels[pv].state is ChannelState.PAUSED]
+        for pv in found:
             self.channels[pv] = replace(self.channels[pv], state=ChannelState.CONNECTED)
+        return found
 
     def remove(self, pvs: Sequence[str], *, delete_data: bool = False) -> None:
         self._change(pvs)

@@ -136,7 +136,8 @@ async def test_pvs_are_paused_and_resumed_by_name_or_pattern(client: httpx.Async
     paused = await client.post("/api/v1/pvs/pause", json={"pattern": "CLA:[RN]*"})
     assert paused.json() == {"pvs": ["CLA:NAME", "CLA:READI"]}
     assert await state("CLA:NAME") == "paused"
-    await client.post("/api/v1/pvs/resume", json={"pvs": ["CLA:NAME"]})
+    resumed = await client.post("/api/v1/pvs/resume", json={"pvs": ["CLA:NAME", "CLA:WAVE"]})
+    assert resumed.json() == {"pvs": ["CLA:NAME"]}
     assert (await state("CLA:NAME"), await state("CLA:READI")) == ("connected", "paused")
 
 

@@ -48,18 +48,19 @@ async def add(
 
 @router.post("/pvs/pause", summary="Take no more samples of some PVs")
 async def pause(api: ApiOf, which: Names) -> Changed:
-    """Take no more samples until they are resumed; survives a restart."""
+    """Take no more samples until they are resumed; survives a restart.
+
+    The answer has those that were not paused before.
+    """
     names = await api.blocking.call(_named, api, which)
-    await api.blocking.call(api.control.pause, names)
-    return Changed(pvs=names)
+    return Changed(pvs=await api.blocking.call(api.control.pause, names))
 
 
 @router.post("/pvs/resume", summary="Take samples of paused PVs again")
 async def resume(api: ApiOf, which: Names) -> Changed:
-    """Take samples again."""
+    """Take samples again; the answer has those that were paused."""
     names = await api.blocking.call(_named, api, which)
-    await api.blocking.call(api.control.resume, names)
-    return Changed(pvs=names)
+    return Changed(pvs=await api.blocking.call(api.control.resume, names))
 
 
 @router.post("/pvs/remove", summary="Archive some PVs no more")
