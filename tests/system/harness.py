@@ -64,7 +64,7 @@ class Done:
         return said[0]
 
 
-def until(what: Callable[[], Any], limit_s: float = 30.0, why: str = "") -> Any:
+def until(what: Callable[[], Any], limit_s: float = 60.0, why: str = "") -> Any:
     """Wait for a condition and return what it returned; fail when time is up."""
     end = time.monotonic() + limit_s
     while not (found := what()):
