@@ -64,7 +64,7 @@ class Done:
         return said[0]
 
 
-def until(what: Callable[[], Any], limit_s: float = 60.0, why: str = "") -> Any:
+def until(what: Callable[[], Any], limit_s: float = 30.0, why: str = "") -> Any:
     """Wait for a condition and return what it returned; fail when time is up."""
     end = time.monotonic() + limit_s
     while not (found := what()):
@@ -190,8 +190,6 @@ class Site:
     def environment(self) -> dict[str, str]:
         """The environment of commands: nothing of EPICS, and our state folder."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("EPICS_")}
-        # As a user has it: a command that keeps no byte code costs a tenth more, each time.
-        kept.pop("PYTHONDONTWRITEBYTECODE", None)
         return kept | {"LINACRE_STATE": str(self.state.root)}
 
     @staticmethod
