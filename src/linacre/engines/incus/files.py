@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from linacre.base.processes import ProcessId
 from linacre.engines.incus.client import IncusClient, IncusError
+from linacre.engines.incus.daemon import SYSTEM_SOCKET
 
 _T = TypeVar("_T")
 
@@ -27,7 +28,6 @@ _PERIOD_S = 0.05
 # A helper ends by itself once nobody was connected for 15 s.
 _IDLE_S = 16.0
 _TAKEN_BACK_S = 2.0
-_SYSTEM = Path("/var/lib/incus")
 _SYSTEM_RUN = Path("/run/incus")
 _HEADERS = {
     "X-Incus-uid": "0",
@@ -76,7 +76,7 @@ class Files:
         directory = self._client.directory
         if directory is None:
             return await asyncio.sleep(_IDLE_S)
-        run = _SYSTEM_RUN if directory == _SYSTEM else directory / "run"
+        run = _SYSTEM_RUN if directory == SYSTEM_SOCKET.parent else directory / "run"
         note = run / f"{self._project}_{machine}" / "forkfile.pid"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_IDLE_S):
