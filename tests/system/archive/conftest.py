@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from archive_support import bench, softioc
+from page_support import browser, opened
 
-__all__ = ["bench", "softioc"]
+__all__ = ["bench", "browser", "opened", "softioc"]

@@ -202,6 +202,7 @@ class FakeControl:
         self.channels = {one.spec.pv: one for one in channels}
         self.followers: list[FakeFollower] = []
         self.deleted: list[str] = []
+        self.delay_s = 0.0
         self.whole = Info(
             name="study",
             version="0.1.0",
@@ -263,6 +264,7 @@ class FakeControl:
         self.whole = replace(self.whole, ends_ns=ends_ns)
 
     def status(self, pattern: str = "*") -> list[ChannelStatus]:
+        time.sleep(self.delay_s)
         names = sorted(n for n in self.channels if fnmatch.fnmatchcase(n, pattern))
         return [self.channels[name] for name in names]
 

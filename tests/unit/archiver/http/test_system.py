@@ -118,7 +118,9 @@ def test_a_wrong_file_of_tokens_is_told_with_its_line(tmp_path: Path, text: str,
 async def test_the_page_needs_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
     page = await client.get("/")
     assert page.status_code == 200
-    assert "default-src 'none'" in page.headers["content-security-policy"]
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
     for where in ("page.js", "page.css", "vendor/uplot-1.6.32/uPlot.iife.min.js"):
         answer = await client.get(f"/page/{where}")
         assert answer.status_code == 200, where

@@ -7,6 +7,11 @@ export class Refused extends Error {
   }
 }
 
+const NO_ANSWER = "The archiver does not answer: is it running, and is the network there?";
+const TOO_LATE = "The archiver did not answer in time: is it busy?";
+// A browser ends all that it is just connecting when an interface of its host comes or goes.
+const AGAIN_MS = [100, 400, 1000];
+
 let askForToken = async () => null;
 let asking = null;
 
@@ -26,23 +31,36 @@ export function address(where, params = {}) {
   return url;
 }
 
-export async function ask(where, { method = "GET", params, body, signal } = {}) {
+// What only reads is asked for again where the network failed; a change may have been made.
+async function send(url, request) {
+  for (const wait of request.method === "GET" ? [...AGAIN_MS, null] : [null]) {
+    try {
+      const answer = await fetch(url, request);
+      const text = await answer.text();
+      return { ok: answer.ok, status: answer.status, statusText: answer.statusText, text };
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      if (error.name === "TimeoutError") throw new Refused(0, TOO_LATE);
+      if (wait === null) throw new Refused(0, NO_ANSWER);
+      await new Promise((done) => { setTimeout(done, wait); });
+    }
+  }
+  throw new Refused(0, NO_ANSWER);
+}
+
+// `patienceMs`: how long an answer is waited for, in place of `signal`.
+export async function ask(where, { method = "GET", params, body, signal, patienceMs } = {}) {
   for (;;) {
     const headers = {};
     if (token.value) headers.Authorization = `Bearer ${token.value}`;
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    let answer;
-    try {
-      answer = await fetch(address(where, params), {
-        method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body),
-      });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new Refused(0, "The archiver does not answer: is it running, and is the network there?");
-    }
-    if (answer.ok) return answer.json();
+    const answer = await send(address(where, params), {
+      method, headers, body: body === undefined ? undefined : JSON.stringify(body),
+      signal: patienceMs ? AbortSignal.timeout(patienceMs) : signal,
+    });
+    if (answer.ok) return JSON.parse(answer.text);
     let detail = `${answer.status} ${answer.statusText}`;
-    try { detail = (await answer.json()).detail; } catch { /* It was no answer of the archiver's. */ }
+    try { detail = JSON.parse(answer.text).detail; } catch { /* It was no answer of the archiver's. */ }
     if (answer.status !== 401) throw new Refused(answer.status, detail);
     // Several requests may be refused at once: the user is asked once for all.
     asking ??= askForToken(detail).finally(() => { asking = null; });

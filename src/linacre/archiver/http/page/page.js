@@ -85,6 +85,16 @@ function showZone() {
   $("zone").textContent = zone.local ? "Times are local" : "Times in UTC";
 }
 
+// The next time is waited for from the end of the work: an archiver that is slow is not overrun.
+async function again(work, wait) {
+  for (;;) {
+    await new Promise((done) => { setTimeout(done, wait); });
+    if (!document.hidden) await work();
+  }
+}
+
+// It loaded whole, and stayed.
+setTimeout(() => sessionStorage.removeItem("linacre-tries"), 10000);
 zone.local = localStorage.getItem("linacre-zone") === "local";
 wire();
 showZone();
@@ -93,6 +103,6 @@ recall();
 showTicked();
 await refresh();
 draw();
-setInterval(() => { if (!document.hidden) refresh(); }, POLL_MS);
-setInterval(() => { if (!document.hidden) values(); }, VALUES_MS);
+again(refresh, POLL_MS);
+again(values, VALUES_MS);
 setInterval(tick, 250);
