@@ -34,6 +34,7 @@ LONG_FIRST = (
 )
 TOGETHER = {
     # They share a facility.
+    "bring_up/test_busy_host.py": "three",
     "bring_up/test_one_facility.py": "three",
     "clients/test_incus_clients.py": "three",
     "who/test_who.py": "three",

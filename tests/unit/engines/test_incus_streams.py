@@ -3,30 +3,112 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
+from linacre.base.errors import EngineError
 from linacre.engines.incus import streams
+from linacre.engines.incus.client import IncusClient, IncusError, Operation
+
+FDS = {"0": "s0", "1": "s1", "2": "s2", "control": "sc"}
+WHOLE = b"\x81\x00"
+"""A frame: an empty text message, with which the daemon tells that an output has ended."""
 
 
-async def test_what_came_after_a_ping_is_read_though_the_daemon_has_closed() -> None:
-    async def program(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await socket.send_bytes(b"10.62.64.11 ")
-        await socket.ping(b"keepalive")
-        await socket.send_bytes(b"a")
-        await socket.ping(b"keepalive")
-        assert request.transport is not None
-        request.transport.close()
-        return socket
+def frame(data: bytes) -> bytes:
+    return bytes([0x82, len(data)]) + data
 
-    app = web.Application()
-    app.router.add_get("/", program)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        socket = await session.ws_connect(server.make_url("/"))
-        # The end has come before anything is read.
-        await asyncio.sleep(0.2)
-        assert await streams._drain(socket, 1, None) == b"10.62.64.11 a"
+
+class Daemon:
+    """A daemon that runs one command, which ends when a test says so."""
+
+    def __init__(self, *, refused: str = "") -> None:
+        self.refused = refused
+        self.transports: dict[str, asyncio.Transport] = {}
+        self.answered: dict[str, list[aiohttp.WSMsgType]] = {}
+        self.ended = asyncio.Event()
+
+    async def run(self, _: web.Request) -> web.Response:
+        body = {"type": "async", "metadata": {"id": "o", "metadata": {"fds": FDS}}}
+        return web.json_response(body, status=202)
+
+    async def join(self, request: web.Request) -> web.WebSocketResponse:
+        made = web.WebSocketResponse(autoping=False)
+        await made.prepare(request)
+        await made.ping(b"keepalive")
+        assert isinstance(request.transport, asyncio.Transport)
+        secret = request.query["secret"]
+        self.transports[secret] = request.transport
+        self.answered[secret] = [message.type async for message in made]
+        return made
+
+    async def wait(self, _: web.Request) -> web.Response:
+        await self.ended.wait()
+        told = {"id": "o", "status_code": 200, "metadata": {"return": 0}, "err": self.refused}
+        if self.refused:
+            told["status_code"] = 400
+        return web.json_response({"type": "sync", "metadata": told})
+
+    def end(self, **said: bytes) -> None:
+        """Send the last of each output and close all, as the daemon does, in one step."""
+        for secret, transport in self.transports.items():
+            transport.write(said.get(secret, b""))
+            transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self.ended.set()
+
+    @asynccontextmanager
+    async def served(self, folder: Path, last: dict[str, bytes]) -> AsyncIterator[IncusClient]:
+        """Serve on a Unix socket; the command has ended before its streams are looked at."""
+        daemon = self
+
+        class Slow(IncusClient):
+            async def websocket(
+                self, operation: Operation, secret: str
+            ) -> aiohttp.ClientWebSocketResponse:
+                made = await super().websocket(operation, secret)
+                if secret == "s2":
+                    # The pings have come, and then this process was left without a core.
+                    await asyncio.sleep(0.1)
+                    daemon.end(**last)
+                return made
+
+        app = web.Application()
+        app.router.add_post("/1.0/instances/a/exec", self.run)
+        app.router.add_get("/1.0/operations/o/websocket", self.join)
+        app.router.add_get("/1.0/operations/o/wait", self.wait)
+        runner = web.AppRunner(app, shutdown_timeout=0.01)
+        await runner.setup()
+        try:
+            await web.UnixSite(runner, str(folder / "unix.socket")).start()
+            async with Slow(folder / "unix.socket", project="p") as found:
+                yield found
+        finally:
+            await runner.cleanup()
+
+
+async def test_what_came_after_a_ping_is_read_though_the_daemon_has_closed(tmp_path: Path) -> None:
+    last = {"s1": frame(b"10.62.64.11 ") + frame(b"a") + WHOLE, "s2": frame(b"warned") + WHOLE}
+    async with Daemon().served(tmp_path, last) as found:
+        done = await streams.run(found, "a", ["cat", "leases"])
+    assert done == streams.Completed(0, b"10.62.64.11 a", b"warned")
+
+
+async def test_output_that_did_not_come_whole_is_told(tmp_path: Path) -> None:
+    async with Daemon().served(tmp_path, {"s1": frame(b"the first"), "s2": WHOLE}) as found:
+        with pytest.raises(EngineError, match="a: a part of what tar printed was lost"):
+            await streams.run(found, "a", ["tar", "--create"])
+
+
+async def test_a_command_that_is_not_there_is_told_as_a_shell_does(tmp_path: Path) -> None:
+    async with Daemon(refused="Command not found").served(tmp_path, {}) as found:
+        done = await streams.run(found, "a", ["nosuch"])
+    assert done.status == 127
+    async with Daemon(refused="It is on fire").served(tmp_path, {}) as found:
+        with pytest.raises(IncusError, match="on fire"):
+            await streams.run(found, "a", ["nosuch"])

@@ -249,12 +249,18 @@ class IncusClient:
         return body
 
     async def websocket(self, operation: Operation, secret: str) -> aiohttp.ClientWebSocketResponse:
-        """Join one of the websockets of an operation."""
+        """Join one of the websockets of an operation; its pings are given, and not answered.
+
+        The daemon waits for no answer. One that is sent when the daemon has closed the socket
+        already makes asyncio drop all that was sent before and is not yet read.
+        """
         url = self._url(
             f"/1.0/operations/{operation.id}/websocket", {"secret": secret}, project=False
         )
         try:
-            return await self._live().ws_connect(url, max_msg_size=0, heartbeat=None)
+            return await self._live().ws_connect(
+                url, max_msg_size=0, heartbeat=None, autoping=False
+            )
         except (aiohttp.ClientError, OSError) as error:
             raise EngineError(f"Incus at {self} closed a stream: {error}") from error
 

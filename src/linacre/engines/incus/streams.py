@@ -9,6 +9,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from linacre.base.errors import EngineError
 from linacre.engines.base import Completed, Output
 from linacre.engines.incus.client import IncusClient, IncusError, Operation
 from linacre.engines.incus.http import aiohttp
@@ -43,31 +44,20 @@ async def _begin(
     return operation, cast(dict[str, str], operation.metadata["fds"])
 
 
-async def _next(socket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage:
-    """Return the next message, or the end, of a socket that the far side may have closed.
-
-    The daemon's pings are answered inside `receive`, which fails where that is so; what came after
-    the ping is there still.
-    """
-    while True:
-        try:
-            return await socket.receive()
-        except aiohttp.ClientConnectionResetError:
-            continue
-
-
 async def _drain(
     socket: aiohttp.ClientWebSocketResponse, descriptor: int, output: Output | None
-) -> bytes:
+) -> tuple[bytes, bool]:
+    """Return what a program printed, and whether the daemon said that this is all."""
     parts: list[bytes] = []
-    while (message := await _next(socket)).type not in _ENDS:
+    while (message := await socket.receive()).type not in _ENDS:
         if message.type is aiohttp.WSMsgType.BINARY:
             if output is not None:
                 output(descriptor, cast(bytes, message.data))
             else:
                 parts.append(cast(bytes, message.data))
     await socket.close()
-    return b"".join(parts)
+    # The daemon's end of output is an empty text message.
+    return b"".join(parts), message.type is aiohttp.WSMsgType.TEXT
 
 
 async def _signal(control: aiohttp.ClientWebSocketResponse, number: signal.Signals) -> None:
@@ -108,13 +98,16 @@ async def run(
     environment: Mapping[str, str] | None = None,
     output: Output | None = None,
 ) -> Completed:
-    """Run a command without a terminal, to its end; end it if we are cancelled."""
+    """Run a command without a terminal, to its end; end it if we are cancelled.
+
+    Raises `EngineError` where the command ran and what it printed did not come whole.
+    """
     operation, fds = await _begin(client, instance, argv, environment, {"interactive": False})
     control, zero, one, two = [
         await client.websocket(operation, fds[fd]) for fd in ("control", "0", "1", "2")
     ]
     try:
-        _, out, err, done = await asyncio.gather(
+        _, (out, is_out_whole), (err, is_err_whole), done = await asyncio.gather(
             _feed(zero, stdin),
             _drain(one, 1, output),
             _drain(two, 2, output),
@@ -129,6 +122,8 @@ async def run(
         raise
     finally:
         await control.close()
+    if not (is_out_whole and is_err_whole):
+        raise EngineError(f"{instance}: a part of what {argv[0]} printed was lost on its way")
     return Completed(int(done.metadata.get("return", -1)), out, err)
 
 
@@ -178,11 +173,11 @@ class ExecStream:
 
     async def _pump(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
-            message = await _next(socket)
+            message = await socket.receive()
             if message.type is aiohttp.WSMsgType.BINARY:
                 if data := cast(bytes, message.data):
                     await self._pumped.put(data)
-            elif message.type is not aiohttp.WSMsgType.PONG:
+            elif message.type is not aiohttp.WSMsgType.PING:
                 break
         await self._pumped.put(b"")
 
