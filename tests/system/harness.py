@@ -15,10 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from leftovers import force_away, leftovers, pids
 
 from linacre.base.paths import StatePaths
 from linacre.base.processes import ProcessId
@@ -27,7 +29,6 @@ from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.incus.connection import SYSTEM_SOCKET, IncusSettings
 from linacre.engines.incus.daemon import why_not_here
 from linacre.engines.incus.engine import IncusEngine
-from linacre.engines.incus.uplink import joint_names
 
 CACHE = Path(os.environ.get("LINACRE_TEST_IMAGES", "/var/lib/linacre"))
 """Where images and downloads are kept from one run of the tests to the next."""
@@ -280,7 +281,7 @@ class Site:
         """Return the command lines of the processes inside a machine by their ids on this host."""
         group = f"lxc.payload.linacre-{self.name}_{machine}"
         found: dict[int, str] = {}
-        for pid in _pids():
+        for pid in pids():
             try:
                 groups = Path(f"/proc/{pid}/cgroup").read_text()
                 if re.search(rf"/{re.escape(group)}(-\d+)?(/|$)", groups, re.MULTILINE):
@@ -331,44 +332,7 @@ class Site:
 
     def leftovers(self) -> list[str]:
         """Return all that this host still has of the facility outside its own files."""
-        state, project = str(self.state.root), f"linacre-{self.name}"
-        found = [f"process {pid}: {line}" for pid, line in self._processes_left(state, project)]
-        for line in Path("/proc/self/mountinfo").read_text().splitlines():
-            if f"{state}/facilities" in line or project in line:
-                found.append(f"mount {line.split()[4]}")
-        for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-            if f"{state}/facilities" in backing.read_text():
-                found.append(f"loop device {backing.parts[3]}")
-        links = [veth_name(self.name, machine) for machine in self.machines]
-        for network in self.networks:
-            bridge = bridge_name(self.name, network)
-            links += [bridge, *joint_names(bridge)]
-        for link in links:
-            if Path(f"/sys/class/net/{link}").exists():
-                found.append(f"network interface {link}")
-        # One tree for all controllers (cgroup v2), or one for each below the root.
-        groups = Path("/sys/fs/cgroup")
-        for folder in (groups, *(each for each in groups.iterdir() if each.is_dir())):
-            left = [each for each in folder.iterdir() if f".{project}_" in each.name]
-            found += [f"control group {each}" for each in left]
-        for folder in (Path("/run/netns"), Path("/dev/shm"), Path("/run/lxc")):
-            found += [str(path) for path in folder.glob(f"*{self.name}*")]
-        return found
-
-    @staticmethod
-    def _processes_left(state: str, project: str) -> Iterator[tuple[int, str]]:
-        for pid in _pids():
-            try:
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                groups = Path(f"/proc/{pid}/cgroup").read_text()
-                folder = [str(Path(f"/proc/{pid}/{link}").readlink()) for link in ("exe", "cwd")]
-                environment = Path(f"/proc/{pid}/environ").read_bytes()
-            except OSError:
-                continue
-            in_daemon = f"INCUS_DIR={state}/".encode() in environment
-            in_folder = any(each.startswith(state) for each in folder)
-            if state in line or project in groups or in_daemon or in_folder:
-                yield pid, line
+        return leftovers(self.name, self.state.root, self.machines, self.networks)
 
     # -- the end
 
@@ -387,21 +351,6 @@ class Site:
 
     def _force_away(self) -> None:
         """Take away what a defect left: the next test must find this host as it was."""
-        for each in self.leftovers():
-            if each.startswith("process "):
-                self.kill(int(each.split()[1].rstrip(":")))
-        for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
-            if str(self.state.root) + "/facilities" in line:
-                subprocess.run(["umount", "--lazy", line.split()[4]], check=False)
-        for each in self.leftovers():
-            if each.startswith("loop "):
-                device = f"/dev/{each.split()[-1]}"
-                subprocess.run(["losetup", "--detach", device], check=False)
-            elif each.startswith("network "):
-                subprocess.run(["ip", "link", "delete", each.split()[-1]], check=False)
+        force_away(self.leftovers, self.state.root)
         shutil.rmtree(self.root, ignore_errors=True)
         self._subnet.give_back()
-
-
-def _pids() -> Iterator[int]:
-    yield from (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
