@@ -119,7 +119,7 @@ async def wait_until_booted(
             continue
         # Before procServ is there, what it counts is from before the machine was stopped.
         if found.restart_loop or (found.procserv_up and found.starts > 1 and not found.ioc_up):
-            said = await _last_word(engine, name, address, kind=kind, clock=clock)
+            said = await _last_word(engine, name, address, kind=kind, clock=clock, ended=True)
             raise IocNotBootedError(f"{who} ends at its start{said}")
         await clock.sleep(_PERIOD_S)
     what = f"{who} has not booted within {limit_s:.0f} s"
@@ -130,21 +130,45 @@ async def wait_until_booted(
 
 
 async def _last_word(
-    engine: Engine, name: str, address: IPv4Address, *, kind: MachineKind, clock: Clock
+    engine: Engine,
+    name: str,
+    address: IPv4Address,
+    *,
+    kind: MachineKind,
+    clock: Clock,
+    ended: bool = False,
 ) -> str:
     layout = engine.layout(name, address)
-    text, before = await log_text(engine, name, layout, limit=4000), ""
+    text = await log_text(engine, name, layout, limit=4000)
     for _ in range(_LAST_WORDS):
+        if ended and last_words(text, ended=True):
+            break
         # They may still be on their way into the log, line by line.
         before = text
         await clock.sleep(_REPORT_PERIOD_S)
         text = await log_text(engine, name, layout, limit=4000)
-        if text == before:
+        if text == before and not ended:
             break
-    lines = (_STAMP.sub("", line).strip() for line in text.splitlines())
-    spoken = [line for line in lines if line and not line.startswith("@@@")]
-    said = f" (its last word: {spoken[-1]})" if spoken else ""
+    words = last_words(text, ended=ended) or last_words(text)
+    said = f" (its last word: {words})" if words else ""
     return f"{said}; see linacre {kind} log {name}"
+
+
+def last_words(log: str, *, ended: bool = False) -> str:
+    """Return the last line that a program printed, "" for none; `log` is procServ's.
+
+    With `ended` it is of a start that has ended: the next one may be printing already. procServ
+    says that a start has ended when it has read all that was printed.
+    """
+    spoken = of_ended = ""
+    for line in log.splitlines():
+        printed, procserv, _ = _STAMP.sub("", line).partition("@@@")
+        # A prompt may stand before what procServ says.
+        if (words := printed.strip()) and not (procserv and words.endswith(">")):
+            spoken = words
+        if procserv:
+            of_ended = spoken
+    return of_ended if ended else spoken
 
 
 async def log_text(engine: Engine, name: str, layout: Layout, *, limit: int) -> str:
