@@ -36,6 +36,8 @@ def test_a_file_of_the_page_that_did_not_come_is_loaded_again(opened: Any, name:
     refusing = Refusing(re.escape(name) + "$", times=2)
     page, _ = opened(refusing)
     assert len(refusing.failed) == 2
+    # Nothing is shown before all is there: what was pressed meanwhile would be lost.
+    assert page.evaluate("loadingAgain") is None
     page.get_by_role("button", name=TEMPERATURE, exact=True).click()
     plotted(page)
     assert page.locator("#facts").evaluate("it => getComputedStyle(it).display") == "flex"

@@ -93,6 +93,9 @@ async function again(work, wait) {
   }
 }
 
+// A part did not come and all is about to be loaded again: nothing that is done here would stay.
+if (loadingAgain) await new Promise(() => {});
+
 // It loaded whole, and stayed.
 setTimeout(() => sessionStorage.removeItem("linacre-tries"), 10000);
 zone.local = localStorage.getItem("linacre-zone") === "local";
