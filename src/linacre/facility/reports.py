@@ -22,6 +22,8 @@ _FILES = ("procserv.pid", "ioc.pid", "starts", "booted", PVS)
 _LARGEST_LIST = 64 << 20
 _PERIOD_S = 0.05
 _LAST_WORDS = 6
+_LOG_TAIL = 1 << 16
+"""Bytes of a log that hold a whole start of an IOC."""
 _REPORT_PERIOD_S = 0.5
 SETTLED_S = 3.0
 """So long a command must have stayed up to be taken for one that serves."""
@@ -139,15 +141,13 @@ async def _last_word(
     ended: bool = False,
 ) -> str:
     layout = engine.layout(name, address)
-    text = await log_text(engine, name, layout, limit=4000)
-    for _ in range(_LAST_WORDS):
-        if ended and last_words(text, ended=True):
-            break
-        # They may still be on their way into the log, line by line.
+    text = await log_text(engine, name, layout, limit=_LOG_TAIL)
+    # Those of a start that has ended are there; others may still be on their way, line by line.
+    for _ in range(0 if ended else _LAST_WORDS):
         before = text
         await clock.sleep(_REPORT_PERIOD_S)
-        text = await log_text(engine, name, layout, limit=4000)
-        if text == before and not ended:
+        text = await log_text(engine, name, layout, limit=_LOG_TAIL)
+        if text == before:
             break
     words = last_words(text, ended=ended) or last_words(text)
     said = f" (its last word: {words})" if words else ""

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from aiohttp import web
+from daemon_support import served
 
 from linacre.base.errors import EngineError
 from linacre.engines.incus import client, files
@@ -47,14 +48,8 @@ class Daemon:
         app = web.Application()
         app.router.add_route("*", "/1.0/instances/a/files", self.answer)
         app.router.add_get("/1.0/silent", self.silent)
-        runner = web.AppRunner(app, shutdown_timeout=0.01)
-        await runner.setup()
-        try:
-            await web.UnixSite(runner, str(folder / "unix.socket")).start()
-            async with IncusClient(folder / "unix.socket", project="p") as found:
-                yield found
-        finally:
-            await runner.cleanup()
+        async with served(app, folder) as found:
+            yield found
 
 
 @pytest.fixture(autouse=True)

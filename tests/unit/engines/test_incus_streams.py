@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from daemon_support import served
 
 from linacre.base.errors import EngineError
 from linacre.engines.incus import streams
@@ -82,14 +83,8 @@ class Daemon:
         app.router.add_post("/1.0/instances/a/exec", self.run)
         app.router.add_get("/1.0/operations/o/websocket", self.join)
         app.router.add_get("/1.0/operations/o/wait", self.wait)
-        runner = web.AppRunner(app, shutdown_timeout=0.01)
-        await runner.setup()
-        try:
-            await web.UnixSite(runner, str(folder / "unix.socket")).start()
-            async with Slow(folder / "unix.socket", project="p") as found:
-                yield found
-        finally:
-            await runner.cleanup()
+        async with served(app, folder, Slow) as found:
+            yield found
 
 
 async def test_what_came_after_a_ping_is_read_though_the_daemon_has_closed(tmp_path: Path) -> None:

@@ -31,9 +31,12 @@ export function address(where, params = {}) {
   return url;
 }
 
+export const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
 // What only reads is asked for again where the network failed; a change may have been made.
 async function send(url, request) {
-  for (const wait of request.method === "GET" ? [...AGAIN_MS, null] : [null]) {
+  const waits = request.method === "GET" ? [...AGAIN_MS] : [];
+  for (;;) {
     try {
       const answer = await fetch(url, request);
       const text = await answer.text();
@@ -41,11 +44,10 @@ async function send(url, request) {
     } catch (error) {
       if (error.name === "AbortError") throw error;
       if (error.name === "TimeoutError") throw new Refused(0, TOO_LATE);
-      if (wait === null) throw new Refused(0, NO_ANSWER);
-      await new Promise((done) => { setTimeout(done, wait); });
+      if (!waits.length) throw new Refused(0, NO_ANSWER);
+      await pause(waits.shift());
     }
   }
-  throw new Refused(0, NO_ANSWER);
 }
 
 // `patienceMs`: how long an answer is waited for, in place of `signal`.

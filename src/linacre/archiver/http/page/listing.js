@@ -9,7 +9,7 @@ import { NS, count, length, shortTime, size, time, zone } from "./text.js";
 
 export const ROWS = 100;
 // One request that is never answered does not stop those after it.
-const patienceMs = 30000;
+const PATIENCE = { patienceMs: 30000 };
 
 function fact(name, text, kind = "") {
   const group = document.createElement("div"), dt = document.createElement("dt"), dd = document.createElement("dd");
@@ -86,7 +86,7 @@ export async function refresh() {
   const { order, descending } = state;
   const params = { pattern: pattern(), limit: ROWS, offset: state.offset, state: state.chosen || undefined, order, descending };
   try {
-    const [info, list] = await Promise.all([ask("", { patienceMs }), ask("/pvs", { params, patienceMs })]);
+    const [info, list] = await Promise.all([ask("", PATIENCE), ask("/pvs", { params, ...PATIENCE })]);
     if (serial !== state.serial) return;
     sayAlways("");
     state.info = info;
@@ -120,7 +120,7 @@ export async function values() {
   const pvs = state.statuses.map((one) => one.pv);
   if (!pvs.length) return;
   try {
-    const found = await ask("/last", { params: { pv: pvs, elements: 3 }, patienceMs });
+    const found = await ask("/last", { params: { pv: pvs, elements: 3 }, ...PATIENCE });
     state.lasts = new Map(found.map((one) => [one.pv, one]));
     showTable();
   } catch { /* The table says itself how old it is; a PV may just have been removed. */ }

@@ -1,6 +1,6 @@
 // The archiver's page: what its buttons do, and what is asked for again and again.
 
-import { token } from "./api.js";
+import { pause, token } from "./api.js";
 import { askForToken, askToAdd, askToRemove } from "./dialogs.js";
 import { ROWS, change, refresh, showInfo, showOrder, showTable, showTicked, sortBy, table, values } from "./listing.js";
 import { draw, follow, go, goBack, recall, shift, stopLive, tick, zoom } from "./plotting.js";
@@ -88,7 +88,7 @@ function showZone() {
 // The next time is waited for from the end of the work: an archiver that is slow is not overrun.
 async function again(work, wait) {
   for (;;) {
-    await new Promise((done) => { setTimeout(done, wait); });
+    await pause(wait);
     if (!document.hidden) await work();
   }
 }
