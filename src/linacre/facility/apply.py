@@ -12,8 +12,7 @@ from typing import Protocol, cast
 from linacre.base.clock import Clock
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, Part
-from linacre.facility import archiver_http
-from linacre.facility.labels import (
+from linacre.engines.labels import (
     IMAGE,
     LIVE_DIGEST,
     PROGRAM_DIGEST,
@@ -21,6 +20,7 @@ from linacre.facility.labels import (
     TOLD_DIGEST,
     kept_key,
 )
+from linacre.facility import archiver_http
 from linacre.facility.plan import Action, Plan, Step, network_record
 from linacre.facility.ports import ports_of
 from linacre.facility.reports import wait_until_booted

@@ -14,8 +14,8 @@ from linacre.base.errors import BusyError, LinacreError
 from linacre.base.paths import StatePaths
 from linacre.base.tasks import TaskState
 from linacre.engines.base import Engine, Machine, MachineState
+from linacre.engines.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.apply import Work, apply
-from linacre.facility.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.lock import FacilityLock
 from linacre.facility.marks import is_marked
 from linacre.facility.order import cycles

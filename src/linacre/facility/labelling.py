@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from linacre.engines.base import MachineSpec, Part
-from linacre.facility.labels import (
+from linacre.engines.labels import (
     ACCESS_DIGEST,
     ADDRESS,
     AFTER,

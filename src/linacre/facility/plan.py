@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from linacre.engines.base import Machine, MachineKind, MachineSpec, MachineState
-from linacre.facility.labels import (
+from linacre.engines.labels import (
     ACCESS_DIGEST,
     DECLARED_DIGEST,
     IMAGE,

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from linacre.base.errors import EngineError
 from linacre.engines.base import Capability, Engine
-from linacre.facility.labels import PORTS
+from linacre.engines.labels import PORTS
 
 _TABLES = ("tcp", "tcp6", "udp", "udp6")
 # The kernel's numbers of TCP_LISTEN, and of a UDP socket that is connected to nobody.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from linacre.engines.base import Machine, MachineKind
-from linacre.facility.labels import IOC
+from linacre.engines.labels import IOC
 
 TWIN_ENDING = "-twin"
 TWINS_ENDING = "-twins"

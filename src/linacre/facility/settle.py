@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
 
 from linacre.engines.base import Machine, MachineKind, MachineSpec, Payload
-from linacre.facility.labels import ADDRESS, DECLARED_DIGEST, IMAGE, NETWORK, PROGRAM_DIGEST
+from linacre.engines.labels import ADDRESS, DECLARED_DIGEST, IMAGE, NETWORK, PROGRAM_DIGEST
 from linacre.facility.roles import Pair, pairs, twins_network
 from linacre.facility.specs import Declared
 

@@ -16,9 +16,9 @@ from linacre.engines.base import (
     MachineState,
     Part,
 )
+from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.epics.report import DOWN, IocReport
 from linacre.facility.archiver_status import ArchiverStatus, archiver_row
-from linacre.facility.labels import PROGRAM_DIGEST
 from linacre.facility.models import Archiver, Ioc, Service
 from linacre.facility.plan import Plan
 from linacre.facility.ports import closed_ports

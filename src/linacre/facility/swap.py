@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineState
+from linacre.engines.labels import NETWORK, NIC_DIGEST
 from linacre.facility.history.recording import Recorder
-from linacre.facility.labels import NETWORK, NIC_DIGEST
 from linacre.facility.models import desk_name
 from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.facility.reports import ioc_report

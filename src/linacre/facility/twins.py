@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.engines.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
 from linacre.facility.apply import Work, apply
 from linacre.facility.history.recording import Recorder
 from linacre.facility.image import have_image, image_digest
-from linacre.facility.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
 from linacre.facility.models import Ioc
 from linacre.facility.models.sources import FolderSource
 from linacre.facility.plan import Found, make_plan

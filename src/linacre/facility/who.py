@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Capability, Client, Machine, Stream
+from linacre.engines.labels import ADDRESS, NETWORK
 from linacre.epics import casr
-from linacre.facility.labels import ADDRESS, NETWORK
 from linacre.facility.session import Session
 
 _NOT_EPICS = frozenset({22, 23, 7001})

@@ -10,8 +10,8 @@ import pytest
 from linacre.base.clock import SystemClock
 from linacre.base.errors import EngineError, LinacreError
 from linacre.engines.base import MachineKind, MachineSpec, Payload
+from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.facility.apply import StepsFailedError, Work, apply
-from linacre.facility.labels import PROGRAM_DIGEST
 from linacre.facility.plan import Action, Plan, Step
 from linacre.facility.specs import Declared
 

@@ -13,11 +13,7 @@ from linacre.base.paths import FacilityPaths
 from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, MachineState, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
-from linacre.engines.process.engine import ProcessEngine
-from linacre.facility import archiver_payload
-from linacre.facility.archived import archived_pvs, patterns_of
-from linacre.facility.image import archiver_recipe, base_recipe, facility_images, possible_images
-from linacre.facility.labels import (
+from linacre.engines.labels import (
     ACCESS_DIGEST,
     IMAGE,
     LIVE_DIGEST,
@@ -28,6 +24,10 @@ from linacre.facility.labels import (
     SETTINGS_DIGEST,
     TOLD_DIGEST,
 )
+from linacre.engines.process.engine import ProcessEngine
+from linacre.facility import archiver_payload
+from linacre.facility.archived import archived_pvs, patterns_of
+from linacre.facility.image import archiver_recipe, base_recipe, facility_images, possible_images
 from linacre.facility.load import load
 from linacre.facility.plan import Action, Found, make_plan
 from linacre.facility.settle import settle

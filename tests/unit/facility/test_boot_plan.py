@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from linacre.engines.base import Machine, MachineKind, MachineState
-from linacre.facility import boot
-from linacre.facility.labels import (
+from linacre.engines.labels import (
     ACCESS_DIGEST,
     ADDRESS,
     AFTER,
@@ -14,6 +13,7 @@ from linacre.facility.labels import (
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
 )
+from linacre.facility import boot
 
 STOPPED, RUNNING, ERROR = MachineState.STOPPED, MachineState.RUNNING, MachineState.ERROR
 

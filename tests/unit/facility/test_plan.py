@@ -11,7 +11,7 @@ from linacre.engines.base import (
     NetworkSpec,
     Payload,
 )
-from linacre.facility.labels import (
+from linacre.engines.labels import (
     ACCESS_DIGEST,
     IMAGE,
     NIC_DIGEST,

@@ -11,9 +11,7 @@ from linacre.base.paths import FacilityPaths
 from linacre.engines.base import Engine, MachineKind, MachineSpec, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
-from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.image import facility_images
-from linacre.facility.labels import (
+from linacre.engines.labels import (
     ACCESS_DIGEST,
     AFTER,
     IMAGE,
@@ -22,6 +20,8 @@ from linacre.facility.labels import (
     PROGRAM_DIGEST,
     SETTINGS_DIGEST,
 )
+from linacre.engines.process.engine import ProcessEngine
+from linacre.facility.image import facility_images
 from linacre.facility.load import load
 from linacre.facility.plan import Action, Found, make_plan
 from linacre.facility.settle import settle

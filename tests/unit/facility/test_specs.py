@@ -8,13 +8,13 @@ from linacre.base.paths import FacilityPaths
 from linacre.engines.base import Engine, MachineSpec, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
-from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.labels import (
+from linacre.engines.labels import (
     ACCESS_DIGEST,
     NIC_DIGEST,
     PROGRAM_DIGEST,
     SETTINGS_DIGEST,
 )
+from linacre.engines.process.engine import ProcessEngine
 from linacre.facility.load import load
 from linacre.facility.specs import declared_facility
 

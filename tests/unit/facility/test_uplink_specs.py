@@ -14,8 +14,8 @@ from linacre.engines.incus.client import Remote
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.machines import network_config
+from linacre.engines.labels import NIC_DIGEST
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.labels import NIC_DIGEST
 from linacre.facility.load import load
 from linacre.facility.specs import Declared, declared_facility, network_spec
 

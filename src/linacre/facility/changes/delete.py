@@ -10,6 +10,7 @@ from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.engines.base import Machine, MachineState
+from linacre.engines.labels import ADDRESS
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.common import (
     machines_there,
@@ -18,7 +19,6 @@ from linacre.facility.changes.common import (
     shares_folder,
     with_declaration,
 )
-from linacre.facility.labels import ADDRESS
 from linacre.facility.lock import FacilityLock
 from linacre.facility.prospect import UpOptions
 from linacre.facility.reports import listed_pvs

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.engines.base import Machine, MachineKind, MachineState
+from linacre.engines.labels import kept_key
 from linacre.facility.archiver_http import ask
 from linacre.facility.archiver_payload import DATA
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.common import machines_there, quiet, with_declaration
 from linacre.facility.changes.new_archiver import SECTION
-from linacre.facility.labels import kept_key
 from linacre.facility.lock import FacilityLock
 from linacre.facility.prospect import UpOptions
 from linacre.facility.rewrite import Draft, draft

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.engines.labels import kept_key
 from linacre.facility.archived import archived_pvs, names_of, patterns_of, said_pvs
 from linacre.facility.archiver_payload import check_installed
 from linacre.facility.archiver_status import archiver_url
@@ -22,7 +23,6 @@ from linacre.facility.changes.common import (
     quiet,
     with_declaration,
 )
-from linacre.facility.labels import kept_key
 from linacre.facility.load import LoadError
 from linacre.facility.models.archiver_values import age_s, read_pvs, time_text
 from linacre.facility.prospect import UpOptions

@@ -12,9 +12,9 @@ from pathlib import Path
 from linacre.base.errors import LinacreError, UserError
 from linacre.catalogue.inventory import Inventory
 from linacre.engines.base import Capability, Machine
+from linacre.engines.labels import AFTER, SETTINGS_DIGEST
 from linacre.facility.apply import Work, apply
 from linacre.facility.image import have_image, image_digest
-from linacre.facility.labels import AFTER, SETTINGS_DIGEST
 from linacre.facility.plan import Action, Found, make_plan
 from linacre.facility.roles import ioc_of, live_key, pairs
 from linacre.facility.session import Session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from linacre.engines.base import Capability, MachineState
+from linacre.engines.labels import IMAGE
 from linacre.facility.doctor.facts import Facts
 from linacre.facility.doctor.model import (
     Finding,
@@ -15,7 +16,6 @@ from linacre.facility.doctor.model import (
     problem,
     warning,
 )
-from linacre.facility.labels import IMAGE
 from linacre.facility.models import desk_name
 
 _SLOW_S = 1.0

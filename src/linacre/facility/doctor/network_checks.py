@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from linacre.engines.base import Cable, Capability
+from linacre.engines.labels import ADDRESS
 from linacre.facility.addresses import mac_address
 from linacre.facility.doctor.facts import Facts
 from linacre.facility.doctor.model import (
@@ -16,7 +17,6 @@ from linacre.facility.doctor.model import (
     not_applicable,
     problem,
 )
-from linacre.facility.labels import ADDRESS
 from linacre.facility.roles import ioc_of
 
 _PATIENCE_S = 1.0

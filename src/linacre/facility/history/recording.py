@@ -20,6 +20,7 @@ from linacre.catalogue.model import (
     State,
 )
 from linacre.engines.base import Machine, MachineState
+from linacre.engines.labels import ADDRESS, IMAGE, NETWORK, ORIGIN, RUNNING_DIGEST
 from linacre.facility.history.kept_files import KeptFiles
 from linacre.facility.history.states import (
     Draft,
@@ -29,7 +30,6 @@ from linacre.facility.history.states import (
     kept_tree,
     origin_parts,
 )
-from linacre.facility.labels import ADDRESS, IMAGE, NETWORK, ORIGIN, RUNNING_DIGEST
 from linacre.facility.load import Declaration, LoadError, load
 from linacre.facility.reports import listed_pvs
 from linacre.facility.roles import Pair, ioc_of, pairs

@@ -12,12 +12,12 @@ from linacre.base.errors import UserError
 from linacre.base.log import redact, redact_text
 from linacre.catalogue.model import FileEntry, State
 from linacre.engines.base import Machine, MachineSpec
+from linacre.engines.labels import ORIGIN, PROGRAM_DIGEST
 from linacre.epics.layout import Layout
 from linacre.facility.differences import differing
 from linacre.facility.document import parse
 from linacre.facility.edit import FacilityText
 from linacre.facility.history.kept_files import KeptFiles
-from linacre.facility.labels import ORIGIN, PROGRAM_DIGEST
 from linacre.facility.load import Declaration
 from linacre.facility.models import Ioc
 from linacre.facility.trees import Tree, TreeFile, declared_tree, shown, without
