@@ -13,14 +13,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from linacre.declaration import models
+from linacre.declaration.models import archiver_values, service_values, values
+from linacre.declaration.models.facility import Interface
+from linacre.declaration.models.services import LaidFile
+from linacre.declaration.models.settings import Environment
 from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.process.addresses import loopback_address
-from linacre.facility import models
 from linacre.facility.addresses import mac_address
-from linacre.facility.models import archiver_values, service_values, values
-from linacre.facility.models.facility import Interface
-from linacre.facility.models.services import LaidFile
-from linacre.facility.models.settings import Environment
 
 PAGE = Path(__file__).parent / "reference/facility.md"
 

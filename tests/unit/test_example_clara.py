@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from linacre.facility.load import load
-from linacre.facility.models import FolderSource, PythonIoc
+from linacre.declaration.load import load
+from linacre.declaration.models import FolderSource, PythonIoc
 
 CLARA = Path(__file__).parents[2] / "examples/clara"
 IOCS = CLARA / "iocs"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from linacre.declaration.load import load
 from linacre.facility.image import facility_images
-from linacre.facility.load import load
 
 EXAMPLE = Path(__file__).parents[2] / "examples/services"
 

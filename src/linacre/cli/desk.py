@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _network(session: Session, named: str | None) -> str:
-    from linacre.facility.roles import twins_network
+    from linacre.declaration.names import twins_network
 
     networks = session.declaration.facility.networks
     if named is None:
@@ -42,8 +42,8 @@ def _network(session: Session, named: str | None) -> str:
 
 
 async def _desk(session: Session, named: str | None) -> str:
+    from linacre.declaration.models import desk_name
     from linacre.engines.base import MachineState
-    from linacre.facility.models import desk_name
 
     name = desk_name(_network(session, named))
     machine = (await session.machines()).get(name)

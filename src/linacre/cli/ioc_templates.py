@@ -10,7 +10,7 @@ import typer
 from linacre.cli.context import FileOption, JsonOption
 
 if TYPE_CHECKING:
-    from linacre.facility.ioc_templates import Broken, Template
+    from linacre.declaration.ioc_templates import Broken, Template
 
 
 def templates(
@@ -22,7 +22,7 @@ def templates(
 ) -> None:
     """List the templates of IOCs with their settings, a group's own and Linacre's."""
     from linacre.cli.render import print_json
-    from linacre.facility.ioc_templates import get_template, list_templates
+    from linacre.declaration.ioc_templates import get_template, list_templates
 
     folder = _facility_folder(file)
     if name is None:
@@ -62,7 +62,7 @@ def _facility_folder(file: Path | None) -> Path | None:
 
 
 def _plain(each: Template | Broken) -> dict[str, object]:
-    from linacre.facility.ioc_templates import Broken
+    from linacre.declaration.ioc_templates import Broken
 
     if isinstance(each, Broken):
         return {"name": each.name, "problem": each.problem}
@@ -85,7 +85,7 @@ def _plain(each: Template | Broken) -> dict[str, object]:
 
 def _show_templates(found: list[Template | Broken]) -> None:
     from linacre.cli.render import print_table
-    from linacre.facility.ioc_templates import Broken
+    from linacre.declaration.ioc_templates import Broken
 
     rows: list[list[str]] = []
     for each in found:

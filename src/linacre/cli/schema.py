@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from linacre.facility.schema import facility_schema
+from linacre.declaration.schema import facility_schema
 
 
 def print_schema() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from linacre.base.errors import LinacreError
+from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.labels import kept_key
 from linacre.facility.archiver_http import ask
 from linacre.facility.archiver_status import ArchiverStatus
-from linacre.facility.models.archiver_values import time_text
 from linacre.facility.services import running_archiver
 from linacre.facility.session import Session
 from linacre.facility.status import facility_status

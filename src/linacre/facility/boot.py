@@ -13,12 +13,12 @@ from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import BusyError, LinacreError
 from linacre.base.paths import StatePaths
 from linacre.base.tasks import TaskState
+from linacre.declaration.order import cycles
 from linacre.engines.base import Engine, Machine, MachineState
 from linacre.engines.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.apply import Work, apply
 from linacre.facility.lock import FacilityLock
 from linacre.facility.marks import is_marked
-from linacre.facility.order import cycles
 from linacre.facility.plan import Action, Found, Plan, make_plan
 from linacre.facility.ports import ports_of
 from linacre.facility.reports import ioc_report

@@ -7,12 +7,12 @@ import time
 from dataclasses import replace
 
 import linacre
+from linacre.declaration.load import Declaration
 from linacre.facility.apply import Work, apply
 from linacre.facility.archived import patterns_of, said_pvs
 from linacre.facility.history.recording import Recorder
 from linacre.facility.history.states import Draft, declared_draft
 from linacre.facility.image import have_image
-from linacre.facility.load import Declaration
 from linacre.facility.lock import FacilityLock
 from linacre.facility.plan import Action, Plan, narrowed
 from linacre.facility.prospect import Prospect, UpOptions, declaration_digest, look_ahead

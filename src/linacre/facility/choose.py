@@ -7,12 +7,12 @@ from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths
+from linacre.declaration import models
 from linacre.engines.base import Engine
 from linacre.engines.incus.client import Remote
 from linacre.engines.incus.connection import DEFAULT_POOL_BYTES, IncusSettings, why_unavailable
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility import models
 from linacre.facility.state import FacilityNote, RemoteNote
 
 

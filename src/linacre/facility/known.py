@@ -32,7 +32,7 @@ def known_facility(given: Path | None, *, state: StatePaths, folder: Path) -> Kn
     if note is not None:
         return _known(note.facility, note.catalogue, state)
     # A file that was moved, or that nothing was done with: only its text says whose it is.
-    from linacre.facility.load import load
+    from linacre.declaration.load import load
 
     assert choice.file is not None
     facility = load(choice.file).facility

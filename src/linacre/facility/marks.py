@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from linacre.base.errors import LinacreError
-from linacre.facility.document import parse
+from linacre.declaration.document import parse
 from linacre.facility.state import FacilityNote
 
 _READ_LIMIT_S = 5.0

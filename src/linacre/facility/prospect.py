@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from linacre.base.errors import UserError
+from linacre.declaration.load import Declaration
+from linacre.declaration.models import Access, Archiver, Ioc, Service
 from linacre.engines.base import Capability, Limits, Machine, MachineKind, MachineState
 from linacre.engines.labels import IMAGE, ORIGIN, kept_key
 from linacre.facility.archived import names_declared
 from linacre.facility.image import image_digest
-from linacre.facility.load import Declaration
-from linacre.facility.models import Access, Archiver, Ioc, Service
 from linacre.facility.plan import Found, Plan, make_plan, narrowed
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair

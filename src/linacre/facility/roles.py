@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from linacre.engines.base import Machine, MachineKind
 from linacre.engines.labels import IOC
 
-TWIN_ENDING = "-twin"
-TWINS_ENDING = "-twins"
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -31,17 +28,6 @@ class Pair:
 def live_key(ioc: str) -> str:
     """Return the entry of the facility's record that names the live machine of an IOC."""
     return f"live.{ioc}"
-
-
-def other_name(ioc: str, machine: str) -> str:
-    """Return the name of the other machine of an IOC."""
-    twin = f"{ioc}{TWIN_ENDING}"
-    return ioc if machine == twin else twin
-
-
-def twins_network(network: str) -> str:
-    """Return the sandbox on which the twins of a network's IOCs are tested."""
-    return f"{network}{TWINS_ENDING}"
 
 
 def ioc_of(machine: Machine) -> str | None:

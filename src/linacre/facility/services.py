@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
+from linacre.declaration.models import Archiver, Service
 from linacre.engines.base import Capability, Machine, MachineKind, MachineState, require
 from linacre.facility.iocs import Verb
-from linacre.facility.models import Archiver, Service
 from linacre.facility.reports import wait_until_booted
 from linacre.facility.session import Session
 

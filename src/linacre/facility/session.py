@@ -15,11 +15,11 @@ from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.base.tasks import TaskListener
+from linacre.declaration.load import Declaration, load
 from linacre.engines.base import Capability, Engine, Machine
 from linacre.facility.choose import choose_engine, noted_engine, remote_note
 from linacre.facility.find import find_facility
 from linacre.facility.history.recorder import TaskRecorder
-from linacre.facility.load import Declaration, load
 from linacre.facility.lock import FacilityLock
 from linacre.facility.roles import Pair, pairs
 from linacre.facility.state import (

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
 
+from linacre.declaration.names import twins_network
 from linacre.engines.base import Machine, MachineKind, MachineSpec, Payload
 from linacre.engines.labels import ADDRESS, DECLARED_DIGEST, IMAGE, NETWORK, PROGRAM_DIGEST
-from linacre.facility.roles import Pair, pairs, twins_network
+from linacre.facility.roles import Pair, pairs
 from linacre.facility.specs import Declared
 
 

@@ -9,6 +9,19 @@ from pathlib import Path
 
 from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths
+from linacre.declaration import sources
+from linacre.declaration.load import Declaration
+from linacre.declaration.models import (
+    SERVICE_TREE,
+    Archiver,
+    DeviceSettings,
+    Facility,
+    Ioc,
+    LimitSettings,
+    PythonIoc,
+    Service,
+    desk_name,
+)
 from linacre.engines.base import (
     Capability,
     Device,
@@ -24,25 +37,12 @@ from linacre.engines.base import (
 )
 from linacre.engines.process.clients import client_environment
 from linacre.epics.layout import Layout
-from linacre.facility import sources
 from linacre.facility.addresses import mac_address
 from linacre.facility.archived import Names, archived_pvs, said_pvs
 from linacre.facility.archiver_payload import archiver_files, check_installed
 from linacre.facility.built import made_way
 from linacre.facility.image import archiver_recipe, service_recipe
 from linacre.facility.labelling import labels_of
-from linacre.facility.load import Declaration
-from linacre.facility.models import (
-    SERVICE_TREE,
-    Archiver,
-    DeviceSettings,
-    Facility,
-    Ioc,
-    LimitSettings,
-    PythonIoc,
-    Service,
-    desk_name,
-)
 from linacre.facility.payloads import hosts_file, ioc_files, service_files, system_files
 
 

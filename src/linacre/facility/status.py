@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from linacre.declaration.models import Archiver, Ioc, Service
 from linacre.engines.base import (
     Cable,
     Capability,
@@ -19,7 +20,6 @@ from linacre.engines.base import (
 from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.epics.report import DOWN, IocReport
 from linacre.facility.archiver_status import ArchiverStatus, archiver_row
-from linacre.facility.models import Archiver, Ioc, Service
 from linacre.facility.plan import Plan
 from linacre.facility.ports import closed_ports
 from linacre.facility.prospect import Prospect, UpOptions, look_ahead

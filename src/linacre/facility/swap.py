@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
+from linacre.declaration.models import desk_name
+from linacre.declaration.names import twins_network
 from linacre.engines.base import Machine, MachineState
 from linacre.engines.labels import NETWORK, NIC_DIGEST
 from linacre.facility.history.recording import Recorder
-from linacre.facility.models import desk_name
 from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.facility.reports import ioc_report
-from linacre.facility.roles import Pair, live_key, twins_network
+from linacre.facility.roles import Pair, live_key
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk
 from linacre.facility.who import KnownClient, clients_of

@@ -11,10 +11,10 @@ from pathlib import Path
 from linacre.base.errors import LinacreError
 from linacre.base.paths import FacilityPaths
 from linacre.base.tasks import TaskListener
+from linacre.declaration.order import dependency_order
 from linacre.engines.base import Machine, MachineKind, MachineState
 from linacre.facility.apply import Journal, StepsFailedError
 from linacre.facility.lock import FacilityLock
-from linacre.facility.order import dependency_order
 from linacre.facility.session import Session
 from linacre.facility.state import Standing
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.declaration.models import Ioc
+from linacre.declaration.models.sources import FolderSource
+from linacre.declaration.names import TWINS_ENDING, other_name, twins_network
 from linacre.engines.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
 from linacre.facility.apply import Work, apply
 from linacre.facility.history.recording import Recorder
 from linacre.facility.image import have_image, image_digest
-from linacre.facility.models import Ioc
-from linacre.facility.models.sources import FolderSource
 from linacre.facility.plan import Found, make_plan
-from linacre.facility.roles import TWINS_ENDING, Pair, other_name, twins_network
+from linacre.facility.roles import Pair
 from linacre.facility.session import Session
 from linacre.facility.settle import as_found
 from linacre.facility.specs import Declared, Maker, network_spec

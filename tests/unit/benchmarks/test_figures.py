@@ -14,7 +14,7 @@ from common import processes
 from common.facility import BenchFacility, bench_facility, first_pv
 from common.report import medians, report
 from linacre.base.errors import LinacreError, UserError
-from linacre.facility.load import load
+from linacre.declaration.load import load
 
 MB = 1_000_000
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from linacre.base.clock import SystemClock
 from linacre.base.paths import StatePaths
+from linacre.declaration.load import load
 from linacre.engines.base import (
     Cable,
     Capability,
@@ -26,7 +27,6 @@ from linacre.epics.answers import Answers, answer, read_question
 from linacre.epics.layout import Layout
 from linacre.epics.report import IocReport
 from linacre.facility.doctor.facts import Facts
-from linacre.facility.load import load
 from linacre.facility.roles import Pair
 from linacre.facility.session import Session
 

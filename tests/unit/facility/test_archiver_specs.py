@@ -10,6 +10,7 @@ import pytest
 
 from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths
+from linacre.declaration.load import load
 from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, MachineState, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
@@ -28,7 +29,6 @@ from linacre.engines.process.engine import ProcessEngine
 from linacre.facility import archiver_payload
 from linacre.facility.archived import archived_pvs, patterns_of
 from linacre.facility.image import archiver_recipe, base_recipe, facility_images, possible_images
-from linacre.facility.load import load
 from linacre.facility.plan import Action, Found, make_plan
 from linacre.facility.settle import settle
 from linacre.facility.specs import Declared, declared_facility

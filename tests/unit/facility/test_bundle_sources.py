@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from linacre.base.paths import StatePaths
-from linacre.facility import bundle, sources
+from linacre.declaration import sources
+from linacre.facility import bundle
 from linacre.facility.session import Session, open_session
 from linacre.images.bundle import PACKAGES, WHEELS, PartFiles
 from linacre.images.bundle_contents import Checkout

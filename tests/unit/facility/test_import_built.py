@@ -8,12 +8,12 @@ import pytest
 from import_support import application
 
 from linacre.base.paths import FacilityPaths
+from linacre.declaration.load import LoadError, load
 from linacre.engines.base import Engine, MachineSpec
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.load import LoadError, load
 from linacre.facility.specs import declared_facility
 
 FILE = """\

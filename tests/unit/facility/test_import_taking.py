@@ -15,13 +15,13 @@ from import_support import PROGRAM, application, plain, understand
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
+from linacre.declaration.load import load
+from linacre.declaration.models import BinaryIoc, SoftIoc
 from linacre.facility.importing.elf import host_machine, read_elf
 from linacre.facility.importing.libraries import libraries_of
 from linacre.facility.importing.take import Taking, Wanted, plan_taking, take
 from linacre.facility.importing.telling import data_of, lines_of
 from linacre.facility.importing.understood import Understood
-from linacre.facility.load import load
-from linacre.facility.models import BinaryIoc, SoftIoc
 from linacre.facility.session import open_session
 
 FACILITY = """\

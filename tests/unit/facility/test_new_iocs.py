@@ -10,11 +10,11 @@ import pytest
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
+from linacre.declaration.document import parse
 from linacre.facility.changes.clone import NewClone, clone
 from linacre.facility.changes.create import NewIoc, create
 from linacre.facility.changes.delete import delete
 from linacre.facility.changes.rename import rename
-from linacre.facility.document import parse
 from linacre.facility.session import Session, open_session
 from linacre.facility.talk import Talk
 

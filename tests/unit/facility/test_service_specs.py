@@ -8,6 +8,7 @@ import pytest
 
 from linacre.base.errors import UnsupportedError
 from linacre.base.paths import FacilityPaths
+from linacre.declaration.load import load
 from linacre.engines.base import Engine, MachineKind, MachineSpec, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
@@ -22,7 +23,6 @@ from linacre.engines.labels import (
 )
 from linacre.engines.process.engine import ProcessEngine
 from linacre.facility.image import facility_images
-from linacre.facility.load import load
 from linacre.facility.plan import Action, Found, make_plan
 from linacre.facility.settle import settle
 from linacre.facility.specs import Declared, declared_facility

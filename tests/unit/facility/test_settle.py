@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from linacre.declaration.names import other_name
 from linacre.engines.base import (
     Machine,
     MachineKind,
@@ -25,7 +26,7 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
 )
 from linacre.facility.plan import Found, make_plan, network_record
-from linacre.facility.roles import Pair, other_name, pairs
+from linacre.facility.roles import Pair, pairs
 from linacre.facility.settle import settle
 from linacre.facility.specs import Declared
 

@@ -5,6 +5,7 @@ import pytest
 
 from linacre.base.errors import UnsupportedError
 from linacre.base.paths import FacilityPaths
+from linacre.declaration.load import load
 from linacre.engines.base import Engine, MachineSpec, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
@@ -15,7 +16,6 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
 )
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.load import load
 from linacre.facility.specs import declared_facility
 
 FILE = """\

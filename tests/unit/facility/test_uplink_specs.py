@@ -9,6 +9,7 @@ import pytest
 
 from linacre.base.errors import UnsupportedError, UserError
 from linacre.base.paths import FacilityPaths
+from linacre.declaration.load import load
 from linacre.engines.base import Engine
 from linacre.engines.incus.client import Remote
 from linacre.engines.incus.connection import IncusSettings
@@ -16,7 +17,6 @@ from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.machines import network_config
 from linacre.engines.labels import NIC_DIGEST
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.load import load
 from linacre.facility.specs import Declared, declared_facility, network_spec
 
 SITE = "uplink: lt-none, desk_address: 10.9.0.250"

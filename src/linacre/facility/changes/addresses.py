@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from linacre.base.errors import UserError
+from linacre.declaration.check_addresses import address_advice, free_address
+from linacre.declaration.models import Facility, Network
+from linacre.declaration.models.telling import nearest, one_of, told
 from linacre.engines.base import Machine
 from linacre.engines.labels import ADDRESS
 from linacre.engines.process.addresses import check_distinct
-from linacre.facility.check_addresses import address_advice, free_address
-from linacre.facility.models import Facility, Network
-from linacre.facility.models.telling import nearest, one_of, told
 from linacre.facility.session import Session
 
 

@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from linacre.base.errors import UserError
+from linacre.declaration.editing.edit import FacilityText
+from linacre.declaration.load import LoadError
+from linacre.declaration.models import Archiver
+from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.base import MachineState
 from linacre.facility.archived import meant, said_pvs
 from linacre.facility.archiver_http import ask
@@ -17,10 +21,6 @@ from linacre.facility.changes.common import (
     with_declaration,
 )
 from linacre.facility.changes.new_archiver import SECTION, count_meant
-from linacre.facility.edit import FacilityText
-from linacre.facility.load import LoadError
-from linacre.facility.models import Archiver
-from linacre.facility.models.archiver_values import time_text
 from linacre.facility.prospect import UpOptions
 from linacre.facility.services import declared_archiver
 from linacre.facility.session import Session

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linacre.base.errors import UserError
+from linacre.declaration.editing.edit import FacilityText
+from linacre.declaration.editing.entries import without_anchors
+from linacre.declaration.editing.rewrite import Draft
+from linacre.declaration.models import FolderSource
 from linacre.facility.changes.addresses import choose_address, read_address
 from linacre.facility.changes.common import (
     Written,
@@ -20,11 +24,7 @@ from linacre.facility.changes.common import (
 )
 from linacre.facility.changes.create import brought_up, write_with_files
 from linacre.facility.changes.filling import copy_files
-from linacre.facility.edit import FacilityText
-from linacre.facility.entries import without_anchors
-from linacre.facility.models import FolderSource
 from linacre.facility.reports import listed_pvs
-from linacre.facility.rewrite import Draft
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk
 

@@ -11,14 +11,14 @@ from pathlib import Path, PurePosixPath
 from pydantic import TypeAdapter, ValidationError
 
 from linacre.base.errors import UserError
+from linacre.declaration.editing.edit import FacilityText
+from linacre.declaration.editing.rewrite import Draft, draft
+from linacre.declaration.load import Declaration, LoadError
+from linacre.declaration.models import FolderSource, Ioc
+from linacre.declaration.models.values import Name
 from linacre.engines.base import Machine, MachineKind
-from linacre.facility.edit import FacilityText
-from linacre.facility.load import Declaration, LoadError
 from linacre.facility.lock import FacilityLock
-from linacre.facility.models import FolderSource, Ioc
-from linacre.facility.models.values import Name
 from linacre.facility.reports import listed_pvs
-from linacre.facility.rewrite import Draft, draft
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk
 

@@ -10,6 +10,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.declaration.editing.edit import FacilityText
+from linacre.declaration.editing.rewrite import Draft
+from linacre.declaration.ioc_templates import Template, get_template
+from linacre.declaration.load import Declaration, LoadError
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.addresses import choose_address, choose_network, read_address
 from linacre.facility.changes.common import (
@@ -24,11 +28,7 @@ from linacre.facility.changes.common import (
     with_declaration,
 )
 from linacre.facility.changes.filling import fill_files, filled_entry
-from linacre.facility.edit import FacilityText
-from linacre.facility.ioc_templates import Template, get_template
-from linacre.facility.load import Declaration, LoadError
 from linacre.facility.prospect import UpOptions
-from linacre.facility.rewrite import Draft
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk
 

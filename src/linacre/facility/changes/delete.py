@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.declaration.editing.rewrite import Draft, draft
 from linacre.engines.base import Machine, MachineState
 from linacre.engines.labels import ADDRESS
 from linacre.facility.bring_up import bring_up
@@ -22,7 +23,6 @@ from linacre.facility.changes.common import (
 from linacre.facility.lock import FacilityLock
 from linacre.facility.prospect import UpOptions
 from linacre.facility.reports import listed_pvs
-from linacre.facility.rewrite import Draft, draft
 from linacre.facility.roles import Pair, ioc_of, live_key, pairs
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.declaration.editing.rewrite import Draft, draft
 from linacre.engines.base import Machine, MachineKind, MachineState
 from linacre.engines.labels import kept_key
 from linacre.facility.archiver_http import ask
@@ -16,7 +17,6 @@ from linacre.facility.changes.common import machines_there, quiet, with_declarat
 from linacre.facility.changes.new_archiver import SECTION
 from linacre.facility.lock import FacilityLock
 from linacre.facility.prospect import UpOptions
-from linacre.facility.rewrite import Draft, draft
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
-from linacre.facility.ioc_templates import PLACE, Template, filled
-from linacre.facility.models.telling import told
-from linacre.facility.pieces import Kind, Piece, pieces
-from linacre.facility.yaml_text import scalar, stretched
+from linacre.declaration.ioc_templates import PLACE, Template, filled
+from linacre.declaration.models.telling import told
+from linacre.declaration.pieces import Kind, Piece, pieces
+from linacre.declaration.yaml_text import scalar, stretched
 
 LEFT_OUT = (".git", ".svn", ".hg", "__pycache__")
 _GIT_URL = re.compile(r"((?:https?|ssh|git|file)://\S+?|[\w.-]+@[\w.-]+:\S+?)(?:#(\S+))?")

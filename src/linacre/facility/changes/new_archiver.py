@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.declaration.editing.rewrite import Draft
+from linacre.declaration.load import LoadError
+from linacre.declaration.models.archiver_values import age_s, read_pvs, time_text
+from linacre.declaration.yaml_text import scalar, stretched
 from linacre.engines.labels import kept_key
 from linacre.facility.archived import archived_pvs, names_of, patterns_of, said_pvs
 from linacre.facility.archiver_payload import check_installed
@@ -23,13 +27,9 @@ from linacre.facility.changes.common import (
     quiet,
     with_declaration,
 )
-from linacre.facility.load import LoadError
-from linacre.facility.models.archiver_values import age_s, read_pvs, time_text
 from linacre.facility.prospect import UpOptions
-from linacre.facility.rewrite import Draft
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk
-from linacre.facility.yaml_text import scalar, stretched
 
 SECTION = "archivers"
 

@@ -21,6 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linacre.base.errors import LinacreError
+from linacre.declaration.editing.edit import FacilityText
+from linacre.declaration.editing.rewrite import Draft, draft
+from linacre.declaration.load import LoadError
+from linacre.declaration.models import FolderSource
 from linacre.engines.base import Machine, MachineState
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.common import (
@@ -43,12 +47,8 @@ from linacre.facility.changes.renamed_machine import (
     mark,
     remove_renamed,
 )
-from linacre.facility.edit import FacilityText
-from linacre.facility.load import LoadError
 from linacre.facility.lock import FacilityLock
-from linacre.facility.models import FolderSource
 from linacre.facility.prospect import UpOptions
-from linacre.facility.rewrite import Draft, draft
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk
 

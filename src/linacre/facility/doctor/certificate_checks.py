@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from linacre.facility import models
+from linacre.declaration import models
 from linacre.facility.doctor.facts import Facts
 from linacre.facility.doctor.model import (
     Finding,

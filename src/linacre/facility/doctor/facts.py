@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from linacre.declaration.models import Archiver, Facility, Ioc, Service
 from linacre.engines.base import Cable, Capability, Engine, Machine, MachineKind, MachineState
 from linacre.epics.report import IocReport
-from linacre.facility.models import Archiver, Facility, Ioc, Service
 from linacre.facility.reports import ioc_report
 from linacre.facility.roles import Pair, pairs
 from linacre.facility.session import Session

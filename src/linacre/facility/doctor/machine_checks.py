@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from linacre.declaration.models import desk_name
 from linacre.engines.base import Capability, MachineState
 from linacre.engines.labels import IMAGE
 from linacre.facility.doctor.facts import Facts
@@ -16,7 +17,6 @@ from linacre.facility.doctor.model import (
     problem,
     warning,
 )
-from linacre.facility.models import desk_name
 
 _SLOW_S = 1.0
 

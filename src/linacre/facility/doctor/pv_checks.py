@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from linacre.base.errors import LinacreError
+from linacre.declaration.models import desk_name
+from linacre.declaration.names import TWINS_ENDING
 from linacre.engines.base import MachineState
 from linacre.epics.answers import Answers, Asked, question, read_answer
 from linacre.epics.report import IocReport
@@ -20,9 +22,7 @@ from linacre.facility.doctor.model import (
     problem,
     warning,
 )
-from linacre.facility.models import desk_name
 from linacre.facility.reports import listed_pvs
-from linacre.facility.roles import TWINS_ENDING
 
 READ_LIMIT_S = 8.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from linacre.catalogue.model import Action, State
-from linacre.facility.roles import TWIN_ENDING
+from linacre.declaration.names import TWIN_ENDING
 from linacre.facility.session import Session
 
 

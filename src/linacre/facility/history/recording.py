@@ -19,6 +19,7 @@ from linacre.catalogue.model import (
     RecordEntry,
     State,
 )
+from linacre.declaration.load import Declaration, LoadError, load
 from linacre.engines.base import Machine, MachineState
 from linacre.engines.labels import ADDRESS, IMAGE, NETWORK, ORIGIN, RUNNING_DIGEST
 from linacre.facility.history.kept_files import KeptFiles
@@ -30,7 +31,6 @@ from linacre.facility.history.states import (
     kept_tree,
     origin_parts,
 )
-from linacre.facility.load import Declaration, LoadError, load
 from linacre.facility.reports import listed_pvs
 from linacre.facility.roles import Pair, ioc_of, pairs
 from linacre.facility.session import Session

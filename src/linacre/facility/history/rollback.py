@@ -12,17 +12,17 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.log import HIDDEN, redact_text
 from linacre.base.tasks import TaskState, user_name
 from linacre.catalogue.model import FileEntry, NewState, State
+from linacre.declaration.document import parse
+from linacre.declaration.editing.edit import FacilityText
+from linacre.declaration.editing.rewrite import Draft, draft
+from linacre.declaration.load import Declaration
+from linacre.declaration.models import FolderSource
 from linacre.engines.labels import DECLARED_DIGEST
 from linacre.facility.bring_up import bring_up
-from linacre.facility.document import parse
-from linacre.facility.edit import FacilityText
 from linacre.facility.history.kept_files import KeptFiles
 from linacre.facility.history.past import history
 from linacre.facility.history.states import LINACRES_OWN, difference, entry_of, keep_tree, kept_tree
-from linacre.facility.load import Declaration
-from linacre.facility.models import FolderSource
 from linacre.facility.prospect import UpOptions
-from linacre.facility.rewrite import Draft, draft
 from linacre.facility.session import Session
 from linacre.facility.talk import Talk
 from linacre.facility.trees import Tree, TreeFile, folder_tree, lay_tree, without

@@ -11,15 +11,15 @@ from pathlib import PurePosixPath
 from linacre.base.errors import UserError
 from linacre.base.log import redact, redact_text
 from linacre.catalogue.model import FileEntry, State
+from linacre.declaration.document import parse
+from linacre.declaration.editing.edit import FacilityText
+from linacre.declaration.load import Declaration
+from linacre.declaration.models import Ioc
 from linacre.engines.base import Machine, MachineSpec
 from linacre.engines.labels import ORIGIN, PROGRAM_DIGEST
 from linacre.epics.layout import Layout
 from linacre.facility.differences import differing
-from linacre.facility.document import parse
-from linacre.facility.edit import FacilityText
 from linacre.facility.history.kept_files import KeptFiles
-from linacre.facility.load import Declaration
-from linacre.facility.models import Ioc
 from linacre.facility.trees import Tree, TreeFile, declared_tree, shown, without
 
 SETTINGS = ".linacre/settings.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from ipaddress import IPv4Address
 
+from linacre.declaration.yaml_text import scalar
 from linacre.facility.importing.understood import Understood
-from linacre.facility.yaml_text import scalar
 
 
 def entry_of(

@@ -7,6 +7,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from linacre.base.errors import UserError
+from linacre.declaration.models.values import NAME_PATTERN
 from linacre.facility.importing.findings import Findings, Where
 from linacre.facility.importing.libraries import IMAGE_GLIBC, Libraries, libraries_of
 from linacre.facility.importing.locate import Found, locate
@@ -18,7 +19,6 @@ from linacre.facility.importing.script import ScriptReader
 from linacre.facility.importing.settle import settle
 from linacre.facility.importing.understood import Understood
 from linacre.facility.importing.units import read_environment, read_procserv, read_unit
-from linacre.facility.models.values import NAME_PATTERN
 
 _LONGEST_NAME = 58
 

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
+from linacre.declaration.models import MountSettings
+from linacre.declaration.models.settings import built_path
 from linacre.facility.importing.commands import SERVER_VARIABLES
 from linacre.facility.importing.findings import Findings
 from linacre.facility.importing.libraries import Libraries
@@ -16,8 +18,6 @@ from linacre.facility.importing.options import Run
 from linacre.facility.importing.places import Places
 from linacre.facility.importing.program import Program
 from linacre.facility.importing.understood import Copy, Declared
-from linacre.facility.models import MountSettings
-from linacre.facility.models.settings import built_path
 
 LIBRARIES = PurePosixPath("linacre-lib")
 """The folder of a tree for libraries from elsewhere."""

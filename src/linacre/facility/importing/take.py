@@ -8,6 +8,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from linacre.base.errors import UserError
+from linacre.declaration.editing.edit import FacilityText
+from linacre.declaration.editing.rewrite import Draft, draft
+from linacre.declaration.load import LoadError
+from linacre.declaration.yaml_text import stretched
 from linacre.engines.base import Machine
 from linacre.facility.changes.addresses import choose_address, choose_network, read_address
 from linacre.facility.changes.common import (
@@ -18,14 +22,10 @@ from linacre.facility.changes.common import (
     with_declaration,
 )
 from linacre.facility.changes.create import write_with_files
-from linacre.facility.edit import FacilityText
 from linacre.facility.importing.copying import Plan, copy, plan_copy
 from linacre.facility.importing.entry import entry_of
 from linacre.facility.importing.understood import Understood
-from linacre.facility.load import LoadError
-from linacre.facility.rewrite import Draft, draft
 from linacre.facility.session import Session
-from linacre.facility.yaml_text import stretched
 
 
 @dataclass(frozen=True, kw_only=True)

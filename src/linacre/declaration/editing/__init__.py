@@ -1,0 +1,1 @@
+"""Changes of the facility file as text, comments and layout kept."""

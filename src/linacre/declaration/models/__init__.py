@@ -1,0 +1,71 @@
+"""What may stand in a facility file, as models whose words a user sees."""
+
+from linacre.declaration.models.access import (
+    Access,
+    AutoEngine,
+    Engine,
+    IncusEngine,
+    ProcessEngine,
+    TelnetAccess,
+)
+from linacre.declaration.models.archivers import ARCHIVER_PORT, Archiver, RetentionSettings
+from linacre.declaration.models.facility import (
+    DeclaredHost,
+    Defaults,
+    Facility,
+    Network,
+    desk_name,
+)
+from linacre.declaration.models.iocs import (
+    BinaryIoc,
+    Ioc,
+    IocCommon,
+    IocDefaults,
+    PythonIoc,
+    SoftIoc,
+)
+from linacre.declaration.models.service_values import SERVICE_TREE
+from linacre.declaration.models.services import FileSettings, Service
+from linacre.declaration.models.settings import (
+    DeviceSettings,
+    LimitSettings,
+    LogSettings,
+    MountSettings,
+)
+from linacre.declaration.models.sources import FolderSource, GitSource, Source
+from linacre.declaration.models.values import Bytes, Seconds
+
+__all__ = [
+    "ARCHIVER_PORT",
+    "SERVICE_TREE",
+    "Access",
+    "Archiver",
+    "AutoEngine",
+    "BinaryIoc",
+    "Bytes",
+    "DeclaredHost",
+    "Defaults",
+    "DeviceSettings",
+    "Engine",
+    "Facility",
+    "FileSettings",
+    "FolderSource",
+    "GitSource",
+    "IncusEngine",
+    "Ioc",
+    "IocCommon",
+    "IocDefaults",
+    "LimitSettings",
+    "LogSettings",
+    "MountSettings",
+    "Network",
+    "ProcessEngine",
+    "PythonIoc",
+    "RetentionSettings",
+    "Seconds",
+    "Service",
+    "SoftIoc",
+    "Source",
+    "TelnetAccess",
+    "desk_name",
+]

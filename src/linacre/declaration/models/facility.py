@@ -1,0 +1,264 @@
+"""The facility file as a whole: what is on its top level."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic.config import JsonDict
+
+from linacre.declaration.models.access import Access, AutoEngine, Engine
+from linacre.declaration.models.archivers import Archiver
+from linacre.declaration.models.iocs import Ioc, IocDefaults, with_defaults
+from linacre.declaration.models.part import Part, empty_as_mapping
+from linacre.declaration.models.services import Service
+from linacre.declaration.models.telling import as_written, told
+from linacre.declaration.models.values import (
+    NAME_PATTERN,
+    Address,
+    Line,
+    Name,
+    NetworkName,
+    Subnet,
+)
+
+_INTERFACE_PATTERN = r"^[^\s/:]{1,15}$"
+
+
+def _next_address(data: dict[str, Any]) -> IPv4Address:
+    """Return the first address of the subnet that is not the host's; any, where none is read."""
+    subnet = data.get("subnet")
+    if subnet is None:
+        return IPv4Address(0)
+    return next(subnet[n] for n in (1, 2) if subnet[n] != data.get("host_address"))
+
+
+def _hosts_own(data: dict[str, Any]) -> IPv4Address | None:
+    """Return the host's address: none on the site's network, where every address is somebody's."""
+    return None if data.get("uplink") else _next_address(data)
+
+
+def _host_as_router(data: dict[str, Any]) -> IPv4Address | None:
+    return None if data.get("uplink") else data.get("host_address")
+
+
+def _interface(value: object) -> str | None:
+    text = as_written(value)
+    if text == "none":
+        return None
+    if text is None or not re.fullmatch(_INTERFACE_PATTERN, text) or text in (".", ".."):
+        raise ValueError(
+            f"{told(value)} is no name of an interface; write that of a NIC or a bridge of the "
+            "host, such as eth1 or br0, or none"
+        )
+    return text
+
+
+Interface = Annotated[
+    str | None,
+    BeforeValidator(_interface),
+    WithJsonSchema({"type": "string", "pattern": _INTERFACE_PATTERN}),
+]
+"""A network interface of a host, by the kernel's name (at most 15 characters), or none."""
+
+
+def _database(value: str) -> str:
+    scheme, there, rest = value.partition("://")
+    if not there or scheme not in ("postgresql", "postgresql+psycopg"):
+        raise ValueError(
+            f"{told(value)} is no URL of a PostgreSQL database; write one like "
+            "postgresql://linacre@db1/linacre"
+        )
+    in_query = re.search(r"[?&](ssl)?password=", rest)
+    if in_query or ":" in rest.partition("/")[0].rpartition("@")[0]:
+        raise ValueError("a password stands in it; take it out, and put it into ~/.pgpass")
+    return value
+
+
+class Network(Part):
+    """A virtual bridge that machines are on; the host stands on it too, unless it has an uplink."""
+
+    subnet: Subnet = Field(
+        description="The subnet, with its prefix length.", examples=["10.61.2.0/24"]
+    )
+    uplink: Interface = Field(
+        default=None,
+        description="The NIC or the bridge of the host by which it is part of the site's network, "
+        "whose subnet it has then. Without it, the network is this host's alone.",
+        examples=["eth1"],
+    )
+    host_address: Address | None = Field(
+        default_factory=_hosts_own,
+        description="The address of the host itself on the network; without it, the first, or "
+        "none with an uplink.",
+        examples=["10.61.2.1"],
+    )
+    gateway: Address | None = Field(
+        default_factory=_host_as_router,
+        description="The router that machines use; without it, the host, or none with an uplink.",
+        examples=["10.61.2.254"],
+    )
+    desk_address: Address = Field(
+        default_factory=_next_address,
+        description="The address of the network's desk; without it, the next free one. Needed "
+        "with an uplink.",
+        examples=["10.61.2.2"],
+    )
+    description: Line = Field(
+        default="", description="What the network is for, in a line.", examples=["Operations"]
+    )
+
+
+class DeclaredHost(Part):
+    """A computer on which machines run."""
+
+    address: Line | None = Field(
+        default=None, description="Its address or name.", examples=["srv1.example.org"]
+    )
+    url: Line | None = Field(
+        default=None, description="Its Incus server.", examples=["https://srv1.example.org:8443"]
+    )
+    description: Line = Field(
+        default="", description="Where it stands, in a line.", examples=["Rack 12"]
+    )
+
+
+_NAMED: JsonDict = {"propertyNames": {"pattern": NAME_PATTERN}}
+
+
+class Defaults(Part):
+    """What holds for all items of a sort unless one says otherwise."""
+
+    ioc: IocDefaults = Field(
+        default_factory=IocDefaults,
+        description="What holds for every IOC that does not say otherwise.",
+        examples=[{"hold_off": "15s"}],
+    )
+
+
+class Facility(Part):
+    """Everything that comes up and goes down together."""
+
+    facility: Name = Field(description="The facility's name.", examples=["clara"])
+    description: Line = Field(
+        default="", description="What the facility is, in a line.", examples=["CLARA, S02"]
+    )
+    engine: Engine = Field(
+        default=AutoEngine(kind="auto"),
+        description="What runs the machines: auto, incus or process, or one with its settings.",
+        examples=["auto"],
+    )
+    autostart: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether `linacre boot`, and so a start of the host, brings it up.",
+        examples=[True],
+    )
+    hosts: dict[Name, Annotated[DeclaredHost, BeforeValidator(empty_as_mapping)]] = Field(
+        default_factory=dict,
+        description="The hosts that IOCs may be put on, by name. Not needed for one host.",
+        examples=[{"srv1": {"description": "Rack 12"}}],
+        json_schema_extra=_NAMED,
+    )
+    networks: dict[NetworkName, Annotated[Network, BeforeValidator(empty_as_mapping)]] = Field(
+        description="The networks, by name; at least one.",
+        examples=[{"controls": {"subnet": "10.61.2.0/24"}}],
+        json_schema_extra=_NAMED,
+        min_length=1,
+    )
+    access: Access = Field(
+        default_factory=Access,
+        description="Who may log in to the machines.",
+        examples=[{"ssh_keys": ["ssh-ed25519 AAAAC3... name"]}],
+    )
+    catalogue: Annotated[str, AfterValidator(_database)] | None = Field(
+        default=None,
+        description="The PostgreSQL database that keeps history and search, as a URL without a "
+        "password (see docs/reference/catalogue.md); without it, a SQLite file of this host.",
+        examples=["postgresql://linacre@db1.example.org/linacre"],
+    )
+    time_servers: tuple[Address, ...] = Field(
+        default=(),
+        description="Time servers (NTP) that linacre doctor compares the host's clock with.",
+        examples=[["10.61.2.250"]],
+    )
+    defaults: Defaults = Field(
+        default_factory=Defaults,
+        description="What holds for all IOCs unless one says otherwise.",
+        examples=[{"ioc": {"hold_off": "15s"}}],
+    )
+    iocs: dict[Name, Ioc] = Field(
+        default_factory=dict,
+        description="The IOCs, by name; the name is also the name of the machine.",
+        examples=[
+            {"s02-mag": {"kind": "softioc", "source": "iocs/s02-mag", "address": "10.61.2.11"}}
+        ],
+        json_schema_extra=_NAMED,
+    )
+    services: dict[Name, Annotated[Service, BeforeValidator(empty_as_mapping)]] = Field(
+        default_factory=dict,
+        description="Machines of any other kind, by name: see docs/how-to/services.md.",
+        examples=[
+            {
+                "db": {
+                    "packages": ["mariadb-server"],
+                    "address": "10.61.2.51",
+                    "command": ["mariadbd"],
+                }
+            }
+        ],
+        json_schema_extra=_NAMED,
+    )
+
+    archivers: dict[Name, Annotated[Archiver, BeforeValidator(empty_as_mapping)]] = Field(
+        default_factory=dict,
+        description="Archivers, by name: see docs/how-to/archivers.md.",
+        examples=[{"drift": {"address": "10.61.2.71", "pvs": ["CLA-S02-*:READI"]}}],
+        json_schema_extra=_NAMED,
+    )
+
+    @property
+    def programs(self) -> dict[str, Ioc | Service | Archiver]:
+        """IOCs, services and archivers: all that runs under procServ in a machine of its own."""
+        return {**self.iocs, **self.services, **self.archivers}
+
+    def settled(self, *, networks: Sequence[str] | None = None) -> Facility:
+        """Return the facility with the defaults in every IOC, and a network for each machine.
+
+        The network of one that names none is the only one of `networks` (by default the
+        facility's), if there is only one.
+        """
+        names = [*self.networks] if networks is None else networks
+        only = names[0] if len(names) == 1 else None
+        settled: dict[str, Any] = {}
+        for name, ioc in self.iocs.items():
+            merged = with_defaults(ioc, self.defaults.ioc)
+            if merged.network is None:
+                merged = merged.model_copy(update={"network": only})
+            settled[name] = merged
+        services = {
+            name: each if each.network else each.model_copy(update={"network": only})
+            for name, each in self.services.items()
+        }
+        archivers = {
+            name: each if each.network else each.model_copy(update={"network": only})
+            for name, each in self.archivers.items()
+        }
+        return self.model_copy(
+            update={"iocs": settled, "services": services, "archivers": archivers}
+        )
+
+    def network_of(self, ioc: str) -> str:
+        """Return the name of an IOC's network in a facility that was loaded."""
+        network = self.iocs[ioc].network
+        if network is None:
+            raise ValueError(f"{ioc} has no network; load() settles it")
+        return network
+
+
+def desk_name(network: str) -> str:
+    """Return the name of a network's desk machine."""
+    return f"desk-{network}"

@@ -1,0 +1,138 @@
+"""Speaking with an archiver over HTTP, through the engine: its network need not be ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tomllib
+from collections.abc import Mapping
+from typing import Any, cast
+
+from linacre.base.errors import EngineError, LinacreError
+from linacre.declaration.models import ARCHIVER_PORT
+from linacre.declaration.models.archiver_values import parted_pv
+from linacre.engines.base import Capability, Engine
+
+_LIMIT_S = 10.0
+_LARGEST = 256 << 20
+_API = "/api/v1"
+
+
+class ArchiverError(LinacreError):
+    """An archiver does not answer, or refuses what it is asked."""
+
+
+async def ask(
+    engine: Engine,
+    name: str,
+    path: str,
+    body: object | None = None,
+    *,
+    method: str | None = None,
+    limit_s: float = _LIMIT_S,
+) -> Any:
+    """Return the JSON that an archiver answers to a GET, or with a body to a POST.
+
+    `path` is below /api/v1 and may have a query. Raises `ArchiverError` with its own words.
+    """
+    verb = method or ("GET" if body is None else "POST")
+    try:
+        async with asyncio.timeout(limit_s):
+            status, answer = await _request(engine, name, verb, _API + _below(path), body)
+    except (OSError, EngineError, TimeoutError, ValueError) as error:
+        why = str(error) or "no answer in time"
+        raise ArchiverError(
+            f"{name} does not answer ({why}); see linacre archiver log {name}"
+        ) from error
+    if status >= 300:
+        raise ArchiverError(f"{name}: {_words(answer, status)}")
+    return json.loads(answer) if answer else None
+
+
+async def tell(engine: Engine, name: str, settings: str) -> None:
+    """Tell an archiver that runs what its settings say now: its PVs and its end.
+
+    What is there is left as it is: nothing is archived twice, and nothing given up.
+    """
+    told = tomllib.loads(settings)
+    # A past end is one too: it ends at once.
+    await ask(engine, name, "end", {"end": told.get("until")})
+    if told["pvs"]:
+        await ask(engine, name, "pvs", [_spec(each) for each in told["pvs"]], limit_s=60.0)
+
+
+def _spec(said: str) -> dict[str, Any]:
+    """Return a PV as the API takes it: `pva://NAME scan 10` in fields."""
+    before, name, behind = parted_pv(said)
+    spec: dict[str, Any] = {"pv": name, "provider": before.removesuffix("://") or "ca"}
+    method, _, period = behind.strip().partition(" ")
+    if method:
+        spec["method"] = method
+    return spec | ({"period_s": float(period)} if period else {})
+
+
+def _below(path: str) -> str:
+    return f"/{path}" if path else ""
+
+
+async def answers(engine: Engine, name: str, *, limit_s: float = 1.0) -> bool:
+    """Tell whether an archiver answers requests, whatever its health.
+
+    An open port does not say so: connections wait there while the program still starts.
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            await _request(engine, name, "GET", "/healthz", None)
+    except (OSError, EngineError, TimeoutError, ValueError):
+        return False
+    return True
+
+
+async def _request(
+    engine: Engine, name: str, verb: str, path: str, body: object | None
+) -> tuple[int, bytes]:
+    data = b"" if body is None else json.dumps(body).encode()
+    # HTTP/1.0: the answer comes whole, and ends with the connection.
+    head = (
+        f"{verb} {path} HTTP/1.0\r\nHost: {name}\r\nAccept: application/json\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    )
+    answer = await _exchanged(engine, name, head.encode() + data)
+    first, _, rest = answer.partition(b"\r\n")
+    words = first.split()
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise ValueError("that is no HTTP")
+    return int(words[1]), rest.partition(b"\r\n\r\n")[2]
+
+
+async def _exchanged(engine: Engine, name: str, request: bytes) -> bytes:
+    """Return all that an archiver sends back before it closes the connection."""
+    able = engine.capabilities()
+    if Capability.FILE_SYSTEM in able and Capability.CABLES not in able:
+        # The machine's host is another one, and only commands get into it.
+        argv = ["nc", "127.0.0.1", str(ARCHIVER_PORT)]
+        return (await engine.exec(name, argv, stdin=request)).stdout
+    reader, writer = await engine.connect(name, ARCHIVER_PORT)
+    try:
+        writer.write(request)
+        await writer.drain()
+        found = bytearray()
+        while data := await reader.read(1 << 16):
+            found += data
+            if len(found) > _LARGEST:
+                raise ValueError("its answer has no end")
+        return bytes(found)
+    finally:
+        writer.close()
+
+
+def _words(answer: bytes, status: int) -> str:
+    """Return what an error's body says, in a line."""
+    told: object
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        return f"HTTP status {status}"
+    if isinstance(told, Mapping):
+        told = cast("Mapping[str, object]", told).get("detail")
+    return told if isinstance(told, str) else f"HTTP status {status}"
