@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from linacre.cli.render import UpProgress
     from linacre.facility.changes.change_archiver import ChangedArchiver
-    from linacre.facility.session import Session
     from linacre.facility.talk import Talk
+    from linacre.session.session import Session
 
 PvsArgument = Annotated[
     list[str], typer.Argument(metavar="PV", help="Names, or patterns in quotes.")

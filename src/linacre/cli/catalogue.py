@@ -66,7 +66,7 @@ def find(
 async def _found(file: Path | None, pattern: str, limit: int) -> Found:
     from linacre.base.paths import StatePaths
     from linacre.catalogue import Catalogue
-    from linacre.facility.known import known_facility
+    from linacre.session.known import known_facility
 
     known = known_facility(file, state=StatePaths.from_environment(), folder=Path.cwd())
     async with await Catalogue.open(known.catalogue, logs=known.paths.logs) as opened:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from linacre.catalogue.catalogue import Catalogue
     from linacre.cli.render import UpProgress
     from linacre.facility.plan import Plan
-    from linacre.facility.session import Session
     from linacre.facility.talk import Talk
+    from linacre.session.session import Session
 
 FileOption = Annotated[
     Path | None,
@@ -42,7 +42,7 @@ def run(work: Coroutine[Any, Any, _Result]) -> _Result:
 async def session_of(file: Path | None) -> Session:
     """Return the session of the facility that a command means."""
     from linacre.base.paths import StatePaths
-    from linacre.facility.session import open_session
+    from linacre.session.session import open_session
 
     return await open_session(
         file,

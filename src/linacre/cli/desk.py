@@ -14,7 +14,7 @@ from linacre.cli.context import FileOption, JsonOption, run, session_of
 
 if TYPE_CHECKING:
     from linacre.engines.base import Engine
-    from linacre.facility.session import Session
+    from linacre.session.session import Session
 
 NetworkOption = Annotated[
     str | None,

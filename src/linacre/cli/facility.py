@@ -24,9 +24,9 @@ from linacre.cli.context import (
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
     from linacre.facility.prospect import UpOptions
-    from linacre.facility.session import Session
     from linacre.facility.status import FacilityStatus
     from linacre.facility.talk import Talk
+    from linacre.session.session import Session
 
 WhereArgument = Annotated[
     Path | None,
@@ -107,8 +107,8 @@ def _counted(session: Session, *, left_out: Collection[str]) -> str:
 
 async def _arrange_boot(session: Session) -> None:
     """Have the host start what is marked autostart, and say so where that is new."""
-    from linacre.facility.state import read_note
     from linacre.facility.unit import arrange_boot
+    from linacre.session.state import read_note
 
     before, after = session.note, read_note(session.paths)
     line = await arrange_boot(

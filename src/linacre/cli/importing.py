@@ -11,7 +11,7 @@ from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, run,
 
 if TYPE_CHECKING:
     from linacre.facility.importing.take import Taking
-    from linacre.facility.session import Session
+    from linacre.session.session import Session
 
 
 def add_to(app: typer.Typer) -> None:
@@ -165,7 +165,7 @@ def _question(taking: Taking, session: Session) -> str:
 
 async def _take(taking: Taking, session: Session) -> None:
     from linacre.facility.importing.take import take
-    from linacre.facility.lock import FacilityLock
+    from linacre.session.lock import FacilityLock
 
     command = f"ioc import {taking.understood.name}"
     async with FacilityLock(session.paths, command=command, clock=session.clock):

@@ -48,8 +48,8 @@ def _facility_folder(file: Path | None) -> Path | None:
     """Return the folder of the facility that is meant; None where there is none: Linacre's then."""
     from linacre.base.errors import UserError
     from linacre.base.paths import StatePaths
-    from linacre.facility.find import find_facility
-    from linacre.facility.state import known_facilities
+    from linacre.session.find import find_facility
+    from linacre.session.state import known_facilities
 
     known = {note.facility: note.file for note in known_facilities(StatePaths.from_environment())}
     try:

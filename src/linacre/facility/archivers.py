@@ -15,8 +15,8 @@ from linacre.engines.labels import kept_key
 from linacre.facility.archiver_http import ask
 from linacre.facility.archiver_status import ArchiverStatus
 from linacre.facility.services import running_archiver
-from linacre.facility.session import Session
 from linacre.facility.status import facility_status
+from linacre.session.session import Session
 
 _LIMIT_S = 3.0
 _MOST = 100_000

@@ -17,23 +17,23 @@ from linacre.declaration.order import cycles
 from linacre.engines.base import Engine, Machine, MachineState
 from linacre.engines.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.apply import Work, apply
-from linacre.facility.lock import FacilityLock
-from linacre.facility.marks import is_marked
 from linacre.facility.plan import Action, Found, Plan, make_plan
 from linacre.facility.ports import ports_of
 from linacre.facility.reports import ioc_report
-from linacre.facility.roles import ioc_of, pairs
-from linacre.facility.session import Place, open_place
 from linacre.facility.settle import as_found
 from linacre.facility.specs import Declared
-from linacre.facility.state import (
+from linacre.facility.talk import Talk
+from linacre.session.lock import FacilityLock
+from linacre.session.marks import is_marked
+from linacre.session.roles import ioc_of, pairs
+from linacre.session.session import Place, open_place
+from linacre.session.state import (
     FacilityNote,
     Standing,
     facility_folders,
     read_note,
     write_note,
 )
-from linacre.facility.talk import Talk
 
 _ROUNDS = 3
 _BOOT_LIMIT_S = 180.0

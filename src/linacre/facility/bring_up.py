@@ -13,12 +13,12 @@ from linacre.facility.archived import patterns_of, said_pvs
 from linacre.facility.history.recording import Recorder
 from linacre.facility.history.states import Draft, declared_draft
 from linacre.facility.image import have_image
-from linacre.facility.lock import FacilityLock
 from linacre.facility.plan import Action, Plan, narrowed
 from linacre.facility.prospect import Prospect, UpOptions, declaration_digest, look_ahead
-from linacre.facility.session import Session
-from linacre.facility.state import Standing
 from linacre.facility.talk import Talk
+from linacre.session.lock import FacilityLock
+from linacre.session.session import Session
+from linacre.session.state import Standing
 
 
 def _recorded_text(declaration: Declaration) -> str:

@@ -12,8 +12,8 @@ from linacre.facility.differences import FileDifference, differing
 from linacre.facility.history.recording import Recorder
 from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.facility.reports import wait_until_booted
-from linacre.facility.session import Session
 from linacre.facility.trees import declared_tree, shown, tree_inside, without
+from linacre.session.session import Session
 
 
 class Verb(StrEnum):

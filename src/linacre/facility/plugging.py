@@ -7,9 +7,9 @@ from linacre.declaration.names import twins_network
 from linacre.engines.base import Machine
 from linacre.facility.addresses import mac_address
 from linacre.facility.iocs import existing_machine
-from linacre.facility.session import Session
 from linacre.facility.swap import connected_now, told
 from linacre.facility.talk import Talk
+from linacre.session.session import Session
 
 
 async def plug(session: Session, name: str, network: str | None, *, twin: bool, talk: Talk) -> str:

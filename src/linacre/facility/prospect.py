@@ -16,10 +16,10 @@ from linacre.facility.archived import names_declared
 from linacre.facility.image import image_digest
 from linacre.facility.plan import Found, Plan, make_plan, narrowed
 from linacre.facility.reports import ioc_report
-from linacre.facility.roles import Pair
-from linacre.facility.session import Session
 from linacre.facility.settle import Settled, settle
 from linacre.facility.specs import Declared, declared_facility
+from linacre.session.roles import Pair
+from linacre.session.session import Session
 
 ALL_OUTDATED = "all"
 

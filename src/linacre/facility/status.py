@@ -24,10 +24,10 @@ from linacre.facility.plan import Plan
 from linacre.facility.ports import closed_ports
 from linacre.facility.prospect import Prospect, UpOptions, look_ahead
 from linacre.facility.reports import ioc_report
-from linacre.facility.roles import Pair
 from linacre.facility.service_status import ServiceStatus, service_row
-from linacre.facility.session import Session
 from linacre.facility.settle import is_held
+from linacre.session.roles import Pair
+from linacre.session.session import Session
 
 UNPLUGGED = "unplugged"
 _LARGEST_COMPARED = 1 << 20

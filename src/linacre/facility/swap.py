@@ -14,10 +14,10 @@ from linacre.engines.labels import NETWORK, NIC_DIGEST
 from linacre.facility.history.recording import Recorder
 from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.facility.reports import ioc_report
-from linacre.facility.roles import Pair, live_key
-from linacre.facility.session import Session
 from linacre.facility.talk import Talk
 from linacre.facility.who import KnownClient, clients_of
+from linacre.session.roles import Pair, live_key
+from linacre.session.session import Session
 
 _CLIENTS_SHOWN = 6
 _RECORD, _MOVE = "record", "move"

@@ -14,9 +14,9 @@ from linacre.base.tasks import TaskListener
 from linacre.declaration.order import dependency_order
 from linacre.engines.base import Machine, MachineKind, MachineState
 from linacre.facility.apply import Journal, StepsFailedError
-from linacre.facility.lock import FacilityLock
-from linacre.facility.session import Session
-from linacre.facility.state import Standing
+from linacre.session.lock import FacilityLock
+from linacre.session.session import Session
+from linacre.session.state import Standing
 
 _AT_ONCE = 16
 

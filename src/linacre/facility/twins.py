@@ -14,11 +14,11 @@ from linacre.facility.apply import Work, apply
 from linacre.facility.history.recording import Recorder
 from linacre.facility.image import have_image, image_digest
 from linacre.facility.plan import Found, make_plan
-from linacre.facility.roles import Pair
-from linacre.facility.session import Session
 from linacre.facility.settle import as_found
 from linacre.facility.specs import Declared, Maker, network_spec
 from linacre.facility.talk import Talk
+from linacre.session.roles import Pair
+from linacre.session.session import Session
 
 
 @dataclass(frozen=True)

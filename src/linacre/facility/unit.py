@@ -12,7 +12,7 @@ from pathlib import Path
 from linacre.base.errors import LinacreError
 from linacre.base.paths import StatePaths
 from linacre.base.processes import run_tool
-from linacre.facility.state import facility_folders, read_note
+from linacre.session.state import facility_folders, read_note
 
 _TARGET = "multi-user.target"
 _UNIT = """\

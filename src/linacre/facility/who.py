@@ -13,7 +13,7 @@ from linacre.base.errors import LinacreError
 from linacre.engines.base import Capability, Client, Machine, Stream
 from linacre.engines.labels import ADDRESS, NETWORK
 from linacre.epics import casr
-from linacre.facility.session import Session
+from linacre.session.session import Session
 
 _NOT_EPICS = frozenset({22, 23, 7001})
 _PVA_PORT = 5075

@@ -10,10 +10,10 @@ from linacre.base.errors import UserError
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import Service
 from linacre.engines.base import Capability
-from linacre.facility.session import Place, Session
 from linacre.images.apt import NoSuchPackageError
 from linacre.images.build import build_image
 from linacre.images.recipe import Recipe
+from linacre.session.session import Place, Session
 
 _RECIPE, _ARCHIVER = "ioc", "archiver"
 

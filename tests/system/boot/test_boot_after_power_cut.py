@@ -21,7 +21,7 @@ from power_cut import (
 )
 
 from linacre.base.processes import ProcessId
-from linacre.facility.lock import FacilityLock
+from linacre.session.lock import FacilityLock
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -12,9 +12,9 @@ from harness import Done, Site
 
 from linacre.facility.changes.rename import rename
 from linacre.facility.prospect import UpOptions
-from linacre.facility.session import Session, open_session
 from linacre.facility.status import facility_status
 from linacre.facility.talk import Talk
+from linacre.session.session import Session, open_session
 
 KILLED = -9
 _RENAME = """
@@ -22,7 +22,7 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from linacre.base.paths import StatePaths
 from linacre.facility.changes.rename import rename
-from linacre.facility.session import open_session
+from linacre.session.session import open_session
 from linacre.facility.status import facility_status
 from linacre.facility.talk import Talk
 

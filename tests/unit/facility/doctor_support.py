@@ -27,8 +27,8 @@ from linacre.epics.answers import Answers, answer, read_question
 from linacre.epics.layout import Layout
 from linacre.epics.report import IocReport
 from linacre.facility.doctor.facts import Facts
-from linacre.facility.roles import Pair
-from linacre.facility.session import Session
+from linacre.session.roles import Pair
+from linacre.session.session import Session
 
 GOOD = IocReport(
     procserv_up=True,

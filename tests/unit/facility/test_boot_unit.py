@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from linacre.base.paths import StatePaths
-from linacre.facility.state import FacilityNote, Standing, write_note
 from linacre.facility.unit import Systemd, arrange_boot, cron_line, unit_name, unit_text
+from linacre.session.state import FacilityNote, Standing, write_note
 
 SYSTEMCTL = """\
 #!/bin/sh

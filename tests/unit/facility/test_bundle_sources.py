@@ -10,10 +10,10 @@ import pytest
 from linacre.base.paths import StatePaths
 from linacre.declaration import sources
 from linacre.facility import bundle
-from linacre.facility.session import Session, open_session
 from linacre.images.bundle import PACKAGES, WHEELS, PartFiles
 from linacre.images.bundle_contents import Checkout
 from linacre.images.bundle_unpack import unpack
+from linacre.session.session import Session, open_session
 
 
 def git(folder: Path, *argv: str) -> str:

@@ -13,7 +13,7 @@ from linacre.facility.doctor.checks import CHECKS, Check
 from linacre.facility.doctor.facts import Facts
 from linacre.facility.doctor.model import Outcome
 from linacre.facility.doctor.run import diagnose
-from linacre.facility.state import FacilityNote, Standing
+from linacre.session.state import FacilityNote, Standing
 
 
 async def fine(_: Facts) -> Outcome:

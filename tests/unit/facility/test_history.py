@@ -15,9 +15,9 @@ from linacre.facility.differences import Change, differing
 from linacre.facility.history.kept_files import KeptFiles
 from linacre.facility.history.recording import told_duplicates
 from linacre.facility.history.states import difference, keep_tree, kept_tree, origin_parts
-from linacre.facility.known import known_facility
-from linacre.facility.state import FacilityNote, Standing, read_note, write_note
 from linacre.facility.trees import TreeFile, folder_tree, lay_tree, without
+from linacre.session.known import known_facility
+from linacre.session.state import FacilityNote, Standing, read_note, write_note
 
 
 def state(**files: object) -> State:

@@ -22,7 +22,7 @@ from linacre.facility.importing.libraries import libraries_of
 from linacre.facility.importing.take import Taking, Wanted, plan_taking, take
 from linacre.facility.importing.telling import data_of, lines_of
 from linacre.facility.importing.understood import Understood
-from linacre.facility.session import open_session
+from linacre.session.session import open_session
 
 FACILITY = """\
 facility: lab # of the test

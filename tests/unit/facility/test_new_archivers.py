@@ -13,8 +13,8 @@ from linacre.base.paths import StatePaths
 from linacre.facility.changes.change_archiver import add_pvs, extend, remove_pvs
 from linacre.facility.changes.delete_archiver import delete_archiver
 from linacre.facility.changes.new_archiver import NewArchiver, create_archiver, end_of
-from linacre.facility.session import Session, open_session
 from linacre.facility.talk import Talk
+from linacre.session.session import Session, open_session
 
 TEXT = """\
 facility: trial

@@ -15,8 +15,8 @@ from linacre.facility.changes.clone import NewClone, clone
 from linacre.facility.changes.create import NewIoc, create
 from linacre.facility.changes.delete import delete
 from linacre.facility.changes.rename import rename
-from linacre.facility.session import Session, open_session
 from linacre.facility.talk import Talk
+from linacre.session.session import Session, open_session
 
 TEXT = """\
 # Ours.

@@ -26,9 +26,9 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
 )
 from linacre.facility.plan import Found, make_plan, network_record
-from linacre.facility.roles import Pair, pairs
 from linacre.facility.settle import settle
 from linacre.facility.specs import Declared
+from linacre.session.roles import Pair, pairs
 
 SAME = {ACCESS_DIGEST: "x", SETTINGS_DIGEST: "x", NIC_DIGEST: "x", IMAGE: ""}
 CONTROLS = NetworkSpec("controls", IPv4Network("10.9.0.0/24"), IPv4Address("10.9.0.1"))

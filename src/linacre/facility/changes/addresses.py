@@ -12,7 +12,7 @@ from linacre.declaration.models.telling import nearest, one_of, told
 from linacre.engines.base import Machine
 from linacre.engines.labels import ADDRESS
 from linacre.engines.process.addresses import check_distinct
-from linacre.facility.session import Session
+from linacre.session.session import Session
 
 
 def choose_network(facility: Facility, wanted: str | None, address: IPv4Address | None) -> str:

@@ -23,8 +23,8 @@ from linacre.facility.changes.common import (
 from linacre.facility.changes.new_archiver import SECTION, count_meant
 from linacre.facility.prospect import UpOptions
 from linacre.facility.services import declared_archiver
-from linacre.facility.session import Session
 from linacre.facility.talk import Talk
+from linacre.session.session import Session
 
 _NO_END = "none"
 

@@ -17,10 +17,10 @@ from linacre.declaration.load import Declaration, LoadError
 from linacre.declaration.models import FolderSource, Ioc
 from linacre.declaration.models.values import Name
 from linacre.engines.base import Machine, MachineKind
-from linacre.facility.lock import FacilityLock
 from linacre.facility.reports import listed_pvs
-from linacre.facility.session import Session
 from linacre.facility.talk import Talk
+from linacre.session.lock import FacilityLock
+from linacre.session.session import Session
 
 SOURCES = "iocs"
 """The folder beside the facility file that holds one of each IOC's own files."""

@@ -29,8 +29,8 @@ from linacre.facility.changes.common import (
 )
 from linacre.facility.changes.filling import fill_files, filled_entry
 from linacre.facility.prospect import UpOptions
-from linacre.facility.session import Session
 from linacre.facility.talk import Talk
+from linacre.session.session import Session
 
 _SETTINGS = ("network", "owner", "area", "description")
 

@@ -20,12 +20,12 @@ from linacre.facility.changes.common import (
     shares_folder,
     with_declaration,
 )
-from linacre.facility.lock import FacilityLock
 from linacre.facility.prospect import UpOptions
 from linacre.facility.reports import listed_pvs
-from linacre.facility.roles import Pair, ioc_of, live_key, pairs
-from linacre.facility.session import Session
 from linacre.facility.talk import Talk
+from linacre.session.lock import FacilityLock
+from linacre.session.roles import Pair, ioc_of, live_key, pairs
+from linacre.session.session import Session
 
 _ENTRY, _MACHINE, _FILES = "entry", "machine", "files"
 

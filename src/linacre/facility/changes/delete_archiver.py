@@ -15,10 +15,10 @@ from linacre.facility.archiver_payload import DATA
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.common import machines_there, quiet, with_declaration
 from linacre.facility.changes.new_archiver import SECTION
-from linacre.facility.lock import FacilityLock
 from linacre.facility.prospect import UpOptions
-from linacre.facility.session import Session
 from linacre.facility.talk import Talk
+from linacre.session.lock import FacilityLock
+from linacre.session.session import Session
 
 _ENTRY, _MACHINE = "entry", "machine"
 

@@ -28,8 +28,8 @@ from linacre.facility.changes.common import (
     with_declaration,
 )
 from linacre.facility.prospect import UpOptions
-from linacre.facility.session import Session
 from linacre.facility.talk import Talk
+from linacre.session.session import Session
 
 SECTION = "archivers"
 

@@ -6,9 +6,9 @@ from linacre.engines.base import Capability
 from linacre.facility.apply import Work, apply
 from linacre.facility.image import archiver_recipe, have_image
 from linacre.facility.plan import Action, Plan, Step
-from linacre.facility.session import Session
 from linacre.facility.specs import Declared
 from linacre.facility.talk import Talk
+from linacre.session.session import Session
 
 
 async def prepare_archivers(session: Session, talk: Talk) -> bool:

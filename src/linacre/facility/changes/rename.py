@@ -47,10 +47,10 @@ from linacre.facility.changes.renamed_machine import (
     mark,
     remove_renamed,
 )
-from linacre.facility.lock import FacilityLock
 from linacre.facility.prospect import UpOptions
-from linacre.facility.session import Session
 from linacre.facility.talk import Talk
+from linacre.session.lock import FacilityLock
+from linacre.session.session import Session
 
 VERB = "ioc rename"
 _FILES, _STOP, _MAKE, _ENTRY, _OLD_MACHINE, _OLD_FILES = (

@@ -16,11 +16,11 @@ from linacre.engines.labels import AFTER, SETTINGS_DIGEST
 from linacre.facility.apply import Work, apply
 from linacre.facility.image import have_image, image_digest
 from linacre.facility.plan import Action, Found, make_plan
-from linacre.facility.roles import ioc_of, live_key, pairs
-from linacre.facility.session import Session
 from linacre.facility.settle import is_held
 from linacre.facility.specs import Declared, declared_facility
 from linacre.facility.talk import Talk
+from linacre.session.roles import ioc_of, live_key, pairs
+from linacre.session.session import Session
 
 _RENAMED = "renamed."
 

@@ -10,8 +10,8 @@ from linacre.declaration.models import Archiver, Facility, Ioc, Service
 from linacre.engines.base import Cable, Capability, Engine, Machine, MachineKind, MachineState
 from linacre.epics.report import IocReport
 from linacre.facility.reports import ioc_report
-from linacre.facility.roles import Pair, pairs
-from linacre.facility.session import Session
+from linacre.session.roles import Pair, pairs
+from linacre.session.session import Session
 
 
 @dataclass(frozen=True)

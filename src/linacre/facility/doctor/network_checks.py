@@ -17,7 +17,7 @@ from linacre.facility.doctor.model import (
     not_applicable,
     problem,
 )
-from linacre.facility.roles import ioc_of
+from linacre.session.roles import ioc_of
 
 _PATIENCE_S = 1.0
 

@@ -18,8 +18,8 @@ from linacre.facility.doctor.model import (
     not_applicable,
     problem,
 )
-from linacre.facility.session import Session
-from linacre.facility.state import Standing
+from linacre.session.session import Session
+from linacre.session.state import Standing
 
 ENGINE_LIMIT_S = 15.0
 _AGAIN = "run it again as linacre --debug doctor for the whole story"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from linacre.catalogue.model import Action, State
 from linacre.declaration.names import TWIN_ENDING
-from linacre.facility.session import Session
+from linacre.session.session import Session
 
 
 async def history(session: Session, name: str) -> tuple[list[State], list[Action]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from linacre.base.tasks import TaskListener
 from linacre.facility.history.recording import Recorder
-from linacre.facility.lock import FacilityLock
-from linacre.facility.session import Session
+from linacre.session.lock import FacilityLock
+from linacre.session.session import Session
 
 _VERB = "catalogue rebuild"
 

@@ -32,9 +32,9 @@ from linacre.facility.history.states import (
     origin_parts,
 )
 from linacre.facility.reports import listed_pvs
-from linacre.facility.roles import Pair, ioc_of, pairs
-from linacre.facility.session import Session
 from linacre.facility.trees import tree_inside
+from linacre.session.roles import Pair, ioc_of, pairs
+from linacre.session.session import Session
 
 if TYPE_CHECKING:
     from linacre.catalogue.inventory import Inventory

@@ -25,7 +25,7 @@ from linacre.facility.changes.create import write_with_files
 from linacre.facility.importing.copying import Plan, copy, plan_copy
 from linacre.facility.importing.entry import entry_of
 from linacre.facility.importing.understood import Understood
-from linacre.facility.session import Session
+from linacre.session.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)

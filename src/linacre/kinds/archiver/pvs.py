@@ -9,7 +9,7 @@ from pathlib import Path
 from linacre.base.errors import UserError
 from linacre.declaration.models import Archiver
 from linacre.declaration.models.archiver_values import is_pattern, parted_pv, read_pvs
-from linacre.facility.session import Session
+from linacre.session.session import Session
 
 _MOST = 200_000
 """Far more than one archiver takes; a pattern for more is a mistake."""

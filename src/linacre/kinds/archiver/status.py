@@ -9,7 +9,7 @@ from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.base import Machine
 from linacre.epics.report import IocReport
 from linacre.facility.service_status import program_word
-from linacre.facility.session import Session
+from linacre.session.session import Session
 
 
 @dataclass(frozen=True)

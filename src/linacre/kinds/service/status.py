@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from linacre.declaration.models import Service
 from linacre.engines.base import Machine
 from linacre.epics.report import IocReport
-from linacre.facility.session import Session
+from linacre.session.session import Session
 
 LEFT_OUT = "left out"
 

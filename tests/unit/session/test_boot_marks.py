@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from linacre.facility.marks import is_marked
-from linacre.facility.state import FacilityNote, Standing
+from linacre.session.marks import is_marked
+from linacre.session.state import FacilityNote, Standing
 
 
 def note(file: Path, *, autostart: bool) -> FacilityNote:

@@ -10,7 +10,7 @@ from typing import cast
 
 from linacre.base.errors import LinacreError
 from linacre.declaration.document import parse
-from linacre.facility.state import FacilityNote
+from linacre.session.state import FacilityNote
 
 _READ_LIMIT_S = 5.0
 

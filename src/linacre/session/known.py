@@ -7,8 +7,8 @@ from pathlib import Path
 
 from linacre.base.errors import LinacreError
 from linacre.base.paths import FacilityPaths, StatePaths
-from linacre.facility.find import find_facility
-from linacre.facility.state import FacilityNote, known_facilities
+from linacre.session.find import find_facility
+from linacre.session.state import FacilityNote, known_facilities
 
 
 @dataclass(frozen=True)

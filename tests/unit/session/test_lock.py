@@ -15,13 +15,13 @@ import pytest
 
 from linacre.base.errors import BusyError, LinacreError
 from linacre.base.paths import FacilityPaths
-from linacre.facility.lock import FacilityLock
+from linacre.session.lock import FacilityLock
 
 HOLDS = """
     import asyncio, sys
     from pathlib import Path
     from linacre.base.paths import FacilityPaths
-    from linacre.facility.lock import FacilityLock
+    from linacre.session.lock import FacilityLock
 
     async def main(root):
         async with FacilityLock(FacilityPaths(root), command="up"):

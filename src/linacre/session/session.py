@@ -17,12 +17,12 @@ from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.base.tasks import TaskListener
 from linacre.declaration.load import Declaration, load
 from linacre.engines.base import Capability, Engine, Machine
-from linacre.facility.choose import choose_engine, noted_engine, remote_note
-from linacre.facility.find import find_facility
-from linacre.facility.history.recorder import TaskRecorder
-from linacre.facility.lock import FacilityLock
-from linacre.facility.roles import Pair, pairs
-from linacre.facility.state import (
+from linacre.session.choose import choose_engine, noted_engine, remote_note
+from linacre.session.find import find_facility
+from linacre.session.lock import FacilityLock
+from linacre.session.recorder import TaskRecorder
+from linacre.session.roles import Pair, pairs
+from linacre.session.state import (
     FacilityNote,
     Standing,
     known_facilities,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from linacre.base.errors import UserError
-from linacre.facility.find import FacilityChoice, find_facility
+from linacre.session.find import FacilityChoice, find_facility
 
 
 def nothing_up() -> list[str]:

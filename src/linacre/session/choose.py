@@ -13,7 +13,7 @@ from linacre.engines.incus.client import Remote
 from linacre.engines.incus.connection import DEFAULT_POOL_BYTES, IncusSettings, why_unavailable
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.state import FacilityNote, RemoteNote
+from linacre.session.state import FacilityNote, RemoteNote
 
 
 async def choose_engine(
