@@ -25,7 +25,7 @@ from common.conditions import conditions, say
 from common.facility import BenchFacility, bench_facility, build_first, prefix, require_root
 from common.report import Keep, Result, report, rounded
 from linacre.base.errors import LinacreError
-from linacre.facility.image import archiver_recipe
+from linacre.kinds.image import archiver_recipe
 
 NAME = "bench-archiver"
 PORT = 17665

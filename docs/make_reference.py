@@ -20,7 +20,7 @@ from linacre.declaration.models.services import LaidFile
 from linacre.declaration.models.settings import Environment
 from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.process.addresses import loopback_address
-from linacre.facility.addresses import mac_address
+from linacre.kinds.addresses import mac_address
 
 PAGE = Path(__file__).parent / "reference/facility.md"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from linacre.declaration.load import load
-from linacre.facility.image import facility_images
+from linacre.kinds.image import facility_images
 
 EXAMPLE = Path(__file__).parents[2] / "examples/services"
 

@@ -205,8 +205,8 @@ def open_page(name: NameArgument, file: FileOption = None) -> None:
     import os
     import sys
 
-    from linacre.facility.archiver_status import archiver_url
     from linacre.facility.services import declared_archiver
+    from linacre.kinds.archiver.status import archiver_url
 
     async def work() -> str:
         session = await session_of(file)

@@ -51,8 +51,8 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     from dataclasses import asdict
 
     from linacre.cli.render import print_facts, print_json, print_table
-    from linacre.facility.reports import listed_pvs
     from linacre.facility.status import facility_status
+    from linacre.kinds.reports import listed_pvs
 
     async def work() -> tuple[IocStatus, str, tuple[ServedPv, ...]]:
         session = await session_of(file)
@@ -174,8 +174,8 @@ def diff(
 ) -> None:
     """Show how the files that an IOC runs differ from those declared; exit status 1 if so."""
     from linacre.cli.render import print_json
-    from linacre.facility.differences import FileDifference
     from linacre.facility.iocs import differences
+    from linacre.kinds.ioc.differences import FileDifference
 
     async def work() -> list[FileDifference]:
         session = await session_of(file)

@@ -10,7 +10,7 @@ from linacre.cli import programs
 from linacre.cli.context import FileOption, JsonOption, run, session_of
 
 if TYPE_CHECKING:
-    from linacre.facility.service_status import ServiceStatus
+    from linacre.kinds.service.status import ServiceStatus
 
 app = typer.Typer(no_args_is_help=True, help="One service at a time.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The service.")]

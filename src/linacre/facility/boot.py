@@ -18,11 +18,11 @@ from linacre.engines.base import Engine, Machine, MachineState
 from linacre.engines.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.apply import Work, apply
 from linacre.facility.plan import Action, Found, Plan, make_plan
-from linacre.facility.ports import ports_of
-from linacre.facility.reports import ioc_report
 from linacre.facility.settle import as_found
 from linacre.facility.specs import Declared
 from linacre.facility.talk import Talk
+from linacre.kinds.reports import ioc_report
+from linacre.kinds.service.ports import ports_of
 from linacre.session.lock import FacilityLock
 from linacre.session.marks import is_marked
 from linacre.session.roles import ioc_of, pairs

@@ -11,9 +11,9 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.processes import run_tool
 from linacre.declaration import models, sources
 from linacre.declaration.models import GitSource
-from linacre.facility.image import have_image, possible_images
 from linacre.images.bundle import Manifest, PartFiles, image_part, source_part, write_bundle
 from linacre.images.bundle_contents import Checkout, host_packages, python_packages
+from linacre.kinds.image import have_image, possible_images
 from linacre.session.session import Session
 
 

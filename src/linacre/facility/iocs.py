@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineState
-from linacre.facility.differences import FileDifference, differing
 from linacre.facility.history.recording import Recorder
 from linacre.facility.prospect import UpOptions, look_ahead
-from linacre.facility.reports import wait_until_booted
-from linacre.facility.trees import declared_tree, shown, tree_inside, without
+from linacre.kinds.ioc.differences import FileDifference, differing
+from linacre.kinds.ioc.trees import declared_tree, shown, tree_inside, without
+from linacre.kinds.reports import wait_until_booted
 from linacre.session.session import Session
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.names import twins_network
 from linacre.engines.base import Machine
-from linacre.facility.addresses import mac_address
 from linacre.facility.iocs import existing_machine
 from linacre.facility.swap import connected_now, told
 from linacre.facility.talk import Talk
+from linacre.kinds.addresses import mac_address
 from linacre.session.session import Session
 
 

@@ -7,7 +7,7 @@ from linacre.base.tasks import TaskListener
 from linacre.declaration.models import Archiver, Service
 from linacre.engines.base import Capability, Machine, MachineKind, MachineState, require
 from linacre.facility.iocs import Verb
-from linacre.facility.reports import wait_until_booted
+from linacre.kinds.reports import wait_until_booted
 from linacre.session.session import Session
 
 _LIMIT_S = 60.0

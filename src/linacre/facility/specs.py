@@ -37,13 +37,13 @@ from linacre.engines.base import (
 )
 from linacre.engines.process.clients import client_environment
 from linacre.epics.layout import Layout
-from linacre.facility.addresses import mac_address
-from linacre.facility.archived import Names, archived_pvs, said_pvs
-from linacre.facility.archiver_payload import archiver_files, check_installed
-from linacre.facility.built import made_way
-from linacre.facility.image import archiver_recipe, service_recipe
-from linacre.facility.labelling import labels_of
-from linacre.facility.payloads import hosts_file, ioc_files, service_files, system_files
+from linacre.kinds.addresses import mac_address
+from linacre.kinds.archiver.payload import archiver_files, check_installed
+from linacre.kinds.archiver.pvs import Names, archived_pvs, said_pvs
+from linacre.kinds.image import archiver_recipe, service_recipe
+from linacre.kinds.ioc.built import made_way
+from linacre.kinds.labelling import labels_of
+from linacre.kinds.payloads import hosts_file, ioc_files, service_files, system_files
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from linacre.engines.base import Engine, MachineKind
 from linacre.epics.launch import LOG_NAME
 from linacre.epics.layout import Layout
 from linacre.epics.report import PVS, IocReport, ServedPv, report, served_pvs
-from linacre.facility.archiver_http import answers
-from linacre.facility.ports import closed_ports
+from linacre.kinds.archiver.http import answers
+from linacre.kinds.service.ports import closed_ports
 
 _FILES = ("procserv.pid", "ioc.pid", "starts", "booted", PVS)
 _LARGEST_LIST = 64 << 20

@@ -14,7 +14,7 @@ from sites_network import CA, PVA, SitesNetwork, addresses, ip, master
 from linacre.engines.incus.cable import bridge_name
 from linacre.engines.incus.links import link_there
 from linacre.engines.incus.uplink import joint_names, missing_joint
-from linacre.facility.addresses import mac_address
+from linacre.kinds.addresses import mac_address
 
 pytestmark = pytest.mark.timeout(300)
 

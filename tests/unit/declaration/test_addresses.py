@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from linacre.declaration.models import Facility
 from linacre.declaration.order import cycles, dependency_order
-from linacre.facility.addresses import mac_address
+from linacre.kinds.addresses import mac_address
 
 
 def facility(iocs: dict[str, dict[str, Any]], **networks: str) -> Facility:

@@ -12,7 +12,6 @@ from doctor_support import FILE, GOOD, FakeEngine, facts_of, machine, session_of
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Cable, Capability, Machine
 from linacre.epics.answers import Answers
-from linacre.facility.addresses import mac_address
 from linacre.facility.doctor.facts import Facts
 from linacre.facility.doctor.ioc_checks import iocs_booted, restart_loop
 from linacre.facility.doctor.machine_checks import engine_reachable, machines_up
@@ -23,6 +22,7 @@ from linacre.facility.doctor.network_checks import (
     uplinks_there,
 )
 from linacre.facility.doctor.pv_checks import pvs_answered
+from linacre.kinds.addresses import mac_address
 
 ADDRESSES = {"mag": "10.9.0.11", "bpm": "10.9.0.12", "desk-controls": "10.9.0.2"}
 OURS = {each: (mac_address("test", IPv4Address(each)),) for each in ADDRESSES.values()}

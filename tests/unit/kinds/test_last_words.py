@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from linacre.facility.reports import last_words
+from linacre.kinds.reports import last_words
 
 BEGUN = '@@@ Restarting child "sick"\n@@@ The PID of new child "sick" is: 7\n@@@ @@@ @@@ @@@ @@@'
 ENDED = "@@@ Current time: 2026-11-28T17:45:27+0000\n@@@ Child process is shutting down"

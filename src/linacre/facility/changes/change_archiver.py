@@ -11,8 +11,6 @@ from linacre.declaration.load import LoadError
 from linacre.declaration.models import Archiver
 from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.base import MachineState
-from linacre.facility.archived import meant, said_pvs
-from linacre.facility.archiver_http import ask
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.common import (
     changing_file,
@@ -24,6 +22,8 @@ from linacre.facility.changes.new_archiver import SECTION, count_meant
 from linacre.facility.prospect import UpOptions
 from linacre.facility.services import declared_archiver
 from linacre.facility.talk import Talk
+from linacre.kinds.archiver.http import ask
+from linacre.kinds.archiver.pvs import meant, said_pvs
 from linacre.session.session import Session
 
 _NO_END = "none"

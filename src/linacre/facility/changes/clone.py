@@ -24,8 +24,8 @@ from linacre.facility.changes.common import (
 )
 from linacre.facility.changes.create import brought_up, write_with_files
 from linacre.facility.changes.filling import copy_files
-from linacre.facility.reports import listed_pvs
 from linacre.facility.talk import Talk
+from linacre.kinds.reports import listed_pvs
 from linacre.session.session import Session
 
 _ENVIRONMENT = "environment"

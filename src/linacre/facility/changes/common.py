@@ -17,8 +17,8 @@ from linacre.declaration.load import Declaration, LoadError
 from linacre.declaration.models import FolderSource, Ioc
 from linacre.declaration.models.values import Name
 from linacre.engines.base import Machine, MachineKind
-from linacre.facility.reports import listed_pvs
 from linacre.facility.talk import Talk
+from linacre.kinds.reports import listed_pvs
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
 

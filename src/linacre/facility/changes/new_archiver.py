@@ -14,9 +14,6 @@ from linacre.declaration.load import LoadError
 from linacre.declaration.models.archiver_values import age_s, read_pvs, time_text
 from linacre.declaration.yaml_text import scalar, stretched
 from linacre.engines.labels import kept_key
-from linacre.facility.archived import archived_pvs, names_of, patterns_of, said_pvs
-from linacre.facility.archiver_payload import check_installed
-from linacre.facility.archiver_status import archiver_url
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.addresses import choose_address, choose_network, read_address
 from linacre.facility.changes.common import (
@@ -29,6 +26,9 @@ from linacre.facility.changes.common import (
 )
 from linacre.facility.prospect import UpOptions
 from linacre.facility.talk import Talk
+from linacre.kinds.archiver.payload import check_installed
+from linacre.kinds.archiver.pvs import archived_pvs, names_of, patterns_of, said_pvs
+from linacre.kinds.archiver.status import archiver_url
 from linacre.session.session import Session
 
 SECTION = "archivers"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from linacre.declaration.models import Archiver, Facility, Ioc, Service
 from linacre.engines.base import Cable, Capability, Engine, Machine, MachineKind, MachineState
 from linacre.epics.report import IocReport
-from linacre.facility.reports import ioc_report
+from linacre.kinds.reports import ioc_report
 from linacre.session.roles import Pair, pairs
 from linacre.session.session import Session
 

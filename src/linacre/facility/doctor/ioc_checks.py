@@ -18,7 +18,7 @@ from linacre.facility.doctor.model import (
     problem,
     warning,
 )
-from linacre.facility.ports import ClosedPort, closed_ports
+from linacre.kinds.service.ports import ClosedPort, closed_ports
 
 _BANNER_LIMIT_S = 2.0
 _BOOT_PATIENCE_S = 60.0

@@ -49,7 +49,7 @@ async def image_current(facts: Facts) -> Outcome:
     if not facts.has(Capability.FILE_SYSTEM):
         return not_applicable(f"the {facts.engine.name} engine has no images")
     # Its libraries are of no use to the other checks.
-    from linacre.facility.image import archiver_recipe, base_recipe, service_recipe
+    from linacre.kinds.image import archiver_recipe, base_recipe, service_recipe
 
     def digests() -> tuple[str, dict[str, str]]:
         services = facts.facility.services.items()

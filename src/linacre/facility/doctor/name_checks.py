@@ -13,7 +13,7 @@ from linacre.facility.doctor.model import (
     not_applicable,
     problem,
 )
-from linacre.facility.reports import listed_pvs
+from linacre.kinds.reports import listed_pvs
 
 _PAIRS_TOLD = 8
 

@@ -8,7 +8,6 @@ from ipaddress import IPv4Address
 
 from linacre.engines.base import Cable, Capability
 from linacre.engines.labels import ADDRESS
-from linacre.facility.addresses import mac_address
 from linacre.facility.doctor.facts import Facts
 from linacre.facility.doctor.model import (
     Finding,
@@ -17,6 +16,7 @@ from linacre.facility.doctor.model import (
     not_applicable,
     problem,
 )
+from linacre.kinds.addresses import mac_address
 from linacre.session.roles import ioc_of
 
 _PATIENCE_S = 1.0

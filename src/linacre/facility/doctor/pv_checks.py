@@ -22,7 +22,7 @@ from linacre.facility.doctor.model import (
     problem,
     warning,
 )
-from linacre.facility.reports import listed_pvs
+from linacre.kinds.reports import listed_pvs
 
 READ_LIMIT_S = 8.0
 

@@ -31,8 +31,8 @@ from linacre.facility.history.states import (
     kept_tree,
     origin_parts,
 )
-from linacre.facility.reports import listed_pvs
-from linacre.facility.trees import tree_inside
+from linacre.kinds.ioc.trees import tree_inside
+from linacre.kinds.reports import listed_pvs
 from linacre.session.roles import Pair, ioc_of, pairs
 from linacre.session.session import Session
 

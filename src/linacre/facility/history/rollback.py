@@ -24,7 +24,7 @@ from linacre.facility.history.past import history
 from linacre.facility.history.states import LINACRES_OWN, difference, entry_of, keep_tree, kept_tree
 from linacre.facility.prospect import UpOptions
 from linacre.facility.talk import Talk
-from linacre.facility.trees import Tree, TreeFile, folder_tree, lay_tree, without
+from linacre.kinds.ioc.trees import Tree, TreeFile, folder_tree, lay_tree, without
 from linacre.session.session import Session
 
 _FILES_SHOWN = 10

@@ -18,9 +18,9 @@ from linacre.declaration.models import Ioc
 from linacre.engines.base import Machine, MachineSpec
 from linacre.engines.labels import ORIGIN, PROGRAM_DIGEST
 from linacre.epics.layout import Layout
-from linacre.facility.differences import differing
 from linacre.facility.history.kept_files import KeptFiles
-from linacre.facility.trees import Tree, TreeFile, declared_tree, shown, without
+from linacre.kinds.ioc.differences import differing
+from linacre.kinds.ioc.trees import Tree, TreeFile, declared_tree, shown, without
 
 SETTINGS = ".linacre/settings.json"
 """Stands among the files of a state for the settings in force, those of `defaults` included."""

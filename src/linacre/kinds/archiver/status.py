@@ -8,7 +8,7 @@ from linacre.declaration.models import ARCHIVER_PORT, Archiver
 from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.base import Machine
 from linacre.epics.report import IocReport
-from linacre.facility.service_status import program_word
+from linacre.kinds.service.status import program_word
 from linacre.session.session import Session
 
 

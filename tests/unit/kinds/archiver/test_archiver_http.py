@@ -13,7 +13,7 @@ import pytest_asyncio
 from linacre.base.errors import EngineError
 from linacre.declaration.models import ARCHIVER_PORT
 from linacre.engines.base import Capability, Completed, Engine
-from linacre.facility.archiver_http import ArchiverError, answers, ask, tell
+from linacre.kinds.archiver.http import ArchiverError, answers, ask, tell
 
 
 class Program:

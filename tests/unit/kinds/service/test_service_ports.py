@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import cast
 
 from linacre.engines.base import Capability, Engine
-from linacre.facility.ports import closed_ports, ports_of
+from linacre.kinds.service.ports import closed_ports, ports_of
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
 # 0.0.0.0:3306 and 127.0.0.1:8080 listen; 10.64.40.6:22 is connected to somebody.

@@ -1,0 +1,1 @@
+"""Archivers: machines that keep the history of PVs."""

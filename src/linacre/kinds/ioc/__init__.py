@@ -1,0 +1,1 @@
+"""IOCs: their files."""

@@ -1,0 +1,1 @@
+"""Services: any program, with its own packages."""
