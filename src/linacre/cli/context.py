@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from linacre.base.tasks import TaskEvent, TaskListener
     from linacre.catalogue.catalogue import Catalogue
     from linacre.cli.render import UpProgress
-    from linacre.facility.plan import Plan
     from linacre.facility.talk import Talk
+    from linacre.planning.plan import Plan
     from linacre.session.session import Session
 
 FileOption = Annotated[

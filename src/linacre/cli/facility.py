@@ -23,9 +23,9 @@ from linacre.cli.context import (
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
-    from linacre.facility.prospect import UpOptions
     from linacre.facility.status import FacilityStatus
     from linacre.facility.talk import Talk
+    from linacre.planning.prospect import UpOptions
     from linacre.session.session import Session
 
 WhereArgument = Annotated[
@@ -65,7 +65,7 @@ def up(
 ) -> None:
     """Bring the facility to what its file says; what is right already is left alone."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.prospect import UpOptions
+    from linacre.planning.prospect import UpOptions
 
     async def work(progress: UpProgress) -> bool:
         session = await session_of(where or file)
@@ -123,7 +123,7 @@ async def _arrange_boot(session: Session) -> None:
 def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOption = False) -> None:
     """Show what `up` would do, and change nothing."""
     from linacre.cli.render import print_json
-    from linacre.facility.prospect import UpOptions, look_ahead
+    from linacre.planning.prospect import UpOptions, look_ahead
 
     async def work() -> None:
         session = await session_of(where or file)

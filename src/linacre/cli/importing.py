@@ -178,7 +178,7 @@ async def _up(name: str, file: Path | None, *, yes: bool) -> bool:
     from linacre.cli.context import progress_talk
     from linacre.cli.render import UpProgress
     from linacre.facility.bring_up import bring_up
-    from linacre.facility.prospect import UpOptions
+    from linacre.planning.prospect import UpOptions
 
     session = await session_of(file)
     with UpProgress() as progress:

@@ -20,11 +20,11 @@ from linacre.engines.labels import (
     TOLD_DIGEST,
     kept_key,
 )
-from linacre.facility.plan import Action, Plan, Step, network_record
-from linacre.facility.specs import Declared
 from linacre.kinds.archiver import http as archiver_http
 from linacre.kinds.reports import wait_until_booted
 from linacre.kinds.service.ports import ports_of
+from linacre.planning.plan import Action, Plan, Step, network_record
+from linacre.planning.specs import Declared
 
 _AT_ONCE = 4
 

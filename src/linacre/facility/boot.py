@@ -17,12 +17,12 @@ from linacre.declaration.order import cycles
 from linacre.engines.base import Engine, Machine, MachineState
 from linacre.engines.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.facility.apply import Work, apply
-from linacre.facility.plan import Action, Found, Plan, make_plan
-from linacre.facility.settle import as_found
-from linacre.facility.specs import Declared
 from linacre.facility.talk import Talk
 from linacre.kinds.reports import ioc_report
 from linacre.kinds.service.ports import ports_of
+from linacre.planning.plan import Action, Found, Plan, make_plan
+from linacre.planning.settle import as_found
+from linacre.planning.specs import Declared
 from linacre.session.lock import FacilityLock
 from linacre.session.marks import is_marked
 from linacre.session.roles import ioc_of, pairs

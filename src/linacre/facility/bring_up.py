@@ -11,11 +11,11 @@ from linacre.declaration.load import Declaration
 from linacre.facility.apply import Work, apply
 from linacre.facility.history.recording import Recorder
 from linacre.facility.history.states import Draft, declared_draft
-from linacre.facility.plan import Action, Plan, narrowed
-from linacre.facility.prospect import Prospect, UpOptions, declaration_digest, look_ahead
 from linacre.facility.talk import Talk
 from linacre.kinds.archiver.pvs import patterns_of, said_pvs
 from linacre.kinds.image import have_image
+from linacre.planning.plan import Action, Plan, narrowed
+from linacre.planning.prospect import Prospect, UpOptions, declaration_digest, look_ahead
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
 from linacre.session.state import Standing

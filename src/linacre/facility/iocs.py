@@ -9,10 +9,10 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineState
 from linacre.facility.history.recording import Recorder
-from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.kinds.ioc.differences import FileDifference, differing
 from linacre.kinds.ioc.trees import declared_tree, shown, tree_inside, without
 from linacre.kinds.reports import wait_until_booted
+from linacre.planning.prospect import UpOptions, look_ahead
 from linacre.session.session import Session
 
 

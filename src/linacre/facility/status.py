@@ -19,13 +19,13 @@ from linacre.engines.base import (
 )
 from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.epics.report import DOWN, IocReport
-from linacre.facility.plan import Plan
-from linacre.facility.prospect import Prospect, UpOptions, look_ahead
-from linacre.facility.settle import is_held
 from linacre.kinds.archiver.status import ArchiverStatus, archiver_row
 from linacre.kinds.reports import ioc_report
 from linacre.kinds.service.ports import closed_ports
 from linacre.kinds.service.status import ServiceStatus, service_row
+from linacre.planning.plan import Plan
+from linacre.planning.prospect import Prospect, UpOptions, look_ahead
+from linacre.planning.settle import is_held
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 

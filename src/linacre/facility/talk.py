@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from linacre.base.tasks import TaskListener
-from linacre.facility.plan import Plan
+from linacre.planning.plan import Plan
 
 
 @dataclass(frozen=True)

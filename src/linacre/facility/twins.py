@@ -12,11 +12,11 @@ from linacre.declaration.names import TWINS_ENDING, other_name, twins_network
 from linacre.engines.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
 from linacre.facility.apply import Work, apply
 from linacre.facility.history.recording import Recorder
-from linacre.facility.plan import Found, make_plan
-from linacre.facility.settle import as_found
-from linacre.facility.specs import Declared, Maker, network_spec
 from linacre.facility.talk import Talk
 from linacre.kinds.image import have_image, image_digest
+from linacre.planning.plan import Found, make_plan
+from linacre.planning.settle import as_found
+from linacre.planning.specs import Declared, Maker, network_spec
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 

@@ -21,9 +21,9 @@ from linacre.engines.base import MachineState
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.names import project
 from linacre.facility.bring_up import bring_up
-from linacre.facility.prospect import UpOptions, look_ahead
 from linacre.facility.status import facility_status
 from linacre.facility.talk import Talk
+from linacre.planning.prospect import UpOptions, look_ahead
 from linacre.session.session import Session, open_session
 
 pytestmark = pytest.mark.timeout(600)

@@ -11,9 +11,9 @@ import textwrap
 from harness import Done, Site
 
 from linacre.facility.changes.rename import rename
-from linacre.facility.prospect import UpOptions
 from linacre.facility.status import facility_status
 from linacre.facility.talk import Talk
+from linacre.planning.prospect import UpOptions
 from linacre.session.session import Session, open_session
 
 KILLED = -9

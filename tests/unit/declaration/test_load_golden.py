@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from linacre.declaration.load import LoadError, load
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,8 +12,8 @@ from linacre.base.errors import EngineError, LinacreError
 from linacre.engines.base import MachineKind, MachineSpec, Payload
 from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.facility.apply import StepsFailedError, Work, apply
-from linacre.facility.plan import Action, Plan, Step
-from linacre.facility.specs import Declared
+from linacre.planning.plan import Action, Plan, Step
+from linacre.planning.specs import Declared
 
 
 class Journal:

@@ -14,7 +14,7 @@ from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.specs import declared_facility
+from linacre.planning.specs import declared_facility
 
 FILE = """\
 facility: lab

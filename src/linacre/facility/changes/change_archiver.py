@@ -19,11 +19,11 @@ from linacre.facility.changes.common import (
     with_declaration,
 )
 from linacre.facility.changes.new_archiver import SECTION, count_meant
-from linacre.facility.prospect import UpOptions
 from linacre.facility.services import declared_archiver
 from linacre.facility.talk import Talk
 from linacre.kinds.archiver.http import ask
 from linacre.kinds.archiver.pvs import meant, said_pvs
+from linacre.planning.prospect import UpOptions
 from linacre.session.session import Session
 
 _NO_END = "none"

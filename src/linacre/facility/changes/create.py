@@ -28,8 +28,8 @@ from linacre.facility.changes.common import (
     with_declaration,
 )
 from linacre.facility.changes.filling import fill_files, filled_entry
-from linacre.facility.prospect import UpOptions
 from linacre.facility.talk import Talk
+from linacre.planning.prospect import UpOptions
 from linacre.session.session import Session
 
 _SETTINGS = ("network", "owner", "area", "description")

@@ -20,9 +20,9 @@ from linacre.facility.changes.common import (
     shares_folder,
     with_declaration,
 )
-from linacre.facility.prospect import UpOptions
 from linacre.facility.talk import Talk
 from linacre.kinds.reports import listed_pvs
+from linacre.planning.prospect import UpOptions
 from linacre.session.lock import FacilityLock
 from linacre.session.roles import Pair, ioc_of, live_key, pairs
 from linacre.session.session import Session

@@ -13,10 +13,10 @@ from linacre.engines.labels import kept_key
 from linacre.facility.bring_up import bring_up
 from linacre.facility.changes.common import machines_there, quiet, with_declaration
 from linacre.facility.changes.new_archiver import SECTION
-from linacre.facility.prospect import UpOptions
 from linacre.facility.talk import Talk
 from linacre.kinds.archiver.http import ask
 from linacre.kinds.archiver.payload import DATA
+from linacre.planning.prospect import UpOptions
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
 

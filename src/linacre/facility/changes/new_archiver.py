@@ -24,11 +24,11 @@ from linacre.facility.changes.common import (
     quiet,
     with_declaration,
 )
-from linacre.facility.prospect import UpOptions
 from linacre.facility.talk import Talk
 from linacre.kinds.archiver.payload import check_installed
 from linacre.kinds.archiver.pvs import archived_pvs, names_of, patterns_of, said_pvs
 from linacre.kinds.archiver.status import archiver_url
+from linacre.planning.prospect import UpOptions
 from linacre.session.session import Session
 
 SECTION = "archivers"

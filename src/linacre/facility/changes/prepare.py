@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from linacre.engines.base import Capability
 from linacre.facility.apply import Work, apply
-from linacre.facility.plan import Action, Plan, Step
-from linacre.facility.specs import Declared
 from linacre.facility.talk import Talk
 from linacre.kinds.image import archiver_recipe, have_image
+from linacre.planning.plan import Action, Plan, Step
+from linacre.planning.specs import Declared
 from linacre.session.session import Session
 
 

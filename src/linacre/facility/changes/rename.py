@@ -47,8 +47,8 @@ from linacre.facility.changes.renamed_machine import (
     mark,
     remove_renamed,
 )
-from linacre.facility.prospect import UpOptions
 from linacre.facility.talk import Talk
+from linacre.planning.prospect import UpOptions
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
 

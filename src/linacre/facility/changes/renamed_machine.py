@@ -14,11 +14,11 @@ from linacre.catalogue.inventory import Inventory
 from linacre.engines.base import Capability, Machine
 from linacre.engines.labels import AFTER, SETTINGS_DIGEST
 from linacre.facility.apply import Work, apply
-from linacre.facility.plan import Action, Found, make_plan
-from linacre.facility.settle import is_held
-from linacre.facility.specs import Declared, declared_facility
 from linacre.facility.talk import Talk
 from linacre.kinds.image import have_image, image_digest
+from linacre.planning.plan import Action, Found, make_plan
+from linacre.planning.settle import is_held
+from linacre.planning.specs import Declared, declared_facility
 from linacre.session.roles import ioc_of, live_key, pairs
 from linacre.session.session import Session
 

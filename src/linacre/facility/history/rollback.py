@@ -22,9 +22,9 @@ from linacre.facility.bring_up import bring_up
 from linacre.facility.history.kept_files import KeptFiles
 from linacre.facility.history.past import history
 from linacre.facility.history.states import LINACRES_OWN, difference, entry_of, keep_tree, kept_tree
-from linacre.facility.prospect import UpOptions
 from linacre.facility.talk import Talk
 from linacre.kinds.ioc.trees import Tree, TreeFile, folder_tree, lay_tree, without
+from linacre.planning.prospect import UpOptions
 from linacre.session.session import Session
 
 _FILES_SHOWN = 10

@@ -16,7 +16,7 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
 )
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.specs import declared_facility
+from linacre.planning.specs import declared_facility
 
 FILE = """\
 facility: lab

@@ -26,12 +26,12 @@ from linacre.engines.labels import (
     TOLD_DIGEST,
 )
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.plan import Action, Found, make_plan
-from linacre.facility.settle import settle
-from linacre.facility.specs import Declared, declared_facility
 from linacre.kinds.archiver import payload as archiver_payload
 from linacre.kinds.archiver.pvs import archived_pvs, patterns_of
 from linacre.kinds.image import archiver_recipe, base_recipe, facility_images, possible_images
+from linacre.planning.plan import Action, Found, make_plan
+from linacre.planning.settle import settle
+from linacre.planning.specs import Declared, declared_facility
 
 FILE = """\
 facility: lab

@@ -16,8 +16,8 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
     TOLD_DIGEST,
 )
-from linacre.facility.specs import Declared
-from linacre.facility.steps import Action, Found, Plan, Step, narrowed, network_record
+from linacre.planning.specs import Declared
+from linacre.planning.steps import Action, Found, Plan, Step, narrowed, network_record
 
 __all__ = [
     "Action",

@@ -22,11 +22,11 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
 )
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.plan import Action, Found, make_plan
-from linacre.facility.settle import settle
-from linacre.facility.specs import Declared, declared_facility
 from linacre.images.recipe import Recipe
 from linacre.kinds.image import facility_images
+from linacre.planning.plan import Action, Found, make_plan
+from linacre.planning.settle import settle
+from linacre.planning.specs import Declared, declared_facility
 
 FILE = """\
 facility: lab

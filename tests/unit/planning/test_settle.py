@@ -25,9 +25,9 @@ from linacre.engines.labels import (
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
 )
-from linacre.facility.plan import Found, make_plan, network_record
-from linacre.facility.settle import settle
-from linacre.facility.specs import Declared
+from linacre.planning.plan import Found, make_plan, network_record
+from linacre.planning.settle import settle
+from linacre.planning.specs import Declared
 from linacre.session.roles import Pair, pairs
 
 SAME = {ACCESS_DIGEST: "x", SETTINGS_DIGEST: "x", NIC_DIGEST: "x", IMAGE: ""}

@@ -19,8 +19,8 @@ from linacre.engines.labels import (
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
 )
-from linacre.facility.plan import Action, Found, Plan, make_plan, narrowed, network_record
-from linacre.facility.specs import Declared
+from linacre.planning.plan import Action, Found, Plan, make_plan, narrowed, network_record
+from linacre.planning.specs import Declared
 
 NETWORK = NetworkSpec("controls", IPv4Network("10.9.0.0/24"), IPv4Address("10.9.0.1"))
 DIGESTS = {

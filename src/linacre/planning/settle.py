@@ -9,7 +9,7 @@ from ipaddress import IPv4Interface
 from linacre.declaration.names import twins_network
 from linacre.engines.base import Machine, MachineKind, MachineSpec, Payload
 from linacre.engines.labels import ADDRESS, DECLARED_DIGEST, IMAGE, NETWORK, PROGRAM_DIGEST
-from linacre.facility.specs import Declared
+from linacre.planning.specs import Declared
 from linacre.session.roles import Pair, pairs
 
 

@@ -12,12 +12,12 @@ from linacre.declaration.load import Declaration
 from linacre.declaration.models import Access, Archiver, Ioc, Service
 from linacre.engines.base import Capability, Limits, Machine, MachineKind, MachineState
 from linacre.engines.labels import IMAGE, ORIGIN, kept_key
-from linacre.facility.plan import Found, Plan, make_plan, narrowed
-from linacre.facility.settle import Settled, settle
-from linacre.facility.specs import Declared, declared_facility
 from linacre.kinds.archiver.pvs import names_declared
 from linacre.kinds.image import image_digest
 from linacre.kinds.reports import ioc_report
+from linacre.planning.plan import Found, Plan, make_plan, narrowed
+from linacre.planning.settle import Settled, settle
+from linacre.planning.specs import Declared, declared_facility
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 

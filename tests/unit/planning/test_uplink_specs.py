@@ -17,7 +17,7 @@ from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.machines import network_config
 from linacre.engines.labels import NIC_DIGEST
 from linacre.engines.process.engine import ProcessEngine
-from linacre.facility.specs import Declared, declared_facility, network_spec
+from linacre.planning.specs import Declared, declared_facility, network_spec
 
 SITE = "uplink: lt-none, desk_address: 10.9.0.250"
 
