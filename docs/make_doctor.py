@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from linacre.facility.doctor.checks import CHECKS
+from linacre.observing.doctor.checks import CHECKS
 
 PAGE = Path(__file__).parent / "reference/doctor.md"
 

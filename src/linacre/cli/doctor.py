@@ -10,7 +10,7 @@ import typer
 from linacre.cli.context import FileOption, JsonOption, run, session_of
 
 if TYPE_CHECKING:
-    from linacre.facility.doctor.model import Diagnosis
+    from linacre.observing.doctor.model import Diagnosis
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +29,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Find what is wrong with the facility and its host; the exit status is 1 where anything is."""
-    from linacre.facility.doctor.run import diagnose
+    from linacre.observing.doctor.run import diagnose
 
     async def work() -> Diagnosis:
         return await diagnose(await session_of(where or file))
@@ -49,7 +49,7 @@ def _show(found: Diagnosis) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from linacre.facility.doctor.model import Verdict, counted
+    from linacre.observing.doctor.model import Verdict, counted
 
     styles = {
         Verdict.OK: "green",

@@ -23,8 +23,8 @@ from linacre.cli.context import (
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
-    from linacre.facility.status import FacilityStatus
     from linacre.facility.talk import Talk
+    from linacre.observing.status import FacilityStatus
     from linacre.planning.prospect import UpOptions
     from linacre.session.session import Session
 
@@ -198,7 +198,7 @@ def status(
 ) -> None:
     """Show a line for each IOC and service; exit status 1 where one is not as it should be."""
     from linacre.cli.render import print_json
-    from linacre.facility.status import facility_status
+    from linacre.observing.status import facility_status
 
     async def look() -> FacilityStatus:
         return await facility_status(await session_of(where or file))

@@ -52,7 +52,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
 
     from linacre.cli.render import print_facts, print_json
     from linacre.facility.services import declared_service
-    from linacre.facility.status import facility_status
+    from linacre.observing.status import facility_status
 
     async def work() -> tuple[ServiceStatus, str]:
         session = await session_of(file)

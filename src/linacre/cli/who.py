@@ -10,7 +10,7 @@ from linacre.cli.context import FileOption, JsonOption, run, session_of
 from linacre.cli.ioc import NameArgument, TwinOption
 
 if TYPE_CHECKING:
-    from linacre.facility.who import KnownClient
+    from linacre.observing.who import KnownClient
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def who(
     """List who is connected to an IOC: clients of its servers, its console and its log-in."""
     from linacre.cli.render import print_json
     from linacre.facility.iocs import running_machine
-    from linacre.facility.who import clients_of
+    from linacre.observing.who import clients_of
 
     async def work() -> list[KnownClient]:
         session = await session_of(file)

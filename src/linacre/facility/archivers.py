@@ -13,9 +13,9 @@ from linacre.base.errors import LinacreError
 from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.labels import kept_key
 from linacre.facility.services import running_archiver
-from linacre.facility.status import facility_status
 from linacre.kinds.archiver.http import ask
 from linacre.kinds.archiver.status import ArchiverStatus
+from linacre.observing.status import facility_status
 from linacre.session.session import Session
 
 _LIMIT_S = 3.0

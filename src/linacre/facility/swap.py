@@ -13,8 +13,8 @@ from linacre.engines.base import Machine, MachineState
 from linacre.engines.labels import NETWORK, NIC_DIGEST
 from linacre.facility.history.recording import Recorder
 from linacre.facility.talk import Talk
-from linacre.facility.who import KnownClient, clients_of
 from linacre.kinds.reports import ioc_report
+from linacre.observing.who import KnownClient, clients_of
 from linacre.planning.prospect import UpOptions, look_ahead
 from linacre.session.roles import Pair, live_key
 from linacre.session.session import Session

@@ -11,8 +11,8 @@ import textwrap
 from harness import Done, Site
 
 from linacre.facility.changes.rename import rename
-from linacre.facility.status import facility_status
 from linacre.facility.talk import Talk
+from linacre.observing.status import facility_status
 from linacre.planning.prospect import UpOptions
 from linacre.session.session import Session, open_session
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from linacre.base.paths import StatePaths
 from linacre.facility.changes.rename import rename
 from linacre.session.session import open_session
-from linacre.facility.status import facility_status
+from linacre.observing.status import facility_status
 from linacre.facility.talk import Talk
 
 left = int(sys.argv[3])

@@ -18,7 +18,7 @@ from harness import Site, until
 from time_server import time_server
 
 from linacre.engines.incus.cable import bridge_name, veth_name
-from linacre.facility.doctor.checks import CHECKS
+from linacre.observing.doctor.checks import CHECKS
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from linacre.facility.doctor.sntp import SIZE, to_ntp
+from linacre.observing.doctor.sntp import SIZE, to_ntp
 
 
 @contextlib.contextmanager

@@ -8,15 +8,15 @@ from ipaddress import IPv4Address
 
 from linacre.engines.base import Cable, Capability
 from linacre.engines.labels import ADDRESS
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.model import (
+from linacre.kinds.addresses import mac_address
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.model import (
     Finding,
     Outcome,
     counted,
     not_applicable,
     problem,
 )
-from linacre.kinds.addresses import mac_address
 from linacre.session.roles import ioc_of
 
 _PATIENCE_S = 1.0

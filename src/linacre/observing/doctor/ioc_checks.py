@@ -9,8 +9,9 @@ from linacre.base.errors import LinacreError
 from linacre.engines.base import Capability
 from linacre.epics.launch import PROCSERV_PORT
 from linacre.epics.report import IocReport
-from linacre.facility.doctor.facts import Facts, IocMachine
-from linacre.facility.doctor.model import (
+from linacre.kinds.service.ports import ClosedPort, closed_ports
+from linacre.observing.doctor.facts import Facts, IocMachine
+from linacre.observing.doctor.model import (
     Finding,
     Outcome,
     counted,
@@ -18,7 +19,6 @@ from linacre.facility.doctor.model import (
     problem,
     warning,
 )
-from linacre.kinds.service.ports import ClosedPort, closed_ports
 
 _BANNER_LIMIT_S = 2.0
 _BOOT_PATIENCE_S = 60.0

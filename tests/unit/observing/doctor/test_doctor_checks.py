@@ -12,17 +12,17 @@ from doctor_support import FILE, GOOD, FakeEngine, facts_of, machine, session_of
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Cable, Capability, Machine
 from linacre.epics.answers import Answers
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.ioc_checks import iocs_booted, restart_loop
-from linacre.facility.doctor.machine_checks import engine_reachable, machines_up
-from linacre.facility.doctor.model import Outcome, Verdict
-from linacre.facility.doctor.network_checks import (
+from linacre.kinds.addresses import mac_address
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.ioc_checks import iocs_booted, restart_loop
+from linacre.observing.doctor.machine_checks import engine_reachable, machines_up
+from linacre.observing.doctor.model import Outcome, Verdict
+from linacre.observing.doctor.network_checks import (
     addresses_unique,
     cables_recorded,
     uplinks_there,
 )
-from linacre.facility.doctor.pv_checks import pvs_answered
-from linacre.kinds.addresses import mac_address
+from linacre.observing.doctor.pv_checks import pvs_answered
 
 ADDRESSES = {"mag": "10.9.0.11", "bpm": "10.9.0.12", "desk-controls": "10.9.0.2"}
 OURS = {each: (mac_address("test", IPv4Address(each)),) for each in ADDRESSES.values()}

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.model import Finding, Outcome, counted, listed, problem
-from linacre.facility.doctor.probe import Probed, probe
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.model import Finding, Outcome, counted, listed, problem
+from linacre.observing.doctor.probe import Probed, probe
 
 PROBE_LIMIT_S = 1.5
 MOUNTINFO = Path("/proc/self/mountinfo")

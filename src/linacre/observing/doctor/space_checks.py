@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from linacre.engines.base import Capability
-from linacre.facility.doctor import memory
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.model import (
+from linacre.observing.doctor import memory
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.model import (
     Finding,
     Outcome,
     not_applicable,
     problem,
     warning,
 )
-from linacre.facility.doctor.mount_checks import existing
-from linacre.facility.doctor.probe import Probed, probe
+from linacre.observing.doctor.mount_checks import existing
+from linacre.observing.doctor.probe import Probed, probe
 
 DISK_WARNING, DISK_PROBLEM = 0.10, 0.03
 """Of a disk, what is left when it is told."""

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from linacre.base.errors import LinacreError
-from linacre.facility.doctor.checks import CHECKS, Check
-from linacre.facility.doctor.facts import Facts, gather_facts, no_facts
-from linacre.facility.doctor.model import (
+from linacre.observing.doctor.checks import CHECKS, Check
+from linacre.observing.doctor.facts import Facts, gather_facts, no_facts
+from linacre.observing.doctor.model import (
     Diagnosis,
     Outcome,
     Result,

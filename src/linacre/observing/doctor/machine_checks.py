@@ -7,8 +7,8 @@ import asyncio
 from linacre.declaration.models import desk_name
 from linacre.engines.base import Capability, MachineState
 from linacre.engines.labels import IMAGE
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.model import (
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.model import (
     Finding,
     Outcome,
     counted,

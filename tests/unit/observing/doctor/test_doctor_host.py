@@ -18,12 +18,12 @@ from cryptography.x509.oid import NameOID
 from doctor_support import FILE, FakeEngine, facts_of, session_of
 
 from linacre.catalogue.catalogue import Catalogue
-from linacre.facility.doctor import memory, sntp
-from linacre.facility.doctor.certificate_checks import certificates_valid
-from linacre.facility.doctor.clock_checks import clock_right, newest_task
-from linacre.facility.doctor.mount_checks import mounts_answer, read_mounts
-from linacre.facility.doctor.probe import Probed, probe
-from linacre.facility.doctor.space_checks import disk_findings, machine_findings, pool_findings
+from linacre.observing.doctor import memory, sntp
+from linacre.observing.doctor.certificate_checks import certificates_valid
+from linacre.observing.doctor.clock_checks import clock_right, newest_task
+from linacre.observing.doctor.mount_checks import mounts_answer, read_mounts
+from linacre.observing.doctor.probe import Probed, probe
+from linacre.observing.doctor.space_checks import disk_findings, machine_findings, pool_findings
 
 MOUNTINFO = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw

@@ -9,9 +9,9 @@ from doctor_support import FILE, GOOD, FakeEngine, facts_of, session_of
 
 from linacre.engines.base import Capability, Machine, MachineKind, MachineState
 from linacre.epics.report import IocReport
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.ioc_checks import iocs_booted, restart_loop
-from linacre.facility.doctor.machine_checks import machines_up
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.ioc_checks import iocs_booted, restart_loop
+from linacre.observing.doctor.machine_checks import machines_up
 
 SERVICES = (
     FILE

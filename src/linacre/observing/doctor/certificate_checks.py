@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from linacre.declaration import models
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.model import (
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.model import (
     Finding,
     Outcome,
     counted,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from linacre.facility.doctor.certificate_checks import certificates_valid
-from linacre.facility.doctor.clock_checks import clock_right
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.ioc_checks import iocs_booted, procserv_answers, restart_loop
-from linacre.facility.doctor.machine_checks import engine_reachable, image_current, machines_up
-from linacre.facility.doctor.model import Outcome
-from linacre.facility.doctor.mount_checks import mounts_answer
-from linacre.facility.doctor.name_checks import names_served_once
-from linacre.facility.doctor.network_checks import addresses_unique, cables_recorded, uplinks_there
-from linacre.facility.doctor.pv_checks import pvs_answered
-from linacre.facility.doctor.space_checks import memory_left, room_left
+from linacre.observing.doctor.certificate_checks import certificates_valid
+from linacre.observing.doctor.clock_checks import clock_right
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.ioc_checks import iocs_booted, procserv_answers, restart_loop
+from linacre.observing.doctor.machine_checks import engine_reachable, image_current, machines_up
+from linacre.observing.doctor.model import Outcome
+from linacre.observing.doctor.mount_checks import mounts_answer
+from linacre.observing.doctor.name_checks import names_served_once
+from linacre.observing.doctor.network_checks import addresses_unique, cables_recorded, uplinks_there
+from linacre.observing.doctor.pv_checks import pvs_answered
+from linacre.observing.doctor.space_checks import memory_left, room_left
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 from doctor_support import FakeEngine, session_of
 
 from linacre.base.errors import EngineError, LinacreError
-from linacre.facility.doctor.checks import CHECKS, Check
-from linacre.facility.doctor.facts import Facts
-from linacre.facility.doctor.model import Outcome
-from linacre.facility.doctor.run import diagnose
+from linacre.observing.doctor.checks import CHECKS, Check
+from linacre.observing.doctor.facts import Facts
+from linacre.observing.doctor.model import Outcome
+from linacre.observing.doctor.run import diagnose
 from linacre.session.state import FacilityNote, Standing
 
 

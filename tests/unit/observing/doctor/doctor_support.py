@@ -26,7 +26,7 @@ from linacre.engines.base import (
 from linacre.epics.answers import Answers, answer, read_question
 from linacre.epics.layout import Layout
 from linacre.epics.report import IocReport
-from linacre.facility.doctor.facts import Facts
+from linacre.observing.doctor.facts import Facts
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 

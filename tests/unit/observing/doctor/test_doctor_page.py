@@ -5,9 +5,9 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-from linacre.facility.doctor.checks import CHECKS
+from linacre.observing.doctor.checks import CHECKS
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_page_is_what_the_checks_say() -> None:

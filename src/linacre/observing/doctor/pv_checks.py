@@ -12,8 +12,9 @@ from linacre.declaration.names import TWINS_ENDING
 from linacre.engines.base import MachineState
 from linacre.epics.answers import Answers, Asked, question, read_answer
 from linacre.epics.report import IocReport
-from linacre.facility.doctor.facts import Facts, IocMachine
-from linacre.facility.doctor.model import (
+from linacre.kinds.reports import listed_pvs
+from linacre.observing.doctor.facts import Facts, IocMachine
+from linacre.observing.doctor.model import (
     Finding,
     Outcome,
     counted,
@@ -22,7 +23,6 @@ from linacre.facility.doctor.model import (
     problem,
     warning,
 )
-from linacre.kinds.reports import listed_pvs
 
 READ_LIMIT_S = 8.0
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from linacre.facility.doctor.facts import Facts, IocMachine
-from linacre.facility.doctor.model import (
+from linacre.kinds.reports import listed_pvs
+from linacre.observing.doctor.facts import Facts, IocMachine
+from linacre.observing.doctor.model import (
     Finding,
     Outcome,
     counted,
@@ -13,7 +14,6 @@ from linacre.facility.doctor.model import (
     not_applicable,
     problem,
 )
-from linacre.kinds.reports import listed_pvs
 
 _PAIRS_TOLD = 8
 
