@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from linacre.cli.render import UpProgress
-    from linacre.facility.archivers import ArchiverInfo
-    from linacre.facility.changes.delete_archiver import DeletedArchiver
-    from linacre.facility.changes.new_archiver import WrittenArchiver
+    from linacre.operations.archivers import ArchiverInfo
+    from linacre.operations.changes.delete_archiver import DeletedArchiver
+    from linacre.operations.changes.new_archiver import WrittenArchiver
 
 app = typer.Typer(no_args_is_help=True, help="Archivers, made on demand.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The archiver.")]
@@ -74,7 +74,7 @@ def create(
 ) -> None:
     """Make an archiver of some PVs: its entry in the facility file, its machine, its archive."""
     from linacre.cli.render import UpProgress, print_json
-    from linacre.facility.changes.new_archiver import NewArchiver, create_archiver
+    from linacre.operations.changes.new_archiver import NewArchiver, create_archiver
 
     wanted = NewArchiver(
         name=name,
@@ -123,7 +123,7 @@ def counted(pvs: int) -> str:
 def list_archivers(file: FileOption = None, as_json: JsonOption = False) -> None:
     """List the archivers, with what those that run say of themselves."""
     from linacre.cli.render import print_json, print_table
-    from linacre.facility.archivers import list_archivers as look
+    from linacre.operations.archivers import list_archivers as look
 
     async def work() -> tuple[list[ArchiverInfo], list[str]]:
         return await look(await session_of(file))
@@ -168,8 +168,8 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     from dataclasses import asdict
 
     from linacre.cli.render import print_facts, print_json, print_table
-    from linacre.facility.archivers import show_archiver
-    from linacre.facility.services import declared_archiver
+    from linacre.operations.archivers import show_archiver
+    from linacre.operations.services import declared_archiver
 
     async def work() -> tuple[ArchiverInfo, str]:
         session = await session_of(file)
@@ -205,8 +205,8 @@ def open_page(name: NameArgument, file: FileOption = None) -> None:
     import os
     import sys
 
-    from linacre.facility.services import declared_archiver
     from linacre.kinds.archiver.status import archiver_url
+    from linacre.operations.services import declared_archiver
 
     async def work() -> str:
         session = await session_of(file)
@@ -230,7 +230,7 @@ def delete(
 ) -> None:
     """Remove an archiver: its entry and its machine; its data are kept without --purge."""
     from linacre.cli.render import UpProgress, print_json
-    from linacre.facility.changes.delete_archiver import delete_archiver
+    from linacre.operations.changes.delete_archiver import delete_archiver
 
     async def work(progress: UpProgress) -> DeletedArchiver | None:
         talk = progress_talk(progress, yes=yes)
@@ -254,7 +254,7 @@ def delete(
 def prepare(file: FileOption = None) -> None:
     """Have the image of archivers ready, so that create takes seconds."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.changes.prepare import prepare_archivers
+    from linacre.operations.changes.prepare import prepare_archivers
 
     async def work(progress: UpProgress) -> bool:
         return await prepare_archivers(await session_of(file), progress_talk(progress, yes=True))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from linacre.cli.render import UpProgress
-    from linacre.facility.changes.change_archiver import ChangedArchiver
-    from linacre.facility.talk import Talk
+    from linacre.operations.changes.change_archiver import ChangedArchiver
+    from linacre.operations.talk import Talk
     from linacre.session.session import Session
 
 PvsArgument = Annotated[
@@ -53,7 +53,7 @@ def resume(
 
 
 def _pause(name: str, pvs: list[str] | None, file: Path | None, *, resume: bool) -> None:
-    from linacre.facility.archivers import pause as change
+    from linacre.operations.archivers import pause as change
 
     async def work() -> int:
         return await change(await session_of(file), name, pvs or [], resume=resume)
@@ -76,8 +76,8 @@ def extend(
 ) -> None:
     """Move an archiver's end, also of one that has ended; it goes on without a gap."""
     from linacre.base.errors import UserError
-    from linacre.facility.changes.change_archiver import extend as move
-    from linacre.facility.changes.new_archiver import end_of
+    from linacre.operations.changes.change_archiver import extend as move
+    from linacre.operations.changes.new_archiver import end_of
 
     if sum(each not in (None, False) for each in (lasting, until, no_end)) != 1:
         raise UserError("write one of --for 7d, --until 2026-12-24T08:00:00Z and --no-end")
@@ -95,7 +95,7 @@ def add(
     name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
 ) -> None:
     """Let an archiver archive more PVs."""
-    from linacre.facility.changes.change_archiver import add_pvs
+    from linacre.operations.changes.change_archiver import add_pvs
 
     changed = _changed(
         lambda session, talk: add_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
@@ -108,7 +108,7 @@ def remove(
     name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
 ) -> None:
     """Let an archiver take no more samples of PVs; what it has of them stays."""
-    from linacre.facility.changes.change_archiver import remove_pvs
+    from linacre.operations.changes.change_archiver import remove_pvs
 
     changed = _changed(
         lambda session, talk: remove_pvs(session, name, tuple(pvs), talk), file, as_json=as_json

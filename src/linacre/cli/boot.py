@@ -10,7 +10,7 @@ import typer
 from linacre.cli.context import JsonOption, journal_hook, progress_talk, run, say
 
 if TYPE_CHECKING:
-    from linacre.facility.boot import Booted
+    from linacre.operations.boot import Booted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +22,7 @@ def boot(as_json: JsonOption = False) -> None:
     """Start every facility marked autostart, as after a power cut; nothing is changed."""
     from linacre.base.paths import StatePaths
     from linacre.cli.render import UpProgress, print_json
-    from linacre.facility import boot as facilities
+    from linacre.operations import boot as facilities
 
     begun = time.monotonic()
     with UpProgress() as progress:

@@ -46,7 +46,7 @@ def bundle(
 async def _make(file: Path, facility: Path | None) -> Manifest:
     import tempfile
 
-    from linacre.facility.bundle import make_bundle
+    from linacre.operations.bundle import make_bundle
 
     session = await session_of(facility)
     with tempfile.TemporaryDirectory(prefix="linacre-bundle-") as scratch:

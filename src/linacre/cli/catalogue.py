@@ -21,8 +21,8 @@ from linacre.cli.ioc import NameArgument
 
 if TYPE_CHECKING:
     from linacre.catalogue.model import Action, Found, State
-    from linacre.facility.history.rebuild import Rebuilt
-    from linacre.facility.history.rollback import RolledBack
+    from linacre.operations.history.rebuild import Rebuilt
+    from linacre.operations.history.rollback import RolledBack
 
 catalogue = typer.Typer(no_args_is_help=True, help="The database of what there is and was.")
 
@@ -77,7 +77,7 @@ async def _found(file: Path | None, pattern: str, limit: int) -> Found:
 def rebuild(file: FileOption = None, as_json: JsonOption = False) -> None:
     """Make the catalogue anew from the engine: the present comes back; lost history does not."""
     from linacre.cli.render import UpProgress, print_json
-    from linacre.facility.history.rebuild import rebuild as make_anew
+    from linacre.operations.history.rebuild import rebuild as make_anew
 
     async def work(progress: UpProgress) -> Rebuilt:
         return await make_anew(await session_of(file), listener=listener_of(progress))
@@ -115,7 +115,7 @@ def history(
     """
     from linacre.base.errors import LinacreError
     from linacre.cli.render import print_json, print_table
-    from linacre.facility.history.past import history as past_of
+    from linacre.operations.history.past import history as past_of
 
     async def work() -> tuple[list[State], list[Action]]:
         session = await session_of(file)
@@ -181,7 +181,7 @@ def _changed(state: State) -> str:
     """Return which files a state changed, in a few words."""
     if state.number == 1:
         return f"first of all: {len(state.files) - 1} files and settings"
-    from linacre.facility.history.states import SETTINGS
+    from linacre.operations.history.states import SETTINGS
 
     paths = [
         line.partition(": ")[2].replace(SETTINGS, "settings")
@@ -209,7 +209,7 @@ def rollback(
 ) -> None:
     """Bring an earlier state of an IOC back, its files and its settings, as a new change."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.history.rollback import roll_back
+    from linacre.operations.history.rollback import roll_back
 
     async def work(progress: UpProgress) -> RolledBack | None:
         talk = progress_talk(progress, yes=yes)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from linacre.base.tasks import TaskEvent, TaskListener
     from linacre.catalogue.catalogue import Catalogue
     from linacre.cli.render import UpProgress
-    from linacre.facility.talk import Talk
+    from linacre.operations.talk import Talk
     from linacre.planning.plan import Plan
     from linacre.session.session import Session
 
@@ -93,7 +93,7 @@ def confirm(question: str) -> bool:
 
 def progress_talk(progress: UpProgress, *, yes: bool) -> Talk:
     """Return how a command with steps speaks: its plan, its steps and its questions."""
-    from linacre.facility.talk import Talk
+    from linacre.operations.talk import Talk
 
     def announce(plan: Plan) -> None:
         progress.expect(len(plan.steps))

@@ -23,8 +23,8 @@ from linacre.cli.context import (
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
-    from linacre.facility.talk import Talk
     from linacre.observing.status import FacilityStatus
+    from linacre.operations.talk import Talk
     from linacre.planning.prospect import UpOptions
     from linacre.session.session import Session
 
@@ -82,7 +82,7 @@ def up(
 
 
 async def _up(session: Session, options: UpOptions, talk: Talk) -> bool:
-    from linacre.facility.bring_up import bring_up
+    from linacre.operations.bring_up import bring_up
 
     begun = time.monotonic()
     prospect = await bring_up(session, options, talk)
@@ -107,7 +107,7 @@ def _counted(session: Session, *, left_out: Collection[str]) -> str:
 
 async def _arrange_boot(session: Session) -> None:
     """Have the host start what is marked autostart, and say so where that is new."""
-    from linacre.facility.unit import arrange_boot
+    from linacre.operations.unit import arrange_boot
     from linacre.session.state import read_note
 
     before, after = session.note, read_note(session.paths)
@@ -160,8 +160,8 @@ def down(
 ) -> None:
     """Stop the facility and keep its data; with --purge, remove all of it."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.take_down import purge as remove
-    from linacre.facility.take_down import take_down, what_is_lost
+    from linacre.operations.take_down import purge as remove
+    from linacre.operations.take_down import take_down, what_is_lost
 
     async def stop(progress: UpProgress) -> None:
         session = await session_of(where or file)

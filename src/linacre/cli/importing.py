@@ -10,7 +10,7 @@ import typer
 from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, run, say, session_of
 
 if TYPE_CHECKING:
-    from linacre.facility.importing.take import Taking
+    from linacre.operations.importing.take import Taking
     from linacre.session.session import Session
 
 
@@ -100,8 +100,8 @@ def import_ioc(
     async def work() -> bool:
         from datetime import date
 
-        from linacre.facility.importing.examine import examine
-        from linacre.facility.importing.take import Wanted, plan_taking
+        from linacre.operations.importing.examine import examine
+        from linacre.operations.importing.take import Wanted, plan_taking
 
         session = await session_of(file)
         understood = examine(
@@ -139,7 +139,7 @@ def import_ioc(
 
 def _show(taking: Taking, *, as_json: bool) -> None:
     from linacre.cli.render import print_json
-    from linacre.facility.importing.telling import data_of, lines_of
+    from linacre.operations.importing.telling import data_of, lines_of
 
     if as_json:
         print_json(data_of(taking))
@@ -164,7 +164,7 @@ def _question(taking: Taking, session: Session) -> str:
 
 
 async def _take(taking: Taking, session: Session) -> None:
-    from linacre.facility.importing.take import take
+    from linacre.operations.importing.take import take
     from linacre.session.lock import FacilityLock
 
     command = f"ioc import {taking.understood.name}"
@@ -177,7 +177,7 @@ async def _take(taking: Taking, session: Session) -> None:
 async def _up(name: str, file: Path | None, *, yes: bool) -> bool:
     from linacre.cli.context import progress_talk
     from linacre.cli.render import UpProgress
-    from linacre.facility.bring_up import bring_up
+    from linacre.operations.bring_up import bring_up
     from linacre.planning.prospect import UpOptions
 
     session = await session_of(file)

@@ -80,7 +80,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
 
 
 def _act(verb: str, name: str, file: FileOption, *, twin: bool) -> None:
-    from linacre.facility.iocs import Verb, act
+    from linacre.operations.iocs import Verb, act
 
     async def work() -> bool:
         return await act(await session_of(file), Verb(verb), name, twin=twin)
@@ -112,7 +112,7 @@ def restart(name: NameArgument, twin: TwinOption = False, file: FileOption = Non
 def console(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Join the IOC shell, also when the machine's network is broken; Ctrl-] leaves."""
     from linacre.cli.terminal import join, terminal_size
-    from linacre.facility.iocs import running_machine
+    from linacre.operations.iocs import running_machine
 
     async def work() -> int:
         session = await session_of(file)
@@ -129,7 +129,7 @@ def console(name: NameArgument, twin: TwinOption = False, file: FileOption = Non
 def shell(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Open a shell in an IOC's machine, also when SSH or its network is broken."""
     from linacre.cli.desk import run_in
-    from linacre.facility.iocs import running_machine
+    from linacre.operations.iocs import running_machine
 
     async def work() -> int:
         session = await session_of(file)
@@ -151,7 +151,7 @@ def log(
     """Print the end of an IOC's log: what procServ saw on its console."""
     from linacre.cli.desk import run_in
     from linacre.epics.launch import LOG_NAME
-    from linacre.facility.iocs import running_machine
+    from linacre.operations.iocs import running_machine
 
     async def work() -> int:
         session = await session_of(file)
@@ -174,8 +174,8 @@ def diff(
 ) -> None:
     """Show how the files that an IOC runs differ from those declared; exit status 1 if so."""
     from linacre.cli.render import print_json
-    from linacre.facility.iocs import differences
     from linacre.kinds.ioc.differences import FileDifference
+    from linacre.operations.iocs import differences
 
     async def work() -> list[FileDifference]:
         session = await session_of(file)

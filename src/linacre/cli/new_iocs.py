@@ -19,9 +19,9 @@ from linacre.cli.ioc import NameArgument
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
-    from linacre.facility.changes.common import Written
-    from linacre.facility.changes.delete import Deleted
-    from linacre.facility.changes.rename import Renamed
+    from linacre.operations.changes.common import Written
+    from linacre.operations.changes.delete import Deleted
+    from linacre.operations.changes.rename import Renamed
 
 _PVS_SHOWN = 10
 SetOption = Annotated[
@@ -89,8 +89,8 @@ def create(
 ) -> None:
     """Make an IOC from a template: its files, its entry in the facility file, its machine."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.changes.create import NewIoc
-    from linacre.facility.changes.create import create as make
+    from linacre.operations.changes.create import NewIoc
+    from linacre.operations.changes.create import create as make
 
     wanted = NewIoc(
         name=name,
@@ -124,8 +124,8 @@ def clone(
 ) -> None:
     """Copy an IOC under another name and address; --set gives it other environment variables."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.changes.clone import NewClone
-    from linacre.facility.changes.clone import clone as copy
+    from linacre.operations.changes.clone import NewClone
+    from linacre.operations.changes.clone import clone as copy
 
     wanted = NewClone(
         source=name,
@@ -155,7 +155,7 @@ def rename(
 ) -> None:
     """Give an IOC another name, also in what starts after it; its machine is restarted."""
     from linacre.cli.render import UpProgress, print_json
-    from linacre.facility.changes.rename import rename as give_name
+    from linacre.operations.changes.rename import rename as give_name
 
     async def work(progress: UpProgress) -> Renamed | None:
         return await give_name(await session_of(file), name, new, progress_talk(progress, yes=yes))
@@ -183,7 +183,7 @@ def delete(
 ) -> None:
     """Remove an IOC: its entry, its machine and its persistent folder; asks first."""
     from linacre.cli.render import UpProgress, print_json
-    from linacre.facility.changes.delete import delete as remove
+    from linacre.operations.changes.delete import delete as remove
 
     async def work(progress: UpProgress) -> Deleted | None:
         talk = progress_talk(progress, yes=yes)

@@ -60,8 +60,8 @@ def _kind(noun: str) -> "MachineKind":
 
 
 def _act(noun: str, verb: str, name: str, file: FileOption) -> None:
-    from linacre.facility.iocs import Verb
-    from linacre.facility.services import act_on_service
+    from linacre.operations.iocs import Verb
+    from linacre.operations.services import act_on_service
 
     async def work() -> bool:
         return await act_on_service(await session_of(file), Verb(verb), name, kind=_kind(noun))
@@ -72,7 +72,7 @@ def _act(noun: str, verb: str, name: str, file: FileOption) -> None:
 
 def _console(noun: str, name: str, file: FileOption) -> None:
     from linacre.cli.terminal import join, terminal_size
-    from linacre.facility.services import running_machine
+    from linacre.operations.services import running_machine
 
     async def work() -> int:
         session = await session_of(file)
@@ -87,7 +87,7 @@ def _console(noun: str, name: str, file: FileOption) -> None:
 
 def _shell(noun: str, name: str, file: FileOption) -> None:
     from linacre.cli.desk import run_in
-    from linacre.facility.services import running_machine
+    from linacre.operations.services import running_machine
 
     async def work() -> int:
         session = await session_of(file)
@@ -101,7 +101,7 @@ def _shell(noun: str, name: str, file: FileOption) -> None:
 def _log(noun: str, name: str, file: FileOption, *, lines: int, follow: bool) -> None:
     from linacre.cli.desk import run_in
     from linacre.epics.launch import LOG_NAME
-    from linacre.facility.services import declared_program, running_machine
+    from linacre.operations.services import declared_program, running_machine
 
     async def work() -> int:
         session = await session_of(file)

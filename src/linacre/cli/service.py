@@ -51,8 +51,8 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     from dataclasses import asdict
 
     from linacre.cli.render import print_facts, print_json
-    from linacre.facility.services import declared_service
     from linacre.observing.status import facility_status
+    from linacre.operations.services import declared_service
 
     async def work() -> tuple[ServiceStatus, str]:
         session = await session_of(file)

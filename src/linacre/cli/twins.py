@@ -20,8 +20,8 @@ from linacre.cli.ioc import NameArgument, TwinOption
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
-    from linacre.facility.swap import Swapped
-    from linacre.facility.twins import Twin
+    from linacre.operations.twins.swap import Swapped
+    from linacre.operations.twins.twins import Twin
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def twin(
 ) -> None:
     """Make a twin of an IOC: the same address on a sandbox network, beside the live one."""
     from linacre.cli.render import UpProgress, print_json
-    from linacre.facility.twins import make_twin
+    from linacre.operations.twins.twins import make_twin
 
     async def work(progress: UpProgress) -> Twin | None:
         talk = progress_talk(progress, yes=yes)
@@ -76,7 +76,7 @@ def swap(
 ) -> None:
     """Exchange the cables of an IOC and its twin; once more, and all is as it was."""
     from linacre.cli.render import UpProgress, print_json
-    from linacre.facility.swap import swap as exchange
+    from linacre.operations.twins.swap import swap as exchange
 
     async def work(progress: UpProgress) -> Swapped | None:
         return await exchange(await session_of(file), name, progress_talk(progress, yes=yes))
@@ -96,7 +96,7 @@ def swap(
 def promote(name: NameArgument, yes: YesOption = False, file: FileOption = None) -> None:
     """Keep the live machine of an IOC and remove the other one."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.swap import promote as keep
+    from linacre.operations.twins.swap import promote as keep
 
     async def work(progress: UpProgress) -> str | None:
         return await keep(await session_of(file), name, progress_talk(progress, yes=yes))
@@ -123,7 +123,7 @@ def plug(
 ) -> None:
     """Plug the cable of an IOC's machine in."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.plugging import plug as plug_in
+    from linacre.operations.twins.plugging import plug as plug_in
 
     async def work(progress: UpProgress) -> str:
         talk = progress_talk(progress, yes=True)
@@ -139,7 +139,7 @@ def unplug(
 ) -> None:
     """Pull the cable of an IOC's machine; it runs on, and `plug` brings it back."""
     from linacre.cli.render import UpProgress
-    from linacre.facility.plugging import unplug as pull
+    from linacre.operations.twins.plugging import unplug as pull
 
     async def work(progress: UpProgress) -> bool:
         talk = progress_talk(progress, yes=yes)

@@ -20,9 +20,9 @@ from linacre.base.tasks import TaskState
 from linacre.engines.base import MachineState
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.names import project
-from linacre.facility.bring_up import bring_up
-from linacre.facility.talk import Talk
 from linacre.observing.status import facility_status
+from linacre.operations.bring_up import bring_up
+from linacre.operations.talk import Talk
 from linacre.planning.prospect import UpOptions, look_ahead
 from linacre.session.session import Session, open_session
 

@@ -10,9 +10,9 @@ import textwrap
 
 from harness import Done, Site
 
-from linacre.facility.changes.rename import rename
-from linacre.facility.talk import Talk
 from linacre.observing.status import facility_status
+from linacre.operations.changes.rename import rename
+from linacre.operations.talk import Talk
 from linacre.planning.prospect import UpOptions
 from linacre.session.session import Session, open_session
 
@@ -21,10 +21,10 @@ _RENAME = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from linacre.base.paths import StatePaths
-from linacre.facility.changes.rename import rename
+from linacre.operations.changes.rename import rename
 from linacre.session.session import open_session
 from linacre.observing.status import facility_status
-from linacre.facility.talk import Talk
+from linacre.operations.talk import Talk
 
 left = int(sys.argv[3])
 

@@ -20,7 +20,7 @@ from create_support import (
 )
 from harness import Site
 
-from linacre.facility.bring_up import bring_up
+from linacre.operations.bring_up import bring_up
 
 _MOST_WRITES = 60
 

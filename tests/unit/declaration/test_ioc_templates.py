@@ -9,7 +9,7 @@ import pytest
 from linacre.base.errors import UserError
 from linacre.declaration.document import parse
 from linacre.declaration.ioc_templates import Broken, Template, get_template, list_templates
-from linacre.facility.changes.filling import copy_files, fill_files, filled_entry
+from linacre.operations.changes.filling import copy_files, fill_files, filled_entry
 
 OWN = """\
 description: A supply of ours

@@ -1,1 +1,0 @@
-"""The declaration of a facility, the plan to make it real, and its application."""

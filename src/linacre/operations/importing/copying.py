@@ -1,0 +1,181 @@
+"""Copying the files of an IOC beside the facility file; where they come from stays untouched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from linacre.base.errors import LinacreError, UserError
+from linacre.operations.importing.findings import Where
+from linacre.operations.importing.places import joined
+from linacre.operations.importing.understood import Understood
+
+_LEFT_OUT = frozenset({".git", ".svn", ".hg", "__pycache__", ".iocsh_history", ".linacre"})
+_LARGEST_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file or link to be copied."""
+
+    path: PurePosixPath
+    """In the copy."""
+    source: Path | None = None
+    link: str | None = None
+    text: str | None = None
+    """What is written, where it is no copy."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be copied."""
+
+    items: tuple[Item, ...]
+    left_out: tuple[str, ...]
+    """What is not copied of what is used, and why."""
+    size_bytes: int
+
+
+def plan_copy(understood: Understood) -> Plan:
+    """Return what is to be copied of an IOC.
+
+    Of a makeBaseApp application that is what runs: bin and lib of its architecture, db, dbd, its
+    iocBoot folder, and what its scripts refer to. Raises `UserError` where files cannot be read or
+    are too much.
+    """
+    tree = understood.found.tree
+    left_out: list[str] = []
+    items: dict[PurePosixPath, Item] = {}
+    for source, path in _wanted(understood):
+        for item in _walk(source, path, tree, left_out):
+            items[item.path] = item
+    for copy in understood.copies:
+        for item in _walk(copy.source, copy.path, copy.source, left_out):
+            items[item.path] = item
+    if understood.program.laid is not None:
+        start = understood.program.start
+        items[start] = Item(start, text=understood.program.laid)
+    sources = [item.source for item in items.values() if item.source is not None]
+    unreadable = [path for path in sources if not os.access(path, os.R_OK)]
+    if unreadable:
+        more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+        raise UserError(f"{unreadable[0]}{more} cannot be read: run this as one who may")
+    size = sum(path.stat().st_size for path in sources)
+    if size > _LARGEST_BYTES:
+        raise UserError(
+            f"{tree} holds {size >> 20} MiB to copy, and 2 GiB is the most; name a smaller folder"
+        )
+    return Plan(tuple(items[path] for path in sorted(items)), tuple(left_out), size)
+
+
+def _wanted(understood: Understood) -> Iterator[tuple[Path, PurePosixPath]]:
+    """Yield the folders and files of the tree that are wanted, and where they go."""
+    tree, start = understood.found.tree, understood.found.start
+    if not (tree / "dbd").is_dir() and not (tree / "bin").is_dir():
+        yield tree, PurePosixPath()
+        return
+    tops: dict[PurePosixPath, None] = {}
+    for name in ("db", "dbd", *_architectures(understood)):
+        tops[PurePosixPath(name)] = None
+    tops[start.parent if start.parent.parts else start] = None
+    # Beside the folders of IOCs, iocBoot may hold scripts that all of them include.
+    if start.parts[0] == "iocBoot":
+        boot = tree / "iocBoot"
+        tops |= {PurePosixPath("iocBoot", p.name): None for p in boot.iterdir() if p.is_file()}
+    for path in _referred(understood):
+        if len(path.parts) == 1 or path.parts[0] not in ("iocBoot", "bin", "lib"):
+            tops[PurePosixPath(path.parts[0])] = None
+        else:
+            tops[path] = None
+    for path in sorted(tops):
+        if (tree / path).exists() and not any(path != p and path.is_relative_to(p) for p in tops):
+            yield tree / path, path
+
+
+def _architectures(understood: Understood) -> Iterator[str]:
+    tree = understood.found.tree
+    parts = understood.program.path.parts
+    architecture = parts[-2] if len(parts) > 2 and parts[-3] == "bin" else None
+    for top in ("bin", "lib"):
+        known = architecture is not None and (tree / top / architecture).is_dir()
+        yield f"{top}/{architecture}" if known else top
+
+
+def _referred(understood: Understood) -> Iterator[PurePosixPath]:
+    """Yield what scripts, variables and autosave name among the IOC's own files."""
+    places, findings = understood.places, understood.findings
+    paths = [use.path for use in findings.files if use.where is Where.OWN]
+    paths += findings.saves
+    for values in (findings.variables, understood.run.environment):
+        for key, value in values.items():
+            for part in value.split(":"):
+                if part.startswith("/") or (part and key.endswith(("PATH", "DIR"))):
+                    paths.append(joined(understood.program.folder, part))
+    for path in paths:
+        relative = places.relative(path)
+        if relative is not None and relative.parts and (understood.found.tree / relative).exists():
+            yield relative
+
+
+def _walk(
+    source: Path, path: PurePosixPath, top: Path, left_out: list[str], *, depth: int = 0
+) -> Iterator[Item]:
+    """Yield the files of a file or folder; a link that leads out of `top` as what it leads to."""
+    if source.is_symlink():
+        target = os.readlink(source)  # noqa: PTH115  # as it is written, not as a path
+        resolved = source.resolve()
+        if not source.exists():
+            left_out.append(f"{source}: a link that leads nowhere ({target})")
+            return
+        if not target.startswith("/") and resolved.is_relative_to(top.resolve()):
+            yield Item(path, link=target)
+            return
+        if depth > 8:
+            left_out.append(f"{source}: links that lead to one another")
+            return
+    if source.is_dir():
+        if path.name in _LEFT_OUT or (path.name.startswith("O.") and path.parts):
+            return
+        try:
+            inside = sorted(source.iterdir())
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UserError(f"{source} cannot be read: {reason}; run this as one who may") from None
+        deeper = depth + source.is_symlink()
+        for each in inside:
+            yield from _walk(each, path / each.name, top, left_out, depth=deeper)
+    elif source.is_file():
+        yield Item(path if path.parts else PurePosixPath(source.name), source=source)
+    else:
+        left_out.append(f"{source}: no plain file")
+
+
+def copy(plan: Plan, target: Path) -> None:
+    """Make the copy, whole or not at all; `UserError` where something is in its place."""
+    if target.exists() or target.is_symlink():
+        raise UserError(f"{target} is there already; give another --name, or move it away")
+    temporary = target.with_name(f".{target.name}.new")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for item in plan.items:
+            _lay(item, temporary / item.path)
+        temporary.rename(target)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        reason = (error.strerror or str(error)).lower()
+        raise LinacreError(f"{error.filename or target} cannot be copied: {reason}") from error
+
+
+def _lay(item: Item, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if item.link is not None:
+        path.symlink_to(item.link)
+    elif item.source is not None:
+        shutil.copy2(item.source, path)
+        path.chmod(path.stat().st_mode | 0o600)
+    else:
+        path.write_text(item.text or "")
+        path.chmod(0o755)

@@ -1,0 +1,55 @@
+"""The text of an IOC's entry in the facility file."""
+
+from __future__ import annotations
+
+from datetime import date
+from ipaddress import IPv4Address
+
+from linacre.declaration.yaml_text import scalar
+from linacre.operations.importing.understood import Understood
+
+
+def entry_of(
+    understood: Understood,
+    *,
+    source: str,
+    address: IPv4Address,
+    network: str | None,
+    today: date,
+) -> str:
+    """Return the entry of an IOC, with comments that say where it came from.
+
+    `network` is None where the facility has only one.
+    """
+    program, declared = understood.program, understood.declared
+    lines = [f"{understood.name}:", f"  # Taken over from {understood.given} on {today}"]
+    lines[-1] += f" with {understood.run.origin}." if understood.run.origin else "."
+    lines.append(f"  kind: {program.kind}")
+    lines.append(f"  source: {scalar(source)}")
+    key = "script" if program.kind == "python" else "start"
+    if program.kind != "softioc" or str(program.start) != "st.cmd":
+        lines.append(f"  {key}: {scalar(str(program.start))}")
+    if program.args:
+        lines.append(f"  args: [{', '.join(scalar(each) for each in program.args)}]")
+    if declared.built_at is not None:
+        lines.append(f"  built_at: {scalar(str(declared.built_at))}")
+    lines.append(f"  address: {address}")
+    if network is not None:
+        lines.append(f"  network: {network}")
+    if declared.hold_off_s is not None:
+        lines.append(f"  hold_off: {declared.hold_off_s}s")
+    if declared.environment:
+        lines.append("  environment:")
+        lines += [f"    {key}: {scalar(value)}" for key, value in declared.environment.items()]
+    if declared.persistent:
+        lines.append(f"  persistent: [{', '.join(scalar(str(p)) for p in declared.persistent)}]")
+    if declared.devices:
+        lines.append("  devices:")
+        lines += [f"    - path: {scalar(path)}" for path in declared.devices]
+    if declared.mounts:
+        lines.append("  mounts: # on the host; copy them when the server goes")
+        lines += [
+            f"    - {{host: {scalar(str(path))}, path: {scalar(str(path))}}}"
+            for path in declared.mounts
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,211 @@
+"""From the folder of an IOC on a server to what is understood of it; nothing of it is run."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from linacre.base.errors import UserError
+from linacre.declaration.models.values import NAME_PATTERN
+from linacre.operations.importing.findings import Findings, Where
+from linacre.operations.importing.libraries import IMAGE_GLIBC, Libraries, libraries_of
+from linacre.operations.importing.locate import Found, locate
+from linacre.operations.importing.options import Run
+from linacre.operations.importing.places import Places
+from linacre.operations.importing.program import Program, program_of
+from linacre.operations.importing.python_script import missing_modules
+from linacre.operations.importing.script import ScriptReader
+from linacre.operations.importing.settle import settle
+from linacre.operations.importing.understood import Understood
+from linacre.operations.importing.units import read_environment, read_procserv, read_unit
+
+_LONGEST_NAME = 58
+
+
+def examine(
+    folder: Path,
+    *,
+    name: str | None = None,
+    start: str | None = None,
+    unit: Path | None = None,
+    procserv: Path | None = None,
+    environment: Path | None = None,
+    engine: str,
+) -> Understood:
+    """Return what is understood of the IOC in a folder.
+
+    `unit` is the systemd unit that ran it, `procserv` any other file that says how it was run,
+    `environment` one with KEY=VALUE lines, and `engine` the name of the engine that it will run
+    on. Raises `UserError` where there is no IOC, or one that cannot run here or be read.
+    """
+    try:
+        return _examine(
+            folder,
+            name=name,
+            start=start,
+            unit=unit,
+            procserv=procserv,
+            environment=environment,
+            engine=engine,
+        )
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(
+            f"{error.filename or folder} cannot be read: {reason}; run this as one who may"
+        ) from error
+
+
+def _examine(
+    folder: Path,
+    *,
+    name: str | None,
+    start: str | None,
+    unit: Path | None,
+    procserv: Path | None,
+    environment: Path | None,
+    engine: str,
+) -> Understood:
+    run = Run()
+    instance = name or folder.absolute().name
+    if unit is not None:
+        run = read_unit(unit, instance=instance)
+    elif procserv is not None:
+        run = read_procserv(procserv, instance=instance)
+    if environment is not None:
+        run.environment |= read_environment(environment)
+    found = locate(folder, start=start, run=run)
+    places = Places(found.tree, found.built or PurePosixPath(found.tree))
+    program = program_of(found, places, run)
+    own_name = name or _name(found, run)
+    libraries = Libraries()
+    if program.file is not None:
+        search = tuple(run.environment.get("LD_LIBRARY_PATH", "").split(":"))
+        libraries = libraries_of(
+            program.file,
+            tree=found.tree,
+            present=places.present,
+            more=search,
+            on_host=engine == "process",
+        )
+    findings = _findings(found, places, program, run, own_name)
+    declared, copies, settled = settle(
+        found, places, run, program, libraries, findings, engine=engine
+    )
+    notes = [*run.notes, *program.notes, *_about_libraries(libraries, engine), *findings.notes]
+    notes += [*settled, *_about_files(findings, program)]
+    return Understood(
+        name=own_name,
+        given=folder.absolute(),
+        found=found,
+        places=places,
+        run=run,
+        program=program,
+        libraries=libraries,
+        findings=findings,
+        declared=declared,
+        copies=copies,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _name(found: Found, run: Run) -> str:
+    """Return a name for the IOC: procServ's, else that of its iocBoot folder, else its folder's."""
+    folder = found.start.parent.name if found.start.parent.name else found.tree.name
+    for candidate in (run.name or "", folder, found.tree.name):
+        mended = re.sub(r"[^a-z0-9-]+", "-", candidate.lower())
+        mended = re.sub(r"^[^a-z]+", "", mended)[:_LONGEST_NAME].rstrip("-")
+        if re.fullmatch(NAME_PATTERN, mended):
+            return mended
+    raise UserError(
+        f"{found.tree} gives no name for the IOC; give it one by --name, such as s02-mag"
+    )
+
+
+def _findings(found: Found, places: Places, program: Program, run: Run, name: str) -> Findings:
+    if program.kind == "python":
+        return _python_findings(found)
+    variables = {"IOC": name, "PERSIST_DIR": "/srv/persist", **run.environment}
+    if (architecture := _architecture(program)) is not None:
+        variables.setdefault("EPICS_HOST_ARCH", architecture)
+    reader = ScriptReader(
+        places, variables, folder=program.folder, softioc=program.kind == "softioc"
+    )
+    if program.laid is None:
+        reader.run(places.built / program.start)
+    else:
+        reader.text(program.laid, name=str(program.start))
+    findings = reader.found
+    if not findings.initialised:
+        findings.note(f"{found.start} has no iocInit: the IOC will serve nothing")
+    return findings
+
+
+def _python_findings(found: Found) -> Findings:
+    findings = Findings()
+    for module in missing_modules(found.tree / found.start):
+        findings.note(
+            f"{found.start} imports {module}, which is neither Python's, nor beside it, nor in the "
+            "image of IOC machines; put it beside the script"
+        )
+    return findings
+
+
+def _architecture(program: Program) -> str | None:
+    """Return EPICS's name of the architecture: the folder of bin that the program is in."""
+    parts = program.path.parts
+    return parts[-2] if len(parts) > 2 and parts[-3] == "bin" else None
+
+
+def _about_libraries(libraries: Libraries, engine: str) -> list[str]:
+    notes: list[str] = []
+    if libraries.missing:
+        notes.append(
+            f"libraries that are not on this host: {', '.join(libraries.missing)}; put them into "
+            "the application's lib folder before, or the IOC does not start"
+        )
+    limit, where = IMAGE_GLIBC, "the image of IOC machines"
+    if engine == "process":
+        limit, where = _host_glibc(), "this host, on which the process engine runs it,"
+    if libraries.glibc > limit > ():
+        notes.append(
+            f"the program needs glibc {_dotted(libraries.glibc)} and {where} has "
+            f"{_dotted(limit)}: it does not start there; "
+            + (
+                "use the incus engine"
+                if libraries.glibc <= IMAGE_GLIBC
+                else "build it on Debian 13"
+            )
+        )
+    return notes
+
+
+def _host_glibc() -> tuple[int, ...]:
+    try:
+        said = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (OSError, ValueError):
+        said = ""
+    match = re.search(r"(\d+)\.(\d+)", said)
+    return (int(match[1]), int(match[2])) if match else ()
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(number) for number in version)
+
+
+def _about_files(findings: Findings, program: Program) -> list[str]:
+    notes = [
+        f"{each.place}: the {each.what} {each.path} is not there"
+        for each in findings.files
+        if each.where is Where.MISSING
+    ]
+    if findings.macros:
+        first = ", ".join(dict.fromkeys(findings.macros))
+        notes.append(f"macros that nothing defines: {first}")
+    if (
+        program.kind == "binary"
+        and program.file is not None
+        and not os.access(program.file, os.X_OK)
+    ):
+        notes.append(f"{program.file} may not be run: chmod +x")
+    return notes

@@ -1,0 +1,49 @@
+"""Where paths of an IOC lead: as it sees them, and on this host."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from linacre.operations.importing.findings import Where
+
+
+@dataclass(frozen=True)
+class Places:
+    """An IOC's own files, at the path where they were built and where they are on this host."""
+
+    tree: Path
+    """On this host, absolute."""
+    built: PurePosixPath
+    """The path that the IOC knows; mostly the same."""
+
+    def seen(self, path: Path) -> PurePosixPath:
+        """Return how the IOC sees a file of this host."""
+        if path.is_relative_to(self.tree):
+            return self.built / path.relative_to(self.tree)
+        return PurePosixPath(path)
+
+    def present(self, path: str | PurePosixPath) -> Path:
+        """Return where a path that the IOC sees is on this host."""
+        relative = self.relative(path)
+        return Path(path) if relative is None else self.tree / relative
+
+    def relative(self, path: str | PurePosixPath) -> PurePosixPath | None:
+        """Return a path that the IOC sees relative to its own files; None for one outside."""
+        whole = PurePosixPath(os.path.normpath(path))
+        for top in (self.built, PurePosixPath(self.tree)):
+            if whole.is_relative_to(top):
+                return whole.relative_to(top)
+        return None
+
+    def where(self, path: PurePosixPath) -> Where:
+        """Return where a file that the IOC sees is."""
+        if not self.present(path).exists():
+            return Where.MISSING
+        return Where.OUTSIDE if self.relative(path) is None else Where.OWN
+
+
+def joined(folder: PurePosixPath, path: str) -> PurePosixPath:
+    """Return a path, relative to a folder unless it is a full one, without `..`."""
+    return PurePosixPath(os.path.normpath(folder / path))

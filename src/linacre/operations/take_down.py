@@ -1,0 +1,125 @@
+"""Taking a facility down: its machines stopped and kept, or removed for good."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from linacre.base.errors import LinacreError
+from linacre.base.paths import FacilityPaths
+from linacre.base.tasks import TaskListener
+from linacre.declaration.order import dependency_order
+from linacre.engines.base import Machine, MachineKind, MachineState
+from linacre.operations.apply import Journal, StepsFailedError
+from linacre.session.lock import FacilityLock
+from linacre.session.session import Session
+from linacre.session.state import Standing
+
+_AT_ONCE = 16
+
+
+async def take_down(session: Session, *, listener: TaskListener | None) -> int:
+    """Stop the facility's machines, those that others wait for last; return how many ran.
+
+    Data, machines and networks are kept; an embedded daemon is stopped too.
+    """
+    async with FacilityLock(session.paths, command="down", clock=session.clock):
+        if not await session.engine.exists():
+            return 0
+        async with session.engine_open() as engine:
+            machines = await session.machines()
+            running = [m for m in machines.values() if m.state is not MachineState.STOPPED]
+            batches = _batches(session, running)
+            steps = [(f"stop {m.name}", f"stop {m.name}") for b in batches for m in b]
+            async with session.task("down", steps=steps, listener=listener) as task:
+                await _stop(batches, task, engine.stop)
+            session.take_note(Standing.DOWN)
+            await engine.shut_down()
+    return len(running)
+
+
+def _batches(session: Session, running: list[Machine]) -> list[list[Machine]]:
+    """Return machines in the order in which they stop: the reverse of starting, desks last."""
+    by_name = {machine.name: machine for machine in running}
+    order = [
+        [by_name.pop(name) for name in batch if name in by_name]
+        for batch in reversed(dependency_order(session.declaration.facility))
+    ]
+    iocs = [m for m in by_name.values() if m.kind.runs_program]
+    desks = [m for m in by_name.values() if m.kind is MachineKind.DESK]
+    return [batch for batch in [iocs, *order, desks] if batch]
+
+
+async def _stop(
+    batches: list[list[Machine]], task: Journal, stop: Callable[[str], Awaitable[None]]
+) -> None:
+    at_once = asyncio.Semaphore(_AT_ONCE)
+    failures: list[str] = []
+
+    async def one(name: str) -> None:
+        async with at_once:
+            await task.step_started(f"stop {name}")
+            try:
+                await stop(name)
+            except LinacreError as error:
+                failures.append(f"{name}: {error}")
+                await task.step_failed(f"stop {name}", str(error))
+            else:
+                await task.step_done(f"stop {name}")
+
+    for batch in batches:
+        await asyncio.gather(*(one(machine.name) for machine in batch))
+    if failures:
+        raise StepsFailedError(f"not stopped: {'; '.join(failures)}")
+
+
+def what_is_lost(session: Session) -> list[str]:
+    """Return, line by line, what a purge removes for good."""
+    facility = session.declaration.facility
+    iocs, services, archivers = facility.iocs, facility.services, facility.archivers
+    kept = [
+        f"{name} ({', '.join(map(str, each.volumes))})" if each.volumes else name
+        for name, each in services.items()
+    ]
+    return [
+        f"{len(iocs)} IOC machines with their persistent folders and logs: {', '.join(iocs)}",
+        *([f"{len(kept)} services with their volumes and logs: {', '.join(kept)}"] if kept else []),
+        *(
+            [f"{len(archivers)} archivers with their data: {', '.join(archivers)}"]
+            if archivers
+            else []
+        ),
+        "the networks and desks, and the data of deleted archivers",
+        f"the catalogue with its history, and everything else in {session.paths.root}"
+        if isinstance(session.catalogue_place, Path)
+        else f"{session.paths.root}, with the files of earlier states; what the database of its "
+        "catalogue holds stays there",
+    ]
+
+
+async def purge(session: Session) -> bool:
+    """Remove all that there is of the facility here; return whether there was anything."""
+    if not session.paths.root.exists() and not await session.engine.exists():
+        return False
+    async with FacilityLock(session.paths, command="down --purge", clock=session.clock) as lock:
+        if await session.engine.exists():
+            await session.engine.purge()
+        await asyncio.to_thread(_remove_folder, session.paths)
+        lock.discard()
+    # Another command may have made it anew as soon as the lock was free.
+    with contextlib.suppress(OSError):
+        session.paths.root.rmdir()
+    return True
+
+
+def _remove_folder(paths: FacilityPaths) -> None:
+    for entry in paths.root.iterdir():
+        if entry == paths.lock:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

@@ -1,0 +1,1 @@
+"""A second machine of an IOC: made, plugged, swapped."""
