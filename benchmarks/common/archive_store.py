@@ -22,8 +22,8 @@ from common.conditions import say
 from common.report import Result, rounded
 from linacre.archiver import Archive
 from linacre.archiver.model import NANOSECONDS, ChannelSpec, Kind
-from linacre.archiver.registry import Registry
-from linacre.archiver.registry_rows import Channel
+from linacre.archiver.registry.registry import Registry
+from linacre.archiver.registry.rows import Channel
 from linacre.archiver.service import Reader
 from linacre.archiver.settings import Settings
 from linacre.archiver.store.files import OsFiles

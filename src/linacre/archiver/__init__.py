@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linacre.archiver.client import Archive, Bins, Samples
+    from linacre.archiver.analysis.client import Archive, Bins, Samples
 
 __all__ = ["Archive", "Bins", "Samples"]
 
@@ -13,7 +13,7 @@ __all__ = ["Archive", "Bins", "Samples"]
 def __getattr__(name: str) -> Any:
     # The archiver itself starts without what its readers need.
     if name in __all__:
-        from linacre.archiver import client
+        from linacre.archiver.analysis import client
 
         return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

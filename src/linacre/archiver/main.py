@@ -165,8 +165,8 @@ def _run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     signals = _Signals()
     listening = listen(settings.address, settings.port)
-    from linacre.archiver.running import Archiver
-    from linacre.archiver.sources import load, makers
+    from linacre.archiver.recording.running import Archiver
+    from linacre.archiver.recording.sources import load, makers
 
     archiver = Archiver(settings, makers(settings))
     load(status.spec.provider for status in archiver.control.status())

@@ -8,7 +8,7 @@ from pathlib import Path
 from archiver_fakes import SECOND, FakeClock, FakeSource
 
 from linacre.archiver.model import ChannelSpec, Provider
-from linacre.archiver.running import Archiver
+from linacre.archiver.recording.running import Archiver
 from linacre.archiver.service import ChannelState
 from linacre.archiver.settings import Settings
 from linacre.archiver.store.faults import FaultyFiles

@@ -21,7 +21,7 @@ from linacre.archiver.model import (
     Provider,
     ScalarBatch,
 )
-from linacre.archiver.running import Archiver
+from linacre.archiver.recording.running import Archiver
 from linacre.archiver.settings import Settings
 
 PVS = 20

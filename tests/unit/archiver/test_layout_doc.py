@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from linacre.archiver.model import NANOSECONDS, Kind, Metadata, ScalarBatch, Series
-from linacre.archiver.registry import Registry
+from linacre.archiver.registry.registry import Registry
 from linacre.archiver.settings import Settings
 from linacre.archiver.store.files import OsFiles
 from linacre.archiver.store.segments import Limits

@@ -12,11 +12,11 @@ from archiver_fakes import SECOND, START, FakePart, RolledFakePart, columns, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linacre.archiver.bins import edges_of
 from linacre.archiver.model import ChannelSpec, Kind
-from linacre.archiver.query import Query
-from linacre.archiver.registry import Registry
-from linacre.archiver.registry_rows import Channel
+from linacre.archiver.reading.bins import edges_of
+from linacre.archiver.reading.query import Query
+from linacre.archiver.registry.registry import Registry
+from linacre.archiver.registry.rows import Channel
 from linacre.archiver.service import BIN_FIELDS, SAMPLE_FIELDS, NoSuchPvError
 from linacre.archiver.store.part import Columns
 from linacre.archiver.store.snapshot import Snapshot

@@ -10,8 +10,8 @@ import pytest
 from archiver_bench import SPECS, Bench
 
 from linacre.archiver.model import ChannelSpec, Drop, Kind, Provider
-from linacre.archiver.registry import Registry
-from linacre.archiver.running import Archiver
+from linacre.archiver.recording.running import Archiver
+from linacre.archiver.registry.registry import Registry
 from linacre.archiver.store.files import OsFiles
 from linacre.archiver.store.store import Store
 from linacre.base.errors import LinacreError

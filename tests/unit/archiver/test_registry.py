@@ -11,9 +11,9 @@ import pytest
 
 from linacre.archiver.events import Throttle
 from linacre.archiver.model import ChannelSpec, Kind, Metadata, Method, NoticeKind, Provider, Series
-from linacre.archiver.registry import Registry
-from linacre.archiver.registry_reading import RegistryReader
-from linacre.archiver.registry_rows import Channel, metadata_from
+from linacre.archiver.registry.reading import RegistryReader
+from linacre.archiver.registry.registry import Registry
+from linacre.archiver.registry.rows import Channel, metadata_from
 from linacre.archiver.service import Event
 from linacre.base.errors import UserError
 
@@ -139,7 +139,7 @@ def test_a_log_that_begins_anew_while_it_is_copied(
             connection.execute("PRAGMA wal_checkpoint(RESTART)")
             registry.put([Channel(spec=ChannelSpec(pv=f"NEWER{len(copied)}"), added_ns=NOW)])
 
-    monkeypatch.setattr("linacre.archiver.registry_reading.shutil.copyfile", copy)
+    monkeypatch.setattr("linacre.archiver.registry.reading.shutil.copyfile", copy)
     reader = RegistryReader(registry.folder / "archiver.sqlite")
     monkeypatch.undo()
     count = reader.read("SELECT count(*) FROM channels")[0][0]

@@ -15,9 +15,9 @@ import pytest
 from client_fakes import FakeReader, samples_of
 
 from linacre.archiver import Archive
+from linacre.archiver.analysis.remote import RemoteReader
 from linacre.archiver.errors import UnknownPvError, UnreachableError
 from linacre.archiver.model import ChannelSpec, Kind, Metadata, NoticeKind
-from linacre.archiver.remote import RemoteReader
 from linacre.archiver.service import ChannelState, ChannelStatus, Event
 from linacre.base.errors import LinacreError, UserError
 

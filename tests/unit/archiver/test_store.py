@@ -13,7 +13,7 @@ import pytest
 from archiver_fakes import SECOND, FakeClock, FakeSource
 
 from linacre.archiver.model import Kind, ScalarBatch, Series
-from linacre.archiver.query import Query
+from linacre.archiver.reading.query import Query
 from linacre.archiver.store.compaction import Tiers
 from linacre.archiver.store.faults import FaultyFiles
 from linacre.archiver.store.segments import Limits

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from linacre.archiver.store.compaction import Tiers
 from linacre.archiver.store.hot import HotPart
-from linacre.archiver.store.journal_read import (
+from linacre.archiver.store.journal.read import (
     JournalFile,
     Names,
     find_cuts,
     journal_paths,
     read_file,
 )
-from linacre.archiver.store.journal_scan import Damage
+from linacre.archiver.store.journal.scan import Damage
 from linacre.archiver.store.part import Part
 from linacre.archiver.store.segments import Cache, Segment, SegmentSet
 from linacre.archiver.store.segments.names import UNFINISHED

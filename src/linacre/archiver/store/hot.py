@@ -11,9 +11,9 @@ import numpy as np
 
 from linacre.archiver.model import Int64s, Kind, Series
 from linacre.archiver.store.columns import blob_values, scalar_values
-from linacre.archiver.store.journal_format import blob_places, scalar_places
-from linacre.archiver.store.journal_index import IndexView
-from linacre.archiver.store.journal_read import FileView, Names, read_folder
+from linacre.archiver.store.journal.format import blob_places, scalar_places
+from linacre.archiver.store.journal.index import IndexView
+from linacre.archiver.store.journal.read import FileView, Names, read_folder
 from linacre.archiver.store.part import Columns
 
 _PIECE_ROWS = 64 * 1024

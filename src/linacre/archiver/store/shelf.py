@@ -11,7 +11,7 @@ from linacre.archiver.settings import Settings
 from linacre.archiver.store import compaction, retention
 from linacre.archiver.store.compaction import Tiers
 from linacre.archiver.store.files import Files
-from linacre.archiver.store.journal_read import JournalFile
+from linacre.archiver.store.journal.read import JournalFile
 from linacre.archiver.store.retention import Rule
 from linacre.archiver.store.segments import (
     Cache,

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from linacre.archiver.model import NANOSECONDS, BlobBatch, ScalarBatch, Series
-from linacre.archiver.query import Query
-from linacre.archiver.registry import Registry
+from linacre.archiver.reading.query import Query
+from linacre.archiver.registry.registry import Registry
 from linacre.archiver.service import Event
 from linacre.archiver.settings import DEFAULT_MEMORY, Settings
 from linacre.archiver.store.compaction import Tiers
 from linacre.archiver.store.files import Files
 from linacre.archiver.store.folder import FolderStore, damaged_rows
-from linacre.archiver.store.journal import Journal
+from linacre.archiver.store.journal.journal import Journal
 from linacre.archiver.store.part import Part
 from linacre.archiver.store.segments import Limits, Segment, SegmentSet
 from linacre.archiver.store.segments.segment import Damage

@@ -12,7 +12,7 @@ import journal_samples as some
 
 from linacre.archiver.model import Kind
 from linacre.archiver.store.files import OsFiles
-from linacre.archiver.store.journal import Journal
+from linacre.archiver.store.journal.journal import Journal
 
 
 def write(folder, first):

@@ -10,7 +10,7 @@ from journal_samples import NOW, Clock
 from linacre.archiver.model import Kind, Series
 from linacre.archiver.store.files import OsFiles
 from linacre.archiver.store.hot import open_hot
-from linacre.archiver.store.journal import Journal
+from linacre.archiver.store.journal.journal import Journal
 
 CALM = settings(
     deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]

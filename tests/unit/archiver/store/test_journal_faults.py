@@ -11,7 +11,7 @@ from linacre.archiver.model import Kind
 from linacre.archiver.store.faults import FaultyFiles
 from linacre.archiver.store.files import OsFiles
 from linacre.archiver.store.hot import open_hot
-from linacre.archiver.store.journal import Journal
+from linacre.archiver.store.journal.journal import Journal
 
 NUMBER = some.NUMBER[Kind.INT64]
 CALM = settings(

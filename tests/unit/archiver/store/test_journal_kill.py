@@ -8,7 +8,7 @@ from pathlib import Path
 import journal_samples as some
 
 from linacre.archiver.store.files import OsFiles
-from linacre.archiver.store.journal import Journal
+from linacre.archiver.store.journal.journal import Journal
 
 
 def test_fifty_kills_under_load_lose_nothing_that_was_safe(tmp_path):

@@ -10,9 +10,9 @@ from journal_samples import Clock
 from linacre.archiver.model import Kind
 from linacre.archiver.store.files import OsFiles
 from linacre.archiver.store.hot import HotPart
-from linacre.archiver.store.journal import Journal
-from linacre.archiver.store.journal_format import HEADER
-from linacre.archiver.store.journal_read import read_folder
+from linacre.archiver.store.journal.format import HEADER
+from linacre.archiver.store.journal.journal import Journal
+from linacre.archiver.store.journal.read import read_folder
 
 CALM = settings(
     deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]

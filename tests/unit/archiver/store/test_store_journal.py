@@ -10,7 +10,7 @@ from journal_samples import Clock
 from linacre.archiver.model import Kind, Series
 from linacre.archiver.store.files import OsFiles
 from linacre.archiver.store.hot import open_hot
-from linacre.archiver.store.journal import Journal
+from linacre.archiver.store.journal.journal import Journal
 from linacre.base.errors import LinacreError
 
 CALM = settings(
@@ -140,7 +140,7 @@ def test_a_second_archiver_is_refused(tmp_path):
 import time
 from pathlib import Path
 from linacre.archiver.store.files import OsFiles
-from linacre.archiver.store.journal import Journal
+from linacre.archiver.store.journal.journal import Journal
 from linacre.base.errors import LinacreError
 try:
     Journal(Path({str(tmp_path)!r}), files=OsFiles(), clock=time.time_ns)

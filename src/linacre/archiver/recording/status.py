@@ -20,7 +20,7 @@ from linacre.archiver.model import (
     ScalarBatch,
     Series,
 )
-from linacre.archiver.registry_rows import Channel
+from linacre.archiver.registry.rows import Channel
 from linacre.archiver.service import ChannelState, ChannelStatus
 
 RATE_S = 60.0

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from linacre.archiver.model import Kind, Metadata, Series
-from linacre.archiver.registry_file import RegistryFile
-from linacre.archiver.registry_reading import RegistryReader
-from linacre.archiver.registry_rows import (
+from linacre.archiver.registry.file import RegistryFile
+from linacre.archiver.registry.reading import RegistryReader
+from linacre.archiver.registry.rows import (
     Channel,
     Write,
     bound,
@@ -27,7 +27,7 @@ from linacre.archiver.registry_rows import (
     metadata_from,
     row_of,
 )
-from linacre.archiver.registry_series import SeriesNumbers
+from linacre.archiver.registry.series import SeriesNumbers
 from linacre.archiver.service import Event
 from linacre.base.errors import LinacreError
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from linacre.archiver.mixed import table_of
 from linacre.archiver.model import BlobBatch, ScalarBatch, Series
+from linacre.archiver.reading.mixed import table_of
 from linacre.archiver.store.columns import blob_columns, scalar_columns
 from linacre.archiver.store.part import Columns
 

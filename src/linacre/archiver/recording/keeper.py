@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from linacre.archiver.model import BlobBatch, ChannelSpec, Provider, ScalarBatch, Series
-from linacre.archiver.registry import Registry
-from linacre.archiver.registry_rows import Channel
+from linacre.archiver.registry.registry import Registry
+from linacre.archiver.registry.rows import Channel
 from linacre.archiver.service import Event
 from linacre.archiver.store.snapshot import Snapshot
 from linacre.base.errors import LinacreError

@@ -22,15 +22,15 @@ from typing import Any, Literal, Self, TypedDict, Unpack, cast
 
 import pyarrow as pa
 
-from linacre.archiver.align import Align
-from linacre.archiver.convert import FORMS, to_pandas, to_polars, to_xarray
+from linacre.archiver.analysis.convert import FORMS, to_pandas, to_polars, to_xarray
+from linacre.archiver.analysis.export import Progress, export_samples, export_table
+from linacre.archiver.analysis.live import Live
 from linacre.archiver.errors import UnknownPvError, WrongTimeError
-from linacre.archiver.export import Progress, export_samples, export_table
-from linacre.archiver.live import Live
 from linacre.archiver.model import Metadata
-from linacre.archiver.samples import Bins, Samples
+from linacre.archiver.reading.align import Align
+from linacre.archiver.reading.samples import Bins, Samples
+from linacre.archiver.reading.table import WINDOW_BYTES, TableSpec, TableStream
 from linacre.archiver.service import Event, NoSuchPvError, Reader
-from linacre.archiver.table import WINDOW_BYTES, TableSpec, TableStream
 from linacre.archiver.times import Length, When, length_ns, time_ns
 from linacre.base.errors import UserError
 
@@ -246,7 +246,7 @@ class Archive:
         With any of `align`, `period`, `on` and `pulse` it has the rows of `table`; else the
         samples of each PV as they are. It is written in pieces under another name and renamed when
         it is whole. `progress` is called with the share that is done, from 0 to 1. What is in the
-        files is told in `linacre.archiver.export`.
+        files is told in `linacre.archiver.analysis.export`.
         """
         if not {"align", "period", "on", "pulse"} & options.keys():
             names = self._names(pvs)
@@ -332,7 +332,7 @@ def _reader(where: str | Path | Reader, token: str | None, timeout_s: float) -> 
     if not isinstance(where, str | Path):
         return where
     if isinstance(where, str) and where.startswith(("http://", "https://")):
-        from linacre.archiver.remote import RemoteReader
+        from linacre.archiver.analysis.remote import RemoteReader
 
         return RemoteReader(where, token=token, timeout_s=timeout_s)
     folder = Path(where)

@@ -19,8 +19,8 @@ from typing import Any
 
 from linacre.archiver.errors import DamagedError
 from linacre.archiver.model import NANOSECONDS
-from linacre.archiver.registry_reading import VERSION
-from linacre.archiver.registry_rows import Write
+from linacre.archiver.registry.reading import VERSION
+from linacre.archiver.registry.rows import Write
 from linacre.base.errors import LinacreError, UserError
 
 _TABLES = """

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from linacre.archiver.align import Bools
-from linacre.archiver.mixing import as_type
 from linacre.archiver.model import Float64s, Int32s, Int64s, Kind
+from linacre.archiver.reading.align import Bools
+from linacre.archiver.reading.mixing import as_type
+from linacre.archiver.reading.windows import Budget
 from linacre.archiver.service import Reader
-from linacre.archiver.windows import Budget
 
 # The stubs are stricter than what they describe.
 _ARROW: Any = pa

@@ -9,10 +9,10 @@ from typing import Any, Self, cast
 
 import pyarrow as pa
 
-from linacre.archiver.convert import library
+from linacre.archiver.analysis.convert import library
 from linacre.archiver.errors import UnknownPvError, UnreachableError
 from linacre.archiver.model import Kind
-from linacre.archiver.samples import Samples
+from linacre.archiver.reading.samples import Samples
 from linacre.archiver.service import SAMPLE_FIELDS
 from linacre.archiver.store.part import arrow_type
 from linacre.base.errors import UserError

@@ -15,8 +15,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pyarrow as pa
 
+from linacre.archiver.analysis.live import Live
 from linacre.archiver.errors import UnreachableError
-from linacre.archiver.live import Live
 from linacre.archiver.model import OLDEST_NS, Metadata, NoticeKind
 from linacre.archiver.service import Event, NoSuchPvError
 from linacre.base.errors import LinacreError, UserError

@@ -13,7 +13,7 @@ import numpy as np
 
 from linacre.archiver.errors import DamagedError
 from linacre.archiver.model import BlobBatch, Int32s, Int64s, ScalarBatch, Series
-from linacre.archiver.store.journal_format import (
+from linacre.archiver.store.journal.format import (
     BlockType,
     Bytes,
     FileHead,
@@ -23,8 +23,8 @@ from linacre.archiver.store.journal_format import (
     gather_scalars,
     series_place,
 )
-from linacre.archiver.store.journal_index import Index, IndexView
-from linacre.archiver.store.journal_scan import Damage, first_head, scan
+from linacre.archiver.store.journal.index import Index, IndexView
+from linacre.archiver.store.journal.scan import Damage, first_head, scan
 from linacre.base.errors import LinacreError
 
 _GROUP = 16 * 1024

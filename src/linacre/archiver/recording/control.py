@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 
 from linacre import __version__
 from linacre.archiver.errors import ReadOnlyError
-from linacre.archiver.follow import Follow, Followers
-from linacre.archiver.keeper import Keeper
 from linacre.archiver.model import NANOSECONDS, ChannelSpec, Provider
-from linacre.archiver.registry import Registry
-from linacre.archiver.registry_rows import Channel
+from linacre.archiver.recording.follow import Follow, Followers
+from linacre.archiver.recording.keeper import Keeper
+from linacre.archiver.recording.status import Standings
+from linacre.archiver.registry.registry import Registry
+from linacre.archiver.registry.rows import Channel
 from linacre.archiver.service import ChannelStatus, Event, Info, NoSuchPvError
 from linacre.archiver.settings import Settings, check_specs, parse_duration, parse_time
-from linacre.archiver.status import Standings
 from linacre.base.clock import Clock
 from linacre.base.errors import LinacreError, UserError
 

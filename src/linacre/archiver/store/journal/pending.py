@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linacre.archiver.model import BlobBatch, Int32s, Int64s, ScalarBatch
-from linacre.archiver.store.journal_format import (
+from linacre.archiver.store.journal.format import (
     HEADER,
     BlockType,
     encode_blobs,

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from linacre.archiver.control import ArchiverControl
 from linacre.archiver.events import Throttle
-from linacre.archiver.keeper import Keeper
 from linacre.archiver.model import (
     ChannelSpec,
     Drop,
@@ -20,8 +18,10 @@ from linacre.archiver.model import (
     SeriesIds,
     Source,
 )
-from linacre.archiver.registry import Registry
-from linacre.archiver.registry_rows import Channel, metadata_from
+from linacre.archiver.recording.control import ArchiverControl
+from linacre.archiver.recording.keeper import Keeper
+from linacre.archiver.registry.registry import Registry
+from linacre.archiver.registry.rows import Channel, metadata_from
 from linacre.archiver.service import Event
 from linacre.base.clock import Clock
 

@@ -8,10 +8,10 @@ import itertools
 import numpy as np
 
 from linacre.archiver.store.files import File, Files
-from linacre.archiver.store.journal_format import HEADER, BlockType, encode_head, encode_series
-from linacre.archiver.store.journal_index import Index
-from linacre.archiver.store.journal_pending import Block
-from linacre.archiver.store.journal_read import JournalFile
+from linacre.archiver.store.journal.format import HEADER, BlockType, encode_head, encode_series
+from linacre.archiver.store.journal.index import Index
+from linacre.archiver.store.journal.pending import Block
+from linacre.archiver.store.journal.read import JournalFile
 
 _TOGETHER = 100
 """So many series are told in one block: damage to one must not cost them all."""

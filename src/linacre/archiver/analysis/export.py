@@ -27,13 +27,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from linacre.archiver.columns import Column, column_of
-from linacre.archiver.convert import library
-from linacre.archiver.hdf5 import Growing
-from linacre.archiver.mixing import as_type
+from linacre.archiver.analysis.convert import library
+from linacre.archiver.analysis.hdf5 import Growing
 from linacre.archiver.model import Metadata
+from linacre.archiver.reading.columns import Column, column_of
+from linacre.archiver.reading.mixing import as_type
+from linacre.archiver.reading.table import TableSpec, TableStream
 from linacre.archiver.service import Reader
-from linacre.archiver.table import TableSpec, TableStream
 from linacre.base.errors import LinacreError, UserError
 
 Progress = Callable[[float], None]

@@ -13,13 +13,13 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from linacre.archiver.align import Align, chosen, interpolated
-from linacre.archiver.columns import Column, Piece, column_of
 from linacre.archiver.errors import WrongTimeError
 from linacre.archiver.model import NANOSECONDS, Int64s
+from linacre.archiver.reading.align import Align, chosen, interpolated
+from linacre.archiver.reading.columns import Column, Piece, column_of
+from linacre.archiver.reading.tags import pulses
+from linacre.archiver.reading.windows import Budget, windows
 from linacre.archiver.service import Reader
-from linacre.archiver.tags import pulses
-from linacre.archiver.windows import Budget, windows
 from linacre.base.errors import UserError
 
 TAG = "tag"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from linacre.archiver.model import Series
-from linacre.archiver.store.journal_format import (
+from linacre.archiver.store.journal.format import (
     CHECKED,
     HEADER,
     MAGIC,

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from linacre.archiver.bins import Bins, coarsest_step, edges_of
-from linacre.archiver.mixed import Shape, common_kind, table_of
 from linacre.archiver.model import NANOSECONDS, Kind, Metadata
-from linacre.archiver.registry import Registry
+from linacre.archiver.reading.bins import Bins, coarsest_step, edges_of
+from linacre.archiver.reading.mixed import Shape, common_kind, table_of
+from linacre.archiver.registry.registry import Registry
 from linacre.archiver.service import Event, NoSuchPvError
 from linacre.archiver.store.part import Columns, Part
 from linacre.archiver.store.snapshot import Placed, RolledPart, Snapshot

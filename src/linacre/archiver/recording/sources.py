@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from linacre.archiver.model import Provider, SeriesIds, Source
-from linacre.archiver.recorder import MakeSource
+from linacre.archiver.recording.recorder import MakeSource
 from linacre.archiver.settings import Settings
 
 _PVACCESS = "linacre.archiver.channels.pva"

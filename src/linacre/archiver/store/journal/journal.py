@@ -26,12 +26,12 @@ import numpy as np
 from linacre.archiver.model import NANOSECONDS, BlobBatch, ScalarBatch, Series
 from linacre.archiver.store.files import Files
 from linacre.archiver.store.hot import HotPart
-from linacre.archiver.store.journal_current import CurrentFile
-from linacre.archiver.store.journal_format import BlockType, FileHead
-from linacre.archiver.store.journal_lock import FolderLock
-from linacre.archiver.store.journal_pending import Block, Pending, blob_block, scalar_block
-from linacre.archiver.store.journal_read import JournalFile, journal_paths, read_file, read_folder
-from linacre.archiver.store.journal_scan import Damage
+from linacre.archiver.store.journal.current import CurrentFile
+from linacre.archiver.store.journal.format import BlockType, FileHead
+from linacre.archiver.store.journal.lock import FolderLock
+from linacre.archiver.store.journal.pending import Block, Pending, blob_block, scalar_block
+from linacre.archiver.store.journal.read import JournalFile, journal_paths, read_file, read_folder
+from linacre.archiver.store.journal.scan import Damage
 
 HOUR_NS = 3600 * NANOSECONDS
 MEBI = 1 << 20

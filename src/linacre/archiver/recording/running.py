@@ -8,12 +8,12 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 
-from linacre.archiver.control import ArchiverControl
-from linacre.archiver.keeper import rebuild
 from linacre.archiver.model import NANOSECONDS, Provider
-from linacre.archiver.query import Query
-from linacre.archiver.recorder import MakeSource, Recorder
-from linacre.archiver.registry import COPY_NAME, Registry
+from linacre.archiver.reading.query import Query
+from linacre.archiver.recording.control import ArchiverControl
+from linacre.archiver.recording.keeper import rebuild
+from linacre.archiver.recording.recorder import MakeSource, Recorder
+from linacre.archiver.registry.registry import COPY_NAME, Registry
 from linacre.archiver.service import Event
 from linacre.archiver.settings import Settings
 from linacre.archiver.store.files import Files, OsFiles

@@ -1,0 +1,1 @@
+"""Answers from an archive: queries, bins, tables."""

@@ -1,0 +1,1 @@
+"""The service that takes samples: its recorder, its control, its sources."""

@@ -1,0 +1,1 @@
+"""The newest samples: what is written before it is put in order."""
