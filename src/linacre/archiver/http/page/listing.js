@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { showDetails } from "./dialogs.js";
-import { toggle } from "./plotting.js";
+import { toggle, whenPlotted } from "./plotting.js";
 import { $, colours, now, say, sayAlways, state, trying } from "./state.js";
 import { Table } from "./table.js";
 import { NS, count, length, shortTime, size, time, zone } from "./text.js";
@@ -151,3 +151,4 @@ async function details(pv) {
 export const table = new Table($("rows"), {
   onPlot: (pv) => toggle(pv), onTick: () => { showTicked(); showTable(); }, onDetails: details,
 });
+whenPlotted(() => table.paint(colours()));

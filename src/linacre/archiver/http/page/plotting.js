@@ -2,7 +2,6 @@
 
 import { address, ask, token } from "./api.js";
 import { append, load } from "./data.js";
-import { table } from "./listing.js";
 import { Plot, colour, reading } from "./plot.js";
 import { $, RANGES, colours, now, range, say, state, trying } from "./state.js";
 import { Traces, isTraced, load as loadTraces, reading as readingOfTrace } from "./traces.js";
@@ -18,6 +17,10 @@ const plot = new Plot($("plot"), {
 });
 const traces = new Traces($("traces"), { onElement: (element) => showTraceReadings(element) });
 const TRACE_WAIT_MS = 100, TRACE_LIVE_S = 1;
+
+let plotted = () => {};
+// Told each time another set of PVs is plotted, or they have other colours.
+export function whenPlotted(listener) { plotted = listener; }
 
 const isTrace = ({ pv }) => isTraced(state.kinds.get(pv));
 const lines = () => state.plotted.filter((one) => !isTrace(one));
@@ -54,7 +57,7 @@ export function toggle(pv) {
     state.plotted.push({ pv, k });
   }
   say("");
-  table.paint(colours());
+  plotted();
   if (state.live) follow();
   return draw({ keep: true });
 }
@@ -150,7 +153,7 @@ export async function draw({ keep = false } = {}) {
   $("plot").classList.remove("busy");
   state.drawnRange = [start, end];
   state.dueAt = now() + Math.min(300, Math.max(15, state.span / 500));
-  table.paint(colours());
+  plotted();
   const loaded = state.plotted.map(({ pv }) => state.loaded.get(pv)).filter(Boolean);
   if (!loaded.length) { showLegend(); plot.hint(HINT); return; }
   const why = plot.show(loaded, { start, end, colours: colours() });
