@@ -212,9 +212,9 @@ def _fail(name: str, error: BaseException) -> None:
 
 
 def _pvs(options: argparse.Namespace) -> int:
-    from linacre.archiver.store.store import Store
+    from linacre.archiver.reading.folder import open_reader
 
-    for pv in Store.open_reader(options.data).pvs(options.pattern):
+    for pv in open_reader(options.data).pvs(options.pattern):
         print(pv)
     return 0
 
@@ -224,12 +224,12 @@ def _samples(options: argparse.Namespace) -> int:
 
     from pyarrow import csv
 
+    from linacre.archiver.reading.folder import open_reader
     from linacre.archiver.service import NoSuchPvError
-    from linacre.archiver.store.store import Store
 
     end_ns = parse_time(options.end) if options.end else time.time_ns()
     start_ns = parse_time(options.start) if options.start else end_ns - 3600 * 10**9
-    reader = Store.open_reader(options.data)
+    reader = open_reader(options.data)
     try:
         batches = reader.stream(options.pv, start_ns, end_ns)
     except NoSuchPvError as error:

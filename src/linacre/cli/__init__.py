@@ -1,1 +1,1 @@
-"""The command line: one module a noun, thin over the facility layer."""
+"""The command line: one module a noun, thin over operations and observing."""

@@ -12,7 +12,7 @@ from linacre.cli.context import (
     FileOption,
     JsonOption,
     YesOption,
-    progress_talk,
+    progress_interaction,
     run,
     say,
     session_of,
@@ -97,7 +97,7 @@ def create(
 
     async def work(progress: UpProgress) -> WrittenArchiver:
         return await create_archiver(
-            await session_of(file), wanted, progress_talk(progress, yes=True)
+            await session_of(file), wanted, progress_interaction(progress, yes=True)
         )
 
     with UpProgress() as progress:
@@ -233,8 +233,10 @@ def delete(
     from linacre.operations.changes.delete_archiver import delete_archiver
 
     async def work(progress: UpProgress) -> DeletedArchiver | None:
-        talk = progress_talk(progress, yes=yes)
-        return await delete_archiver(await session_of(file), name, purge=purge, talk=talk)
+        interaction = progress_interaction(progress, yes=yes)
+        return await delete_archiver(
+            await session_of(file), name, purge=purge, interaction=interaction
+        )
 
     with UpProgress() as progress:
         deleted = run(work(progress))
@@ -257,7 +259,9 @@ def prepare(file: FileOption = None) -> None:
     from linacre.operations.changes.prepare import prepare_archivers
 
     async def work(progress: UpProgress) -> bool:
-        return await prepare_archivers(await session_of(file), progress_talk(progress, yes=True))
+        return await prepare_archivers(
+            await session_of(file), progress_interaction(progress, yes=True)
+        )
 
     with UpProgress() as progress:
         needed = run(work(progress))

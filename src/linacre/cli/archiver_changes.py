@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linacre.cli.archiver import NameArgument, counted, option
-from linacre.cli.context import FileOption, JsonOption, progress_talk, run, say, session_of
+from linacre.cli.context import FileOption, JsonOption, progress_interaction, run, say, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from linacre.cli.render import UpProgress
     from linacre.operations.changes.change_archiver import ChangedArchiver
-    from linacre.operations.talk import Talk
+    from linacre.operations.interaction import Interaction
     from linacre.session.session import Session
 
 PvsArgument = Annotated[
@@ -82,9 +82,9 @@ def extend(
     if sum(each not in (None, False) for each in (lasting, until, no_end)) != 1:
         raise UserError("write one of --for 7d, --until 2026-12-24T08:00:00Z and --no-end")
 
-    async def work(session: Session, talk: Talk) -> ChangedArchiver:
+    async def work(session: Session, interaction: Interaction) -> ChangedArchiver:
         end = end_of(lasting, until, now=session.clock.now())
-        return await move(session, name, end, talk)
+        return await move(session, name, end, interaction)
 
     changed = _changed(work, file, as_json=as_json)
     if not as_json:
@@ -98,7 +98,9 @@ def add(
     from linacre.operations.changes.change_archiver import add_pvs
 
     changed = _changed(
-        lambda session, talk: add_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
+        lambda session, interaction: add_pvs(session, name, tuple(pvs), interaction),
+        file,
+        as_json=as_json,
     )
     if not as_json:
         _say_changed(changed, f"archives {' '.join(pvs)} too")
@@ -111,14 +113,16 @@ def remove(
     from linacre.operations.changes.change_archiver import remove_pvs
 
     changed = _changed(
-        lambda session, talk: remove_pvs(session, name, tuple(pvs), talk), file, as_json=as_json
+        lambda session, interaction: remove_pvs(session, name, tuple(pvs), interaction),
+        file,
+        as_json=as_json,
     )
     if not as_json:
         _say_changed(changed, f"takes no more of {' '.join(pvs)}; their data stay")
 
 
 def _changed(
-    work: Callable[[Session, Talk], Coroutine[Any, Any, ChangedArchiver]],
+    work: Callable[[Session, Interaction], Coroutine[Any, Any, ChangedArchiver]],
     file: Path | None,
     *,
     as_json: bool,
@@ -126,7 +130,7 @@ def _changed(
     from linacre.cli.render import UpProgress, print_json
 
     async def whole(progress: UpProgress) -> ChangedArchiver:
-        return await work(await session_of(file), progress_talk(progress, yes=False))
+        return await work(await session_of(file), progress_interaction(progress, yes=False))
 
     with UpProgress() as progress:
         changed = run(whole(progress))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from linacre.cli.context import JsonOption, journal_hook, progress_talk, run, say
+from linacre.cli.context import JsonOption, journal_hook, progress_interaction, run, say
 
 if TYPE_CHECKING:
     from linacre.operations.boot import Booted
@@ -29,7 +29,7 @@ def boot(as_json: JsonOption = False) -> None:
         outcomes = run(
             facilities.boot(
                 StatePaths.from_environment(),
-                progress_talk(progress, yes=True),
+                progress_interaction(progress, yes=True),
                 journal_hook=journal_hook(),
             )
         )

@@ -12,7 +12,7 @@ from linacre.cli.context import (
     JsonOption,
     YesOption,
     listener_of,
-    progress_talk,
+    progress_interaction,
     run,
     say,
     session_of,
@@ -66,7 +66,7 @@ def find(
 async def _found(file: Path | None, pattern: str, limit: int) -> Found:
     from linacre.base.paths import StatePaths
     from linacre.catalogue import Catalogue
-    from linacre.session.known import known_facility
+    from linacre.session.catalogue_access import known_facility
 
     known = known_facility(file, state=StatePaths.from_environment(), folder=Path.cwd())
     async with await Catalogue.open(known.catalogue, logs=known.paths.logs) as opened:
@@ -212,8 +212,8 @@ def rollback(
     from linacre.operations.history.rollback import roll_back
 
     async def work(progress: UpProgress) -> RolledBack | None:
-        talk = progress_talk(progress, yes=yes)
-        return await roll_back(await session_of(file), name, to=to, talk=talk)
+        interaction = progress_interaction(progress, yes=yes)
+        return await roll_back(await session_of(file), name, to=to, interaction=interaction)
 
     with UpProgress() as progress:
         done = run(work(progress))

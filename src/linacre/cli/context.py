@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from linacre.base.tasks import TaskEvent, TaskListener
     from linacre.catalogue.catalogue import Catalogue
     from linacre.cli.render import UpProgress
-    from linacre.operations.talk import Talk
+    from linacre.operations.interaction import Interaction
     from linacre.planning.plan import Plan
     from linacre.session.session import Session
 
@@ -91,16 +91,16 @@ def confirm(question: str) -> bool:
     return typer.confirm(question, err=True)
 
 
-def progress_talk(progress: UpProgress, *, yes: bool) -> Talk:
+def progress_interaction(progress: UpProgress, *, yes: bool) -> Interaction:
     """Return how a command with steps speaks: its plan, its steps and its questions."""
-    from linacre.operations.talk import Talk
+    from linacre.operations.interaction import Interaction
 
     def announce(plan: Plan) -> None:
         progress.expect(len(plan.steps))
         if plan.restarts:
             progress.note(f"will restart: {', '.join(plan.restarts)}")
 
-    return Talk(
+    return Interaction(
         confirm=lambda question: yes or confirm(question),
         say=progress.note,
         show_plan=announce,

@@ -15,7 +15,7 @@ from linacre.cli.context import (
     YesOption,
     confirm,
     listener_of,
-    progress_talk,
+    progress_interaction,
     run,
     say,
     session_of,
@@ -24,8 +24,8 @@ from linacre.cli.context import (
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
     from linacre.observing.status import FacilityStatus
-    from linacre.operations.talk import Talk
-    from linacre.planning.prospect import UpOptions
+    from linacre.operations.interaction import Interaction
+    from linacre.planning.preview import UpOptions
     from linacre.session.session import Session
 
 WhereArgument = Annotated[
@@ -65,13 +65,13 @@ def up(
 ) -> None:
     """Bring the facility to what its file says; what is right already is left alone."""
     from linacre.cli.render import UpProgress
-    from linacre.planning.prospect import UpOptions
+    from linacre.planning.preview import UpOptions
 
     async def work(progress: UpProgress) -> bool:
         session = await session_of(where or file)
         options = UpOptions(prune=prune, rebuild=tuple(rebuild or ()))
         try:
-            return await _up(session, options, progress_talk(progress, yes=yes))
+            return await _up(session, options, progress_interaction(progress, yes=yes))
         finally:
             await _arrange_boot(session)
 
@@ -81,17 +81,17 @@ def up(
         raise typer.Exit(1)
 
 
-async def _up(session: Session, options: UpOptions, talk: Talk) -> bool:
+async def _up(session: Session, options: UpOptions, interaction: Interaction) -> bool:
     from linacre.operations.bring_up import bring_up
 
     begun = time.monotonic()
-    prospect = await bring_up(session, options, talk)
-    if prospect is None:
+    ahead = await bring_up(session, options, interaction)
+    if ahead is None:
         say("nothing was changed")
         return False
     took = time.monotonic() - begun
-    done = "nothing to change" if prospect.plan.is_empty else f"up in {took:.1f} s"
-    what = _counted(session, left_out=prospect.declared.left_out)
+    done = "nothing to change" if ahead.plan.is_empty else f"up in {took:.1f} s"
+    what = _counted(session, left_out=ahead.declared.left_out)
     say(f"{session.name}: {what}, {done} ({session.engine.name} engine)")
     return True
 
@@ -107,7 +107,7 @@ def _counted(session: Session, *, left_out: Collection[str]) -> str:
 
 async def _arrange_boot(session: Session) -> None:
     """Have the host start what is marked autostart, and say so where that is new."""
-    from linacre.operations.unit import arrange_boot
+    from linacre.operations.systemd_unit import arrange_boot
     from linacre.session.state import read_note
 
     before, after = session.note, read_note(session.paths)
@@ -123,27 +123,27 @@ async def _arrange_boot(session: Session) -> None:
 def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOption = False) -> None:
     """Show what `up` would do, and change nothing."""
     from linacre.cli.render import print_json
-    from linacre.planning.prospect import UpOptions, look_ahead
+    from linacre.planning.preview import UpOptions, preview
 
     async def work() -> None:
         session = await session_of(where or file)
         if await session.engine.exists():
             async with session.engine_open():
-                prospect = await look_ahead(session, UpOptions())
+                ahead = await preview(session, UpOptions())
             if not await session.is_up():
                 await session.engine.shut_down()
         else:
-            prospect = await look_ahead(session, UpOptions())
+            ahead = await preview(session, UpOptions())
         if as_json:
-            print_json(prospect.plan)
+            print_json(ahead.plan)
             return
-        for note in (*filter(None, [session.engine_line]), *prospect.notes):
+        for note in (*filter(None, [session.engine_line]), *ahead.notes):
             typer.echo(note)
-        for step in prospect.plan.steps:
+        for step in ahead.plan.steps:
             typer.echo(f"  {step.title}")
-        if prospect.plan.restarts:
-            typer.echo(f"restarts: {', '.join(prospect.plan.restarts)}")
-        if prospect.plan.is_empty:
+        if ahead.plan.restarts:
+            typer.echo(f"restarts: {', '.join(ahead.plan.restarts)}")
+        if ahead.plan.is_empty:
             typer.echo("nothing to change")
 
     run(work())

@@ -175,12 +175,12 @@ async def _take(taking: Taking, session: Session) -> None:
 
 
 async def _up(name: str, file: Path | None, *, yes: bool) -> bool:
-    from linacre.cli.context import progress_talk
+    from linacre.cli.context import progress_interaction
     from linacre.cli.render import UpProgress
     from linacre.operations.bring_up import bring_up
-    from linacre.planning.prospect import UpOptions
+    from linacre.planning.preview import UpOptions
 
     session = await session_of(file)
     with UpProgress() as progress:
-        talk = progress_talk(progress, yes=yes)
-        return await bring_up(session, UpOptions(only=frozenset({name})), talk) is not None
+        interaction = progress_interaction(progress, yes=yes)
+        return await bring_up(session, UpOptions(only=frozenset({name})), interaction) is not None

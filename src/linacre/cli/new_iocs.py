@@ -10,7 +10,7 @@ from linacre.cli.context import (
     FileOption,
     JsonOption,
     YesOption,
-    progress_talk,
+    progress_interaction,
     run,
     say,
     session_of,
@@ -105,7 +105,7 @@ def create(
     )
 
     async def work(progress: UpProgress) -> Written:
-        return await make(await session_of(file), wanted, progress_talk(progress, yes=True))
+        return await make(await session_of(file), wanted, progress_interaction(progress, yes=True))
 
     with UpProgress() as progress:
         written = run(work(progress))
@@ -136,7 +136,7 @@ def clone(
     )
 
     async def work(progress: UpProgress) -> Written | None:
-        return await copy(await session_of(file), wanted, progress_talk(progress, yes=yes))
+        return await copy(await session_of(file), wanted, progress_interaction(progress, yes=yes))
 
     with UpProgress() as progress:
         written = run(work(progress))
@@ -158,7 +158,9 @@ def rename(
     from linacre.operations.changes.rename import rename as give_name
 
     async def work(progress: UpProgress) -> Renamed | None:
-        return await give_name(await session_of(file), name, new, progress_talk(progress, yes=yes))
+        return await give_name(
+            await session_of(file), name, new, progress_interaction(progress, yes=yes)
+        )
 
     with UpProgress() as progress:
         renamed = run(work(progress))
@@ -186,8 +188,8 @@ def delete(
     from linacre.operations.changes.delete import delete as remove
 
     async def work(progress: UpProgress) -> Deleted | None:
-        talk = progress_talk(progress, yes=yes)
-        return await remove(await session_of(file), name, purge=purge, talk=talk)
+        interaction = progress_interaction(progress, yes=yes)
+        return await remove(await session_of(file), name, purge=purge, interaction=interaction)
 
     with UpProgress() as progress:
         deleted = run(work(progress))

@@ -11,7 +11,7 @@ from linacre.cli.context import (
     FileOption,
     JsonOption,
     YesOption,
-    progress_talk,
+    progress_interaction,
     run,
     say,
     session_of,
@@ -50,8 +50,8 @@ def twin(
     from linacre.operations.twins.twins import make_twin
 
     async def work(progress: UpProgress) -> Twin | None:
-        talk = progress_talk(progress, yes=yes)
-        return await make_twin(await session_of(file), name, source=source, talk=talk)
+        interaction = progress_interaction(progress, yes=yes)
+        return await make_twin(await session_of(file), name, source=source, interaction=interaction)
 
     with UpProgress() as progress:
         made = run(work(progress))
@@ -79,7 +79,7 @@ def swap(
     from linacre.operations.twins.swap import swap as exchange
 
     async def work(progress: UpProgress) -> Swapped | None:
-        return await exchange(await session_of(file), name, progress_talk(progress, yes=yes))
+        return await exchange(await session_of(file), name, progress_interaction(progress, yes=yes))
 
     with UpProgress() as progress:
         done = run(work(progress))
@@ -99,7 +99,7 @@ def promote(name: NameArgument, yes: YesOption = False, file: FileOption = None)
     from linacre.operations.twins.swap import promote as keep
 
     async def work(progress: UpProgress) -> str | None:
-        return await keep(await session_of(file), name, progress_talk(progress, yes=yes))
+        return await keep(await session_of(file), name, progress_interaction(progress, yes=yes))
 
     with UpProgress() as progress:
         kept = run(work(progress))
@@ -126,8 +126,10 @@ def plug(
     from linacre.operations.twins.plugging import plug as plug_in
 
     async def work(progress: UpProgress) -> str:
-        talk = progress_talk(progress, yes=True)
-        return await plug_in(await session_of(file), name, network, twin=twin, talk=talk)
+        interaction = progress_interaction(progress, yes=True)
+        return await plug_in(
+            await session_of(file), name, network, twin=twin, interaction=interaction
+        )
 
     with UpProgress() as progress:
         where = run(work(progress))
@@ -142,8 +144,8 @@ def unplug(
     from linacre.operations.twins.plugging import unplug as pull
 
     async def work(progress: UpProgress) -> bool:
-        talk = progress_talk(progress, yes=yes)
-        return await pull(await session_of(file), name, twin=twin, talk=talk)
+        interaction = progress_interaction(progress, yes=yes)
+        return await pull(await session_of(file), name, twin=twin, interaction=interaction)
 
     with UpProgress() as progress:
         done = run(work(progress))

@@ -10,7 +10,7 @@ from linacre.declaration.check_addresses import check_addresses
 from linacre.declaration.check_files import check_files
 from linacre.declaration.document import Problem
 from linacre.declaration.models import Archiver, Facility, Ioc, IocDefaults, Service, desk_name
-from linacre.declaration.models.telling import nearest, one_of
+from linacre.declaration.models.quoting import nearest, one_of
 from linacre.declaration.names import other_name, twins_network
 from linacre.declaration.order import cycles
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from linacre.base.errors import UserError
 from linacre.declaration.document import Document, Key, parse
-from linacre.declaration.models.telling import as_written, nearest, told
-from linacre.declaration.pieces import Kind, pieces
+from linacre.declaration.models.quoting import as_written, nearest, quoted
+from linacre.declaration.yaml_nodes import Kind, pieces
 from linacre.declaration.yaml_text import line_start
 
 FILE, FILES = "template.yaml", "files"
@@ -84,7 +84,7 @@ class Template:
             advice = f"write {meant.upper()}" if meant else f"it has: {known}"
             raise UserError(f"the template {self.name} has no setting {key}; {advice}")
         if not value.isprintable():
-            raise UserError(f"--set {key}={told(value)}: write one line of plain text")
+            raise UserError(f"--set {key}={quoted(value)}: write one line of plain text")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def get_template(name: str, facility_folder: Path | None) -> Template:
     known = [each.name for each in list_templates(facility_folder)]
     meant = nearest(name, known)
     advice = f"write {meant}" if meant else f"there are: {', '.join(known)}"
-    raise UserError(f"there is no template {told(name)}; {advice}")
+    raise UserError(f"there is no template {quoted(name)}; {advice}")
 
 
 def _folders(facility_folder: Path | None) -> Iterator[Path]:
@@ -184,7 +184,7 @@ class _Reader:
     def _setting(self, key: str, about: object) -> Setting:
         path = ("settings", key)
         if not re.fullmatch(_KEY, key):
-            raise self._error(path, f"{told(key)} is no key; write one like {_mended(key)}")
+            raise self._error(path, f"{quoted(key)} is no key; write one like {_mended(key)}")
         if key in GIVEN:
             raise self._error(path, "this is given by Linacre; choose another key")
         said = cast("dict[str, Any]", about if isinstance(about, dict) else {})
@@ -222,7 +222,7 @@ class _Reader:
     def _line(self, path: tuple[Key, ...], value: object) -> str:
         text = "" if value is None else as_written(value)
         if text is None or not text.isprintable():
-            raise self._error(path, f"{told(value)} is not one line of text")
+            raise self._error(path, f"{quoted(value)} is not one line of text")
         return text
 
     def _error(self, path: tuple[Key, ...], message: str, *, line: int | None = None) -> UserError:

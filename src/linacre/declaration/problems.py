@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from linacre.declaration.document import Key, Problem
 from linacre.declaration.models import BinaryIoc, Facility, GitSource, PythonIoc, SoftIoc
-from linacre.declaration.models.telling import as_written, nearest, one_of, told
+from linacre.declaration.models.quoting import as_written, nearest, one_of, quoted
 
 _KINDS: Mapping[str, type[BaseModel]] = {
     "softioc": SoftIoc,
@@ -92,7 +92,7 @@ def _kind_unknown(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str
     given = detail["input"].get("kind")
     what = "an engine" if path == ("engine",) else "a kind of IOC"
     meant = nearest(given, choices) if isinstance(given, str) else None
-    return f"{told(given)} is not {what}; write {meant or one_of(choices)}"
+    return f"{quoted(given)} is not {what}; write {meant or one_of(choices)}"
 
 
 def _own_words(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
@@ -114,7 +114,7 @@ def _wrong_type(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, 
     wanted = _WANTED.get(detail["type"], "what goes here")
     if wanted == "text" and (text := as_written(given)) is not None:
         return f"{text} is not text; write it in quotes: '{text}'"
-    return f"{told(given)} is not {wanted}; write {_line_for(path, data)}"
+    return f"{quoted(given)} is not {wanted}; write {_line_for(path, data)}"
 
 
 _Writer = Callable[[ErrorDetails, tuple[Key, ...], Mapping[str, Any]], str]
@@ -141,7 +141,7 @@ def _line_for(path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
     example = _example((*outer,), key, data)
     if example is None:
         return "what the reference of the facility file says"
-    return f"{told(key)}: {_flow(example)}" if isinstance(key, str) else _flow(example)
+    return f"{quoted(key)}: {_flow(example)}" if isinstance(key, str) else _flow(example)
 
 
 def _example(outer: tuple[Key, ...], key: Key, data: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The protocol between the facility layer and what runs machines; an engine is one facility's."""
+"""The protocol between the control plane and what runs machines; an engine is one facility's."""
 
 from __future__ import annotations
 

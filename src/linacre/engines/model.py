@@ -1,6 +1,6 @@
-"""The words between the facility layer and engines: capabilities, and what machines are made of.
+"""The words between the rooms above and engines: capabilities, and what machines are made of.
 
-Plain data only. The facility layer says *what* a machine is, and an engine knows *how* its kind
+Plain data only. What is above says *what* a machine is, and an engine knows *how* its kind
 of machine is made.
 """
 
@@ -77,7 +77,7 @@ class Part(StrEnum):
     """The own files of an IOC or a service: a change asks for a restart of it."""
     ACCESS = "access"
     """Log-in and the machine's own settings: a change is laid and restarts nothing."""
-    LIVE = "live"
+    RELOADABLE = "live"
     """What a program that runs is told of: a change is laid, and it goes on."""
     SCRIPTS = "scripts"
     """Linacre's start scripts: newer ones of a newer Linacre wait for the next real change."""

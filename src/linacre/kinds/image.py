@@ -13,14 +13,14 @@ from linacre.engines.base import Capability
 from linacre.images.apt import NoSuchPackageError
 from linacre.images.build import build_image
 from linacre.images.recipe import Recipe
-from linacre.session.session import Place, Session
+from linacre.session.session import FacilityHandle, Session
 
 _RECIPE, _ARCHIVER = "ioc", "archiver"
 
 
-def image_digest(place: Place) -> str | None:
+def image_digest(handle: FacilityHandle) -> str | None:
     """Return the digest of the present image of IOCs and desks; None for an engine without any."""
-    has_images = Capability.FILE_SYSTEM in place.engine.capabilities()
+    has_images = Capability.FILE_SYSTEM in handle.engine.capabilities()
     return base_recipe().digest() if has_images else None
 
 

@@ -17,12 +17,12 @@ from linacre.engines.labels import (
     IMAGE,
     IOC,
     KIND,
-    LIVE_DIGEST,
     NETWORK,
     NIC_DIGEST,
     ORIGIN,
     PORTS,
     PROGRAM_DIGEST,
+    RELOADABLE_DIGEST,
     SETTINGS_DIGEST,
 )
 
@@ -64,7 +64,7 @@ def labels_of(
         own = {
             AFTER: " ".join(after),
             PORTS: " ".join(program.ports),
-            LIVE_DIGEST: spec.payload.digest(Part.LIVE),
+            RELOADABLE_DIGEST: spec.payload.digest(Part.RELOADABLE),
         }
     elif program is not None:
         own = {IOC: spec.name, AFTER: " ".join(after), DECLARED_DIGEST: digest}

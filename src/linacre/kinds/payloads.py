@@ -13,7 +13,7 @@ from linacre.engines.base import Part, PayloadFile
 from linacre.epics.launch import Program, ProgramKind, make_scripts
 from linacre.epics.layout import Layout
 from linacre.epics.service import ServiceProgram, make_service_scripts
-from linacre.kinds.ioc.built import built_files, moved_environment
+from linacre.kinds.ioc.build_paths import built_files, moved_environment
 
 _ACCESS_FILE = ".linacre/access.acf"
 

@@ -24,8 +24,8 @@ from linacre.kinds.reports import ioc_report
 from linacre.kinds.service.ports import closed_ports
 from linacre.kinds.service.status import ServiceStatus, service_row
 from linacre.planning.plan import Plan
-from linacre.planning.prospect import Prospect, UpOptions, look_ahead
-from linacre.planning.settle import is_held
+from linacre.planning.preview import Preview, UpOptions, preview
+from linacre.planning.twin_overrides import is_held
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 
@@ -106,26 +106,26 @@ async def facility_status(session: Session) -> FacilityStatus:
     if not await session.is_up():
         return await _all_down(session)
     async with session.engine_open() as engine:
-        prospect = await look_ahead(session, UpOptions())
-        machines = prospect.found.machines
+        ahead = await preview(session, UpOptions())
+        machines = ahead.found.machines
         has_cables = Capability.CABLES in engine.capabilities()
         cables = await engine.wiring.cables() if has_cables else None
         rows = [
-            _row(session, prospect.pairs[name], ioc, prospect.declared.iocs[name], machines, cables)
+            _row(session, ahead.pairs[name], ioc, ahead.declared.iocs[name], machines, cables)
             for name, ioc in session.declaration.facility.iocs.items()
         ]
         others = [
-            _service_row(session, name, service, prospect, cables)
+            _service_row(session, name, service, ahead, cables)
             for name, service in session.declaration.facility.services.items()
         ]
         archivers = [
-            _archiver_row(session, name, archiver, prospect, cables)
+            _archiver_row(session, name, archiver, ahead, cables)
             for name, archiver in session.declaration.facility.archivers.items()
         ]
         iocs, services, archives = await asyncio.gather(
             asyncio.gather(*rows), asyncio.gather(*others), asyncio.gather(*archivers)
         )
-    return _facility(session, tuple(iocs), tuple(services), tuple(archives), prospect.plan)
+    return _facility(session, tuple(iocs), tuple(services), tuple(archives), ahead.plan)
 
 
 async def _all_down(session: Session) -> FacilityStatus:
@@ -206,10 +206,10 @@ async def _service_row(
     session: Session,
     name: str,
     service: Service,
-    prospect: Prospect,
+    ahead: Preview,
     cables: Mapping[str, Cable] | None,
 ) -> ServiceStatus:
-    machine, found, files, cable = await _seen(session, name, service, prospect, cables)
+    machine, found, files, cable = await _seen(session, name, service, ahead, cables)
     closed = service.ports
     if found.procserv_up:
         closed = tuple(c.port for c in await closed_ports(session.engine, name, service.ports))
@@ -222,7 +222,7 @@ async def _service_row(
         closed=closed,
         files=files,
         cable=cable,
-        left_out=name in prospect.declared.left_out,
+        left_out=name in ahead.declared.left_out,
     )
 
 
@@ -230,10 +230,10 @@ async def _archiver_row(
     session: Session,
     name: str,
     archiver: Archiver,
-    prospect: Prospect,
+    ahead: Preview,
     cables: Mapping[str, Cable] | None,
 ) -> ArchiverStatus:
-    machine, found, files, cable = await _seen(session, name, archiver, prospect, cables)
+    machine, found, files, cable = await _seen(session, name, archiver, ahead, cables)
     return archiver_row(
         session, name, archiver, machine=machine, found=found, files=files, cable=cable
     )
@@ -243,11 +243,11 @@ async def _seen(
     session: Session,
     name: str,
     program: Service | Archiver,
-    prospect: Prospect,
+    ahead: Preview,
     cables: Mapping[str, Cable] | None,
 ) -> tuple[Machine | None, IocReport, Files, str | None]:
     """Return the machine of a service or an archiver, how it does, its files and its cable."""
-    machine = prospect.found.machines.get(name)
+    machine = ahead.found.machines.get(name)
     if machine is None or machine.state is not MachineState.RUNNING:
         return machine, DOWN, Files.UNKNOWN, None
     found = await ioc_report(
@@ -258,7 +258,7 @@ async def _seen(
         hold_off_s=float(program.hold_off),
         ports=program.ports,
     )
-    files = await compare_files(session.engine, prospect.declared.machine(name), machine)
+    files = await compare_files(session.engine, ahead.declared.machine(name), machine)
     cable = None
     if cables is not None:
         cable = (cables[name].found if name in cables else None) or UNPLUGGED

@@ -14,10 +14,10 @@ from linacre.base.errors import LinacreError
 from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, Part
 from linacre.engines.labels import (
     IMAGE,
-    LIVE_DIGEST,
+    LOADED_DIGEST,
     PROGRAM_DIGEST,
+    RELOADABLE_DIGEST,
     RUNNING_DIGEST,
-    TOLD_DIGEST,
     kept_key,
 )
 from linacre.kinds.archiver import http as archiver_http
@@ -46,7 +46,7 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True)
-class Work:
+class ApplyContext:
     """All that steps need."""
 
     engine: Engine
@@ -66,13 +66,13 @@ class StepsFailedError(LinacreError):
     """Some steps failed; the others were carried on as far as they could be."""
 
 
-async def apply(plan: Plan, work: Work, journal: Journal) -> None:
+async def apply(plan: Plan, context: ApplyContext, journal: Journal) -> None:
     """Do every step of a plan, those that do not wait for one another in parallel.
 
     A step that fails holds back those after it and no others. Raises `StepsFailedError` with
     what failed first.
     """
-    runner = _Runner(plan, work, journal)
+    runner = _Runner(plan, context, journal)
     await runner.run()
 
 
@@ -86,9 +86,9 @@ def _first_of(error: BaseException) -> BaseException:
 class _Runner:
     """The steps of one plan on their way."""
 
-    def __init__(self, plan: Plan, work: Work, journal: Journal) -> None:
+    def __init__(self, plan: Plan, context: ApplyContext, journal: Journal) -> None:
         self._plan = plan
-        self._work = work
+        self._context = context
         self._journal = journal
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._building = asyncio.Lock()
@@ -136,40 +136,40 @@ class _Runner:
         return True
 
     async def _do(self, step: Step) -> None:
-        engine = self._work.engine
+        engine = self._context.engine
         match step.action:
             case Action.PREPARE:
                 await engine.prepare()
                 await engine.set_record({"prepared": "yes"})
             case Action.NETWORK:
-                network = next(n for n in self._work.declared.networks if n.name == step.target)
+                network = next(n for n in self._context.declared.networks if n.name == step.target)
                 await engine.ensure_network(network)
                 await engine.set_record(dict([network_record(network)]))
             case Action.IMAGE:
                 # One at a time: a build takes all of the host, and an engine may unpack but one.
                 async with self._building:
-                    folder = await self._work.build_image(step.target)
+                    folder = await self._context.build_image(step.target)
                     await engine.ensure_image(step.target, folder)
             case Action.REMOVE:
                 await self._remove(step.target)
             case Action.RECORD:
-                await engine.set_record(self._work.record)
+                await engine.set_record(self._context.record)
             case _:
-                await self._do_with_machine(step, self._work.declared.machine(step.target))
+                await self._do_with_machine(step, self._context.declared.machine(step.target))
 
     async def _remove(self, name: str) -> None:
         """Remove a machine, and what it kept too unless that is an archive."""
-        kept = self._work.found[name].kind is MachineKind.ARCHIVER
-        await self._work.engine.delete(name, keep_persistent=kept)
+        kept = self._context.found[name].kind is MachineKind.ARCHIVER
+        await self._context.engine.delete(name, keep_persistent=kept)
         if kept:
-            at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._work.clock.now()))
-            await self._work.engine.set_record({kept_key(name): at})
+            at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._context.clock.now()))
+            await self._context.engine.set_record({kept_key(name): at})
 
     async def _do_with_machine(self, step: Step, spec: MachineSpec) -> None:
-        engine = self._work.engine
+        engine = self._context.engine
         match step.action:
             case Action.CREATE:
-                copied = self._work.copies.get(spec.name)
+                copied = self._context.copies.get(spec.name)
                 await engine.create(_marked_as_running(spec), persistent_from=copied)
                 if spec.kind is MachineKind.ARCHIVER:
                     await engine.set_record({kept_key(spec.name): None})
@@ -179,7 +179,7 @@ class _Runner:
                 await engine.stop(spec.name)
             case Action.UPDATE:
                 # The machine keeps the image it was made from: only a rebuild changes that.
-                image = self._work.found[spec.name].labels.get(IMAGE, "")
+                image = self._context.found[spec.name].labels.get(IMAGE, "")
                 await engine.update(replace(spec, labels={**spec.labels, IMAGE: image}))
             case Action.START:
                 if not self._is_marked(spec):
@@ -192,10 +192,10 @@ class _Runner:
                 cable = (await engine.wiring.cables())[spec.name]
                 await engine.wiring.record_moves({spec.name: cable.recorded}, notes={})
                 await engine.wiring.finish_moves()
-            case Action.TELL:
-                told = next(f.data for f in spec.payload.files if f.part is Part.LIVE)
+            case Action.RELOAD:
+                told = next(f.data for f in spec.payload.files if f.part is Part.RELOADABLE)
                 await archiver_http.tell(engine, spec.name, (told or b"").decode())
-                await engine.set_labels(spec.name, {TOLD_DIGEST: spec.labels[LIVE_DIGEST]})
+                await engine.set_labels(spec.name, {LOADED_DIGEST: spec.labels[RELOADABLE_DIGEST]})
             case Action.CHECK:
                 pass
             case _:
@@ -206,7 +206,7 @@ class _Runner:
         made = {f"{Action.CREATE} {spec.name}", f"{Action.REBUILD} {spec.name}"}
         if not made.isdisjoint(self._tasks):
             return True
-        found = self._work.found.get(spec.name)
+        found = self._context.found.get(spec.name)
         there: Mapping[str, str] = {} if found is None else found.labels
         return all(there.get(key) == value for key, value in _running_labels(spec).items())
 
@@ -214,20 +214,20 @@ class _Runner:
         """Wait until an IOC or a service that was started serves; others may start meanwhile."""
         if step.action not in (Action.START, Action.RESTART, Action.CHECK):
             return
-        spec = self._work.declared.machine(step.target)
+        spec = self._context.declared.machine(step.target)
         if not spec.kind.runs_program:
             return
         await wait_until_booted(
-            self._work.engine,
+            self._context.engine,
             spec.name,
             spec.address.ip,
-            clock=self._work.clock,
-            limit_s=self._work.boot_limit_s,
+            clock=self._context.clock,
+            limit_s=self._context.boot_limit_s,
             ports=ports_of(spec.labels),
             kind=spec.kind,
         )
         if step.action is Action.RESTART:
-            await self._work.engine.set_labels(spec.name, _running_labels(spec))
+            await self._context.engine.set_labels(spec.name, _running_labels(spec))
 
 
 def _marked_as_running(spec: MachineSpec) -> MachineSpec:
@@ -238,6 +238,6 @@ def _marked_as_running(spec: MachineSpec) -> MachineSpec:
 def _running_labels(spec: MachineSpec) -> dict[str, str]:
     """Return the labels that tell what a program runs with that starts now."""
     running = {RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST]}
-    if LIVE_DIGEST in spec.labels:
-        running[TOLD_DIGEST] = spec.labels[LIVE_DIGEST]
+    if RELOADABLE_DIGEST in spec.labels:
+        running[LOADED_DIGEST] = spec.labels[RELOADABLE_DIGEST]
     return running

@@ -18,15 +18,15 @@ from linacre.engines.base import Engine, Machine, MachineState
 from linacre.engines.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
 from linacre.kinds.reports import ioc_report
 from linacre.kinds.service.ports import ports_of
-from linacre.operations.apply import Work, apply
-from linacre.operations.talk import Talk
+from linacre.operations.apply import ApplyContext, apply
+from linacre.operations.interaction import Interaction
 from linacre.planning.plan import Action, Found, Plan, make_plan
-from linacre.planning.settle import as_found
 from linacre.planning.specs import Declared
+from linacre.planning.twin_overrides import as_found
+from linacre.session.autostart import is_marked
 from linacre.session.lock import FacilityLock
-from linacre.session.marks import is_marked
 from linacre.session.roles import ioc_of, pairs
-from linacre.session.session import Place, open_place
+from linacre.session.session import FacilityHandle, open_handle
 from linacre.session.state import (
     FacilityNote,
     Standing,
@@ -96,7 +96,7 @@ class _Look:
 
 async def boot(
     state: StatePaths,
-    talk: Talk,
+    interaction: Interaction,
     *,
     clock: Clock | None = None,
     journal_hook: Callable[[int], None] | None = None,
@@ -110,13 +110,13 @@ async def boot(
     for name in facility_folders(state):
         try:
             note = read_note(state.facility(name))
-            if note is None or not await is_marked(note, say=talk.say):
+            if note is None or not await is_marked(note, say=interaction.say):
                 continue
         except LinacreError as error:
             outcomes.append(Booted(name, "-", Outcome.FAILED, error=str(error)))
             continue
         begun = clock.monotonic()
-        booting = _Booting(note, state, talk, clock, journal_hook)
+        booting = _Booting(note, state, interaction, clock, journal_hook)
         outcomes.append(replace(await booting.run(), took_s=clock.monotonic() - begun))
     return tuple(outcomes)
 
@@ -128,13 +128,13 @@ class _Booting:
         self,
         note: FacilityNote,
         state: StatePaths,
-        talk: Talk,
+        interaction: Interaction,
         clock: Clock,
         journal_hook: Callable[[int], None] | None,
     ) -> None:
         self._note = note
         self._state = state
-        self._talk = talk
+        self._interaction = interaction
         self._clock = clock
         self._hook = journal_hook
         self._iocs: Mapping[str, bool] = {}
@@ -142,14 +142,14 @@ class _Booting:
 
     async def run(self) -> Booted:
         try:
-            place = open_place(
+            handle = open_handle(
                 self._note,
                 state=self._state,
                 clock=self._clock,
                 journal_hook=self._hook,
                 say=self._say,
             )
-            await self._bring_up(place)
+            await self._bring_up(handle)
         except BusyError as error:
             return self._outcome(Outcome.BUSY, str(error))
         except (LinacreError, OSError) as error:
@@ -172,43 +172,43 @@ class _Booting:
         )
 
     def _say(self, line: str) -> None:
-        self._talk.say(f"{self._note.facility}: {line}")
+        self._interaction.say(f"{self._note.facility}: {line}")
 
-    async def _bring_up(self, place: Place) -> None:
-        async with FacilityLock(place.paths, command="boot", clock=place.clock):
-            if not await place.engine.exists():
-                raise LinacreError(f"the {place.engine.name} engine has nothing of it: linacre up")
-            async with place.engine_open():
-                await self._start_all(place)
+    async def _bring_up(self, handle: FacilityHandle) -> None:
+        async with FacilityLock(handle.paths, command="boot", clock=handle.clock):
+            if not await handle.engine.exists():
+                raise LinacreError(f"the {handle.engine.name} engine has nothing of it: linacre up")
+            async with handle.engine_open():
+                await self._start_all(handle)
 
-    async def _start_all(self, place: Place) -> None:
-        found = await _look(place)
+    async def _start_all(self, handle: FacilityHandle) -> None:
+        found = await _look(handle)
         self._iocs = found.iocs
-        await self._tell_unfinished(place, found)
+        await self._tell_unfinished(handle, found)
         if not found.machines:
             raise LinacreError("none of its machines is made: linacre up")
         if self._note.standing is not Standing.UP:
-            write_note(place.paths, self._note.model_copy(update={"standing": Standing.UP}))
+            write_note(handle.paths, self._note.model_copy(update={"standing": Standing.UP}))
         try:
             for _ in range(_ROUNDS):
                 plan = _plan(found)
                 if plan.is_empty:
                     return
-                await self._carry_out(place, found, plan)
+                await self._carry_out(handle, found, plan)
                 # One that was about to end when we looked has ended by now.
-                found = await _look(place)
+                found = await _look(handle)
                 self._iocs = found.iocs
         except LinacreError:
             with contextlib.suppress(LinacreError):
-                self._iocs = (await _look(place)).iocs
+                self._iocs = (await _look(handle)).iocs
             raise
         if not _plan(found).is_empty:
             down = ", ".join(found.down) or "a desk"
             raise LinacreError(f"does not stay up: {down}; see linacre doctor")
 
-    async def _tell_unfinished(self, place: Place, found: _Look) -> None:
+    async def _tell_unfinished(self, handle: FacilityHandle, found: _Look) -> None:
         cut_short = "digest" not in found.record
-        async with place.catalogue_open() as catalogue:
+        async with handle.catalogue_open() as catalogue:
             for task in await catalogue.tasks():
                 if task.verb == "up":
                     cut_short = cut_short or task.state is TaskState.INTERRUPTED
@@ -218,34 +218,34 @@ class _Booting:
         elif cut_short:
             self._say("its last up was cut short: linacre up finishes it")
 
-    async def _carry_out(self, place: Place, found: _Look, plan: Plan) -> None:
+    async def _carry_out(self, handle: FacilityHandle, found: _Look, plan: Plan) -> None:
         async def no_image(_: str) -> Path:
             raise AssertionError("nothing is made here")
 
-        work = Work(
-            engine=place.engine,
+        context = ApplyContext(
+            engine=handle.engine,
             declared=_declared(found),
             found=found.machines,
             build_image=no_image,
             record={},
-            clock=place.clock,
+            clock=handle.clock,
             boot_limit_s=_BOOT_LIMIT_S,
         )
-        self._talk.show_plan(plan)
-        async with place.catalogue_open() as catalogue:
+        self._interaction.show_plan(plan)
+        async with handle.catalogue_open() as catalogue:
             task = await catalogue.begin_task(
-                facility=place.name,
+                facility=handle.name,
                 verb="boot",
                 steps=[(step.key, step.title) for step in plan.steps],
-                listener=self._talk.listener,
+                listener=self._interaction.listener,
             )
             async with task:
-                await apply(plan, work, task)
+                await apply(plan, context, task)
         self._started += [step.target for step in plan.steps if step.action is Action.START]
 
 
-async def _look(place: Place) -> _Look:
-    machines, record = await place.machines(), await place.engine.record()
+async def _look(handle: FacilityHandle) -> _Look:
+    machines, record = await handle.machines(), await handle.engine.record()
     # The labels of a machine are written last: without them it is half made.
     whole = {name: each for name, each in machines.items() if PROGRAM_DIGEST in each.labels}
     running = [
@@ -253,7 +253,9 @@ async def _look(place: Place) -> _Look:
         for each in whole.values()
         if each.state is MachineState.RUNNING and each.kind.runs_program
     ]
-    told = await asyncio.gather(*(_is_silent(place.engine, each, place.clock) for each in running))
+    told = await asyncio.gather(
+        *(_is_silent(handle.engine, each, handle.clock) for each in running)
+    )
     return _Look(
         machines=whole,
         half_made=tuple(sorted(machines.keys() - whole.keys())),

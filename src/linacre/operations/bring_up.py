@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import linacre
 from linacre.declaration.load import Declaration
-from linacre.kinds.archiver.pvs import patterns_of, said_pvs
+from linacre.kinds.archiver.patterns import patterns_of, said_pvs
 from linacre.kinds.image import have_image
-from linacre.operations.apply import Work, apply
+from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.history.states import Draft, declared_draft
-from linacre.operations.talk import Talk
+from linacre.operations.interaction import Interaction
 from linacre.planning.plan import Action, Plan, narrowed
-from linacre.planning.prospect import Prospect, UpOptions, declaration_digest, look_ahead
+from linacre.planning.preview import Preview, UpOptions, declaration_digest, preview
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
 from linacre.session.state import Standing
@@ -44,8 +44,13 @@ _LAYING = frozenset({Action.CREATE, Action.UPDATE, Action.REBUILD})
 
 
 async def bring_up(
-    session: Session, options: UpOptions, talk: Talk, *, verb: str = "up", note: str = ""
-) -> Prospect | None:
+    session: Session,
+    options: UpOptions,
+    interaction: Interaction,
+    *,
+    verb: str = "up",
+    note: str = "",
+) -> Preview | None:
     """Bring the facility to its declaration, as one task.
 
     `verb` is the command that it is a part of, and `note` what history says beside it.
@@ -54,44 +59,46 @@ async def bring_up(
     another command changes the facility, `StepsFailedError` where not all could be done.
     """
     if session.engine_line:
-        talk.say(session.engine_line)
+        interaction.say(session.engine_line)
     async with (
         FacilityLock(session.paths, command=verb, clock=session.clock),
         session.engine_open(),
     ):
-        prospect = await look_ahead(session, options)
-        for line in prospect.notes:
-            talk.say(line)
-        if prospect.plan.is_empty:
+        ahead = await preview(session, options)
+        for line in ahead.notes:
+            interaction.say(line)
+        if ahead.plan.is_empty:
             session.take_note(Standing.UP)
-            return prospect
-        talk.show_plan(prospect.plan)
-        if prospect.plan.restarts and not talk.confirm(_question(prospect.plan)):
+            return ahead
+        interaction.show_plan(ahead.plan)
+        if ahead.plan.restarts and not interaction.confirm(_question(ahead.plan)):
             return None
         session.take_note(Standing.UP)
-        await _carry_out(session, options, prospect, talk, verb=verb, note=note)
-        if _brings_iocs(prospect):
-            await _tell_archivers(session, talk)
-    return prospect
+        await _carry_out(session, options, ahead, interaction, verb=verb, note=note)
+        if _brings_iocs(ahead):
+            await _tell_archivers(session, interaction)
+    return ahead
 
 
-def _brings_iocs(prospect: Prospect) -> bool:
+def _brings_iocs(ahead: Preview) -> bool:
     """Tell whether IOCs were started, which may serve PVs that nothing knew of before."""
-    iocs = {name for pair in prospect.pairs.values() for name in pair.names}
-    return any(step.target in iocs for step in prospect.plan.steps)
+    iocs = {name for pair in ahead.pairs.values() for name in pair.names}
+    return any(step.target in iocs for step in ahead.plan.steps)
 
 
-async def _tell_archivers(session: Session, talk: Talk) -> None:
+async def _tell_archivers(session: Session, interaction: Interaction) -> None:
     """Tell archivers of PVs that their patterns mean only now, of IOCs that have just come up."""
     archivers, folder = session.declaration.facility.archivers, session.declaration.folder
     wide = {name for name, each in archivers.items() if patterns_of(said_pvs(each, folder))}
     if not wide:
         return
-    prospect = await look_ahead(session, UpOptions(only=frozenset(wide)))
-    plan = narrowed(prospect.plan, wide)
-    if any(step.action is Action.TELL for step in plan.steps) and not plan.restarts:
-        found = replace(prospect, plan=plan)
-        await _carry_out(session, UpOptions(only=frozenset()), found, talk, verb="archiver tell")
+    ahead = await preview(session, UpOptions(only=frozenset(wide)))
+    plan = narrowed(ahead.plan, wide)
+    if any(step.action is Action.RELOAD for step in plan.steps) and not plan.restarts:
+        found = replace(ahead, plan=plan)
+        await _carry_out(
+            session, UpOptions(only=frozenset()), found, interaction, verb="archiver tell"
+        )
 
 
 def _question(plan: Plan) -> str:
@@ -101,43 +108,43 @@ def _question(plan: Plan) -> str:
 async def _carry_out(
     session: Session,
     options: UpOptions,
-    prospect: Prospect,
-    talk: Talk,
+    ahead: Preview,
+    interaction: Interaction,
     *,
     verb: str,
     note: str = "",
 ) -> None:
-    work = Work(
+    context = ApplyContext(
         engine=session.engine,
-        declared=prospect.declared,
-        found=prospect.found.machines,
-        build_image=lambda digest: have_image(session, digest, report=talk.say),
+        declared=ahead.declared,
+        found=ahead.found.machines,
+        build_image=lambda digest: have_image(session, digest, report=interaction.say),
         record=_record(session),
         clock=session.clock,
         boot_limit_s=options.boot_limit_s,
     )
-    steps = [(step.key, step.title) for step in prospect.plan.steps]
+    steps = [(step.key, step.title) for step in ahead.plan.steps]
     detail = str(session.declaration.file)
     recorder = Recorder(
-        session, verb, drafts=_drafts(session, prospect), about=options.only, note=note
+        session, verb, drafts=_drafts(session, ahead), about=options.only, note=note
     )
     async with session.task(
-        verb, detail=detail, steps=steps, listener=talk.listener, recorder=recorder
+        verb, detail=detail, steps=steps, listener=interaction.listener, recorder=recorder
     ) as task:
-        await apply(prospect.plan, work, task)
+        await apply(ahead.plan, context, task)
 
 
-def _drafts(session: Session, prospect: Prospect) -> list[Draft]:
+def _drafts(session: Session, ahead: Preview) -> list[Draft]:
     """Return what the IOCs are to be whose files or settings the plan lays."""
-    laid = {step.target for step in prospect.plan.steps if step.action in _LAYING}
+    laid = {step.target for step in ahead.plan.steps if step.action in _LAYING}
     iocs = session.declaration.facility.iocs
     return [
         declared_draft(
             session.declaration,
             name,
-            prospect.declared.iocs[name],
+            ahead.declared.iocs[name],
             session.engine.layout(pair.live, iocs[name].address),
         )
-        for name, pair in prospect.pairs.items()
+        for name, pair in ahead.pairs.items()
         if pair.live in laid
     ]

@@ -1,4 +1,4 @@
-"""How a command of the facility layer speaks with whoever called it."""
+"""How an operation asks and tells whoever called it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from linacre.planning.plan import Plan
 
 
 @dataclass(frozen=True)
-class Talk:
-    """How a command speaks with whoever called it."""
+class Interaction:
+    """How an operation asks and tells whoever called it."""
 
     confirm: Callable[[str], bool]
     """Asks for a yes; True where nobody is to be asked."""

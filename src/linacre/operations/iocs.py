@@ -9,10 +9,10 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineState
 from linacre.kinds.ioc.differences import FileDifference, differing
-from linacre.kinds.ioc.trees import declared_tree, shown, tree_inside, without
+from linacre.kinds.ioc.file_tree import declared_tree, shown, tree_inside, without
 from linacre.kinds.reports import wait_until_booted
 from linacre.operations.history.recording import Recorder
-from linacre.planning.prospect import UpOptions, look_ahead
+from linacre.planning.preview import UpOptions, preview
 from linacre.session.session import Session
 
 
@@ -100,8 +100,8 @@ def _not_running(ioc: str, *, twin: bool) -> str:
 async def differences(session: Session, name: str, *, twin: bool = False) -> list[FileDifference]:
     """Return how the files in a running machine differ from those declared; the engine is open."""
     machine = await running_machine(session, name, twin=twin)
-    prospect = await look_ahead(session, UpOptions())
-    spec = prospect.declared.iocs[name]
+    ahead = await preview(session, UpOptions())
+    spec = ahead.declared.iocs[name]
     ioc = session.declaration.facility.iocs[name]
     layout = session.engine.layout(name, ioc.address)
     kept = [PurePosixPath(str(folder)) for folder in ioc.persistent]

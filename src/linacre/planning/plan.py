@@ -9,12 +9,12 @@ from linacre.engines.labels import (
     ACCESS_DIGEST,
     DECLARED_DIGEST,
     IMAGE,
-    LIVE_DIGEST,
+    LOADED_DIGEST,
     NIC_DIGEST,
     PROGRAM_DIGEST,
+    RELOADABLE_DIGEST,
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
-    TOLD_DIGEST,
 )
 from linacre.planning.specs import Declared
 from linacre.planning.steps import Action, Found, Plan, Step, narrowed, network_record
@@ -179,8 +179,8 @@ class _Planner:
             for name in (PROGRAM_DIGEST, ACCESS_DIGEST, SETTINGS_DIGEST, NIC_DIGEST)
             if found.labels.get(name) != spec.labels[name]
         }
-        if found.labels.get(LIVE_DIGEST) != spec.labels.get(LIVE_DIGEST):
-            differing.add(LIVE_DIGEST)
+        if found.labels.get(RELOADABLE_DIGEST) != spec.labels.get(RELOADABLE_DIGEST):
+            differing.add(RELOADABLE_DIGEST)
         # The files of a promoted twin that are now declared: known from then on as such.
         if found.labels.get(DECLARED_DIGEST) not in (None, spec.labels.get(DECLARED_DIGEST)):
             differing.add(PROGRAM_DIGEST)
@@ -202,8 +202,8 @@ class _Planner:
         elif spec.kind.runs_program and self._runs_old_files(spec, found):
             self._note_restart(found)
             self._add(Action.RESTART, spec.name, f"restart {_called(spec)}", after)
-        elif found.labels.get(TOLD_DIGEST) != spec.labels.get(LIVE_DIGEST):
-            self._add(Action.TELL, spec.name, f"tell {_called(spec)} its PVs and its end", after)
+        elif found.labels.get(LOADED_DIGEST) != spec.labels.get(RELOADABLE_DIGEST):
+            self._add(Action.RELOAD, spec.name, f"tell {_called(spec)} its PVs and its end", after)
         elif spec.name in self._found.silent:
             self._add(Action.CHECK, spec.name, f"see whether {_called(spec)} serves", after)
 
@@ -222,5 +222,5 @@ _WORDS = {
     ACCESS_DIGEST: "log-in",
     SETTINGS_DIGEST: "settings",
     NIC_DIGEST: "address",
-    LIVE_DIGEST: "PVs and end",
+    RELOADABLE_DIGEST: "PVs and end",
 }

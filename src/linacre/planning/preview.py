@@ -12,12 +12,12 @@ from linacre.declaration.load import Declaration
 from linacre.declaration.models import Access, Archiver, Ioc, Service
 from linacre.engines.base import Capability, Limits, Machine, MachineKind, MachineState
 from linacre.engines.labels import IMAGE, ORIGIN, kept_key
-from linacre.kinds.archiver.pvs import names_declared
+from linacre.kinds.archiver.patterns import names_declared
 from linacre.kinds.image import image_digest
 from linacre.kinds.reports import ioc_report
 from linacre.planning.plan import Found, Plan, make_plan, narrowed
-from linacre.planning.settle import Settled, settle
 from linacre.planning.specs import Declared, declared_facility
+from linacre.planning.twin_overrides import TwinOverrides, override_twins
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 
@@ -38,7 +38,7 @@ class UpOptions:
 
 
 @dataclass(frozen=True)
-class Prospect:
+class Preview:
     """What is declared, what is found, and the plan between them."""
 
     declared: Declared
@@ -49,7 +49,7 @@ class Prospect:
     """The machines of each declared IOC."""
 
 
-async def look_ahead(session: Session, options: UpOptions) -> Prospect:
+async def preview(session: Session, options: UpOptions) -> Preview:
     """Return what `up` would do, changing nothing. The engine is open, or holds nothing yet."""
     declared = await declared_facility(
         session.declaration,
@@ -62,15 +62,15 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
     if await session.engine.exists():
         found = Found(*await session.found())
     _check_kept(declared, found)
-    settled = settle(declared, found.machines, found.record)
-    declared = settled.declared
-    meant = _machines_of(session, options.only, settled)
+    overrides = override_twins(declared, found.machines, found.record)
+    declared = overrides.declared
+    meant = _machines_of(session, options.only, overrides)
     looked_at = {
         name: each for name, each in found.machines.items() if meant is None or name in meant
     }
     # A new IOC has no machine to look into, and that is what people wait for.
     if any(machine.kind is not MachineKind.DESK for machine in looked_at.values()):
-        silent, moved = await _silent(session, settled, looked_at), await _moved(session)
+        silent, moved = await _silent(session, overrides, looked_at), await _moved(session)
         found = replace(found, silent=silent, moved=moved)
     plan = make_plan(
         declared,
@@ -81,20 +81,22 @@ async def look_ahead(session: Session, options: UpOptions) -> Prospect:
     )
     if meant is not None:
         plan = narrowed(plan, meant)
-    notes = (*_notes(session, declared, plan), *_twin_notes(settled, found.machines))
-    return Prospect(declared, found, plan, notes, settled.pairs)
+    notes = (*_notes(session, declared, plan), *_twin_notes(overrides, found.machines))
+    return Preview(declared, found, plan, notes, overrides.pairs)
 
 
 def _machines_of(
-    session: Session, only: frozenset[str] | None, settled: Settled
+    session: Session, only: frozenset[str] | None, overrides: TwinOverrides
 ) -> frozenset[str] | None:
     """Return the machines that a command is about; None is all of them."""
     if only is None:
         return None
     machines = {
-        n for ioc in only for n in (settled.pairs[ioc].names if ioc in settled.pairs else (ioc,))
+        n
+        for ioc in only
+        for n in (overrides.pairs[ioc].names if ioc in overrides.pairs else (ioc,))
     }
-    desks = {m.name for m in settled.declared.machines if m.kind is MachineKind.DESK}
+    desks = {m.name for m in overrides.declared.machines if m.kind is MachineKind.DESK}
     archivers = set[str]()
     if Capability.BROADCAST not in session.engine.capabilities():
         # They have the addresses of IOCs written down.
@@ -120,7 +122,7 @@ async def _moved(session: Session) -> dict[str, str | None]:
 
 
 async def _silent(
-    session: Session, settled: Settled, machines: Mapping[str, Machine]
+    session: Session, overrides: TwinOverrides, machines: Mapping[str, Machine]
 ) -> frozenset[str]:
     async def is_silent(name: str, program: Ioc | Service | Archiver) -> bool:
         report = await ioc_report(
@@ -133,7 +135,7 @@ async def _silent(
         )
         return not report.booted or report.restart_loop
 
-    names = {ioc: pair.names for ioc, pair in settled.pairs.items()}
+    names = {ioc: pair.names for ioc, pair in overrides.pairs.items()}
     running = [
         (name, program)
         for program_name, program in session.declaration.facility.programs.items()
@@ -181,13 +183,13 @@ def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _twin_notes(settled: Settled, machines: Mapping[str, Machine]) -> Iterator[str]:
-    with_twin = [pair.ioc for pair in settled.pairs.values() if pair.twin]
+def _twin_notes(overrides: TwinOverrides, machines: Mapping[str, Machine]) -> Iterator[str]:
+    with_twin = [pair.ioc for pair in overrides.pairs.values() if pair.twin]
     if with_twin:
         named = ", ".join(with_twin)
         yield f"have a twin, and stay as they are until ioc promote: {named}"
-    for ioc in settled.held:
-        origin = machines[settled.pairs[ioc].live].labels.get(ORIGIN, "a twin")
+    for ioc in overrides.held:
+        origin = machines[overrides.pairs[ioc].live].labels.get(ORIGIN, "a twin")
         yield (
             f"{ioc} keeps the files of {origin}, its promoted twin's, until those declared change"
         )

@@ -38,10 +38,10 @@ from linacre.engines.base import (
 from linacre.engines.process.clients import client_environment
 from linacre.epics.layout import Layout
 from linacre.kinds.addresses import mac_address
+from linacre.kinds.archiver.patterns import Names, archived_pvs, said_pvs
 from linacre.kinds.archiver.payload import archiver_files, check_installed
-from linacre.kinds.archiver.pvs import Names, archived_pvs, said_pvs
 from linacre.kinds.image import archiver_recipe, service_recipe
-from linacre.kinds.ioc.built import made_way
+from linacre.kinds.ioc.build_paths import emptied_for_link
 from linacre.kinds.labelling import labels_of
 from linacre.kinds.payloads import hosts_file, ioc_files, service_files, system_files
 
@@ -192,7 +192,7 @@ class Maker:
         linked = Capability.FILE_SYSTEM in self._engine.capabilities()
         files = ioc_files(name, ioc, layout, tree, folder=folder, linked=linked)
         spec = self._machine(name, MachineKind.IOC, ioc.network or "", ioc.address, files, layout)
-        replaces = (*spec.payload.replaces, *made_way(ioc, layout, linked=linked))
+        replaces = (*spec.payload.replaces, *emptied_for_link(ioc, layout, linked=linked))
         spec = replace(
             spec,
             payload=replace(spec.payload, replaces=replaces),

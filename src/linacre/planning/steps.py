@@ -23,7 +23,7 @@ class Action(StrEnum):
     RESTART = "restart"
     CHECK = "check"
     PLUG = "plug"
-    TELL = "tell"
+    RELOAD = "tell"
     """Tell an archiver that runs its PVs and its end."""
     REMOVE = "remove"
     RECORD = "record"

@@ -14,7 +14,7 @@ from linacre.session.roles import Pair, pairs
 
 
 @dataclass(frozen=True)
-class Settled:
+class TwinOverrides:
     """A declaration settled with the machines that are found."""
 
     declared: Declared
@@ -50,9 +50,9 @@ def is_held(spec: MachineSpec, machine: Machine | None) -> bool:
     return running != declared and machine.labels.get(DECLARED_DIGEST) == declared
 
 
-def settle(
+def override_twins(
     declared: Declared, machines: Mapping[str, Machine], record: Mapping[str, str]
-) -> Settled:
+) -> TwinOverrides:
     """Return what is to be, in terms of the machines that are found."""
     found = pairs(declared.iocs, machines, record)
     desks = [spec for spec in declared.machines if spec.kind is MachineKind.DESK]
@@ -75,8 +75,8 @@ def settle(
             after[spec.name] = _live(declared.after[spec.name], found)
     with_twin = {declared.iocs[pair.ioc].network for pair in found.values() if pair.twin}
     desks += _desks_of_twins(machines, networks=with_twin)
-    settled = replace(declared, machines=(*specs, *desks), after=after)
-    return Settled(settled, found, tuple(held))
+    overridden = replace(declared, machines=(*specs, *desks), after=after)
+    return TwinOverrides(overridden, found, tuple(held))
 
 
 def _live(waits: Collection[str], found: Mapping[str, Pair]) -> tuple[str, ...]:

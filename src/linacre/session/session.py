@@ -39,7 +39,7 @@ def _unheard(_: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class FacilityHandle:
     """A facility on this host, whether or not its file can be read: its engine and its records."""
 
     paths: FacilityPaths
@@ -188,7 +188,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session(Place):
+class Session(FacilityHandle):
     """What every command on a declared facility works with."""
 
     declaration: Declaration
@@ -233,17 +233,17 @@ class Session(Place):
         return pairs([ioc], *await self.found())[ioc]
 
 
-def open_place(
+def open_handle(
     note: FacilityNote,
     *,
     state: StatePaths,
     clock: Clock | None = None,
     journal_hook: Callable[[int], None] | None = None,
     say: Callable[[str], None] = _unheard,
-) -> Place:
+) -> FacilityHandle:
     """Return a facility that this host knows, whatever became of its file."""
     paths = state.facility(note.facility)
-    return Place(
+    return FacilityHandle(
         paths=paths,
         state=state,
         engine=noted_engine(note, paths),

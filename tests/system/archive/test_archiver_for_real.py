@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from archive_support import Bench, wait_for
 
-from linacre.archiver.store.store import Store
+from linacre.archiver.reading.folder import open_reader
 
 COUNTER = 'record(calc, "{name}") {{ field(SCAN, ".1 second") field(CALC, "VAL+1") }}\n'
 RECORDS = """\
@@ -71,7 +71,7 @@ def test_a_stop_loses_nothing_and_is_quick(bench: Bench) -> None:
     assert took < 5, "2 s are promised, on a machine that has nothing else to do"
     archiver.start()
     # The registry knows the PVs; what was stored is not stored again.
-    before = Store.open_reader(archiver.data).samples("T:COUNT", 0, 2**62).num_rows
+    before = open_reader(archiver.data).samples("T:COUNT", 0, 2**62).num_rows
     wait_for("counts", lambda: len(values(archiver, "T:COUNT")) > before + 5)
     counts = values(archiver, "T:COUNT")
     gaps = [b - a for a, b in itertools.pairwise(counts)]
@@ -144,7 +144,7 @@ def test_arrow_and_the_folder_agree(bench: Bench) -> None:
     answer = httpx.get(f"{archiver.url}/api/v1/samples", params=query)
     with pa.ipc.open_stream(answer.content) as stream:
         table = stream.read_all()
-    here = Store.open_reader(archiver.data).samples("T:COUNT", 0, until)
+    here = open_reader(archiver.data).samples("T:COUNT", 0, until)
     assert table["time"].to_pylist() == here["time"].to_pylist()
     assert table["value"].to_pylist() == here["value"].to_pylist()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from archive_support import Bench
 
-from linacre.archiver.store.store import Store
+from linacre.archiver.reading.folder import open_reader
 
 PVS = 200
 KILLS = 50
@@ -39,7 +39,7 @@ def test_fifty_kills(bench: Bench) -> None:
         killed = time.time_ns()
         archiver.kill()
         runs.append((begun, killed - 10**9))
-    reader = Store.open_reader(archiver.data)
+    reader = open_reader(archiver.data)
     assert set(reader.pvs()) == set(names)
     for name in names:
         table = reader.samples(name, 0, 2**62)

@@ -22,8 +22,8 @@ from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.names import project
 from linacre.observing.status import facility_status
 from linacre.operations.bring_up import bring_up
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions, look_ahead
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions, preview
 from linacre.session.session import Session, open_session
 
 pytestmark = pytest.mark.timeout(600)
@@ -74,8 +74,8 @@ def finish(site: Site) -> None:
 
     async def work() -> None:
         session = await open_session(site.folder, state=site.state, folder=site.folder)
-        talk = Talk(confirm=lambda _: True, say=print, show_plan=lambda _: None)
-        assert await bring_up(session, UpOptions(), talk) is not None
+        interaction = Interaction(confirm=lambda _: True, say=print, show_plan=lambda _: None)
+        assert await bring_up(session, UpOptions(), interaction) is not None
 
     asyncio.run(work())
 
@@ -85,8 +85,8 @@ def assert_whole(site: Site) -> None:
 
     async def work() -> None:
         async with opened(site) as (session, engine):
-            prospect = await look_ahead(session, UpOptions())
-            assert prospect.plan.is_empty, prospect.plan
+            ahead = await preview(session, UpOptions())
+            assert ahead.plan.is_empty, ahead.plan
             client = engine._client
             volumes = f"/1.0/storage-pools/{project(site.name)}/volumes/custom"
             assert [m.name for m in await engine.machines()] == ["a", "b", "desk-controls"]

@@ -12,8 +12,8 @@ from harness import Done, Site
 
 from linacre.observing.status import facility_status
 from linacre.operations.changes.rename import rename
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions
 from linacre.session.session import Session, open_session
 
 KILLED = -9
@@ -24,7 +24,7 @@ from linacre.base.paths import StatePaths
 from linacre.operations.changes.rename import rename
 from linacre.session.session import open_session
 from linacre.observing.status import facility_status
-from linacre.operations.talk import Talk
+from linacre.operations.interaction import Talk
 
 left = int(sys.argv[3])
 
@@ -124,9 +124,9 @@ async def here(site: Site) -> Session:
     return await open_session(site.folder, state=site.state, folder=site.folder)
 
 
-def quiet() -> Talk:
+def quiet() -> Interaction:
     """Return a talk that says yes."""
-    return Talk(confirm=lambda _: True, say=print, show_plan=lambda _: None)
+    return Interaction(confirm=lambda _: True, say=print, show_plan=lambda _: None)
 
 
 async def machines(site: Site) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linacre.archiver.store.store import Store
+from linacre.archiver.reading.folder import open_reader
 
 PROGRAM = Path(__file__).with_name("synthetic_archiver.py")
 TICK_S = 0.01
@@ -36,7 +36,7 @@ def test_killed_again_and_again(tmp_path: Path, scale: int) -> None:
         process.wait()
         assert process.stdout.read() == ""
         process.stdout.close()
-    reader = Store.open_reader(tmp_path)
+    reader = open_reader(tmp_path)
     assert len(reader.pvs()) == 20
     tick_ns = int(TICK_S * scale * 1e9)
     for pv in reader.pvs():

@@ -10,8 +10,8 @@ from archiver_fakes import SECOND
 
 from linacre.archiver.errors import ReadOnlyError
 from linacre.archiver.model import ChannelSpec, Drop, Kind, Method, NoticeKind, Provider
+from linacre.archiver.reading.folder import open_reader
 from linacre.archiver.service import ChannelState, NoSuchPvError
-from linacre.archiver.store.store import Store
 from linacre.base.errors import UserError
 
 
@@ -362,9 +362,9 @@ def test_a_folder_is_read_beside_its_archiver(bench: Bench) -> None:
     for n in range(5):
         bench.source.put(series, [bench.now], [float(n)])
         bench.turn()
-        reader = reader or Store.open_reader(bench.folder)
+        reader = reader or open_reader(bench.folder)
         values = reader.samples("A", 0, 2**62)["value"].to_pylist()
         assert values == [float(k) for k in range(n + 1)]
     assert reader.pvs() == ["A", "B"]
     bench.close()
-    assert len(Store.open_reader(bench.folder).samples("A", 0, 2**62)) == 5
+    assert len(open_reader(bench.folder).samples("A", 0, 2**62)) == 5

@@ -10,10 +10,10 @@ import pytest
 from archiver_bench import SPECS, Bench
 
 from linacre.archiver.model import ChannelSpec, Drop, Kind, Provider
+from linacre.archiver.reading.folder import open_reader
 from linacre.archiver.recording.running import Archiver
 from linacre.archiver.registry.registry import Registry
 from linacre.archiver.store.files import OsFiles
-from linacre.archiver.store.store import Store
 from linacre.base.errors import LinacreError
 
 
@@ -63,7 +63,7 @@ def test_a_start_on_a_full_volume(small_volume: Callable[..., Path]) -> None:
     assert bench.archiver.control.info().disk_full
     with pytest.raises(LinacreError, match="takes nothing now"):
         bench.archiver.control.pause(["A"])
-    folder = Store.open_reader(volume / "study")
+    folder = open_reader(volume / "study")
     assert folder.samples("A", 0, 2**62)["value"].to_pylist() == [1.0]
     (volume / "ballast").unlink()
     bench.turn(2)

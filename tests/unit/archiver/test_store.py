@@ -13,6 +13,7 @@ import pytest
 from archiver_fakes import SECOND, FakeClock, FakeSource
 
 from linacre.archiver.model import Kind, ScalarBatch, Series
+from linacre.archiver.reading.folder import open_reader
 from linacre.archiver.reading.query import Query
 from linacre.archiver.store.compaction import Tiers
 from linacre.archiver.store.faults import FaultyFiles
@@ -139,7 +140,7 @@ def test_whatever_becomes_of_samples(bench: Bench, seed: int) -> None:
             bench.reopen()
     bench.store.sync()
     bench.check()
-    bench.check(Store.open_reader(bench.folder))
+    bench.check(open_reader(bench.folder))
     for pv in ("N", "C", "X"):
         if bench.put[pv]:
             check_reading(bench, pv, chosen)
@@ -203,7 +204,7 @@ def test_readers_while_all_moves(bench: Bench) -> None:
     folder = None
     bench.add(COUNTS, [0])
     bench.store.sync()
-    folder = Store.open_reader(bench.folder)
+    folder = open_reader(bench.folder)
 
     def read(query: Query) -> None:
         try:
@@ -332,7 +333,7 @@ def test_a_kill_between_segment_and_journal(bench: Bench) -> None:
     bench.store.maintain()
     bench.files.unlink = unlink
     assert list(bench.folder.glob("short/journal/*.journal"))
-    bench.check(Store.open_reader(bench.folder))
+    bench.check(open_reader(bench.folder))
     bench.reopen()
     assert not list(bench.folder.glob("short/journal/*.journal"))
     bench.check()

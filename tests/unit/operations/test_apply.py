@@ -11,7 +11,7 @@ from linacre.base.clock import SystemClock
 from linacre.base.errors import EngineError, LinacreError
 from linacre.engines.base import MachineKind, MachineSpec, Payload
 from linacre.engines.labels import PROGRAM_DIGEST
-from linacre.operations.apply import StepsFailedError, Work, apply
+from linacre.operations.apply import ApplyContext, StepsFailedError, apply
 from linacre.planning.plan import Action, Plan, Step
 from linacre.planning.specs import Declared
 
@@ -61,13 +61,13 @@ def spec(name: str) -> MachineSpec:
     )
 
 
-def work(engine: Engine, *names: str) -> Work:
+def context(engine: Engine, *names: str) -> ApplyContext:
     specs = tuple(spec(name) for name in names)
 
     async def image() -> Path:
         raise AssertionError("no image is asked for")
 
-    return Work(
+    return ApplyContext(
         engine=cast(Any, engine),
         declared=Declared((), specs, {}, {}),
         found={},
@@ -85,7 +85,7 @@ async def test_a_failed_step_holds_back_those_after_it_and_no_others():
     journal = Journal()
     plan = Plan((create("a"), create("b", "create a"), create("c"), create("d", "create b")))
     with pytest.raises(StepsFailedError, match=r"1 of 4 steps failed; 2 more .*: make a: no room"):
-        await apply(plan, work(Engine(broken="a"), "a", "b", "c", "d"), journal)
+        await apply(plan, context(Engine(broken="a"), "a", "b", "c", "d"), journal)
     assert "failed create a: no room" in journal.lines
     assert "done create c" in journal.lines
     assert not [line for line in journal.lines if "create b" in line or "create d" in line]
@@ -101,13 +101,13 @@ async def test_a_journal_that_fails_is_told_in_its_own_words():
 
     plan = Plan((create("a"), create("b")))
     with pytest.raises(LinacreError, match=r"^the catalogue was cut off by its server$"):
-        await apply(plan, work(Engine(broken=""), "a", "b"), Cut())
+        await apply(plan, context(Engine(broken=""), "a", "b"), Cut())
 
 
 async def test_each_step_is_journalled_before_it_starts_and_after_it_ends():
     journal = Journal()
     await apply(
-        Plan((create("a"), create("b", "create a"))), work(Engine(broken=""), "a", "b"), journal
+        Plan((create("a"), create("b", "create a"))), context(Engine(broken=""), "a", "b"), journal
     )
     assert journal.lines == [
         "started create a",
@@ -120,5 +120,5 @@ async def test_each_step_is_journalled_before_it_starts_and_after_it_ends():
 async def test_steps_that_do_not_wait_for_one_another_go_together_within_a_limit():
     engine = Engine(broken="")
     names = [f"m{n}" for n in range(20)]
-    await apply(Plan(tuple(create(n) for n in names)), work(engine, *names), Journal())
+    await apply(Plan(tuple(create(n) for n in names)), context(engine, *names), Journal())
     assert 1 < engine.most_at_once <= 8

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from linacre.base.paths import StatePaths
-from linacre.operations.unit import Systemd, arrange_boot, cron_line, unit_name, unit_text
+from linacre.operations.systemd_unit import Systemd, arrange_boot, cron_line, unit_name, unit_text
 from linacre.session.state import FacilityNote, Standing, write_note
 
 SYSTEMCTL = """\

@@ -17,21 +17,21 @@ from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.labels import (
     ACCESS_DIGEST,
     IMAGE,
-    LIVE_DIGEST,
+    LOADED_DIGEST,
     NIC_DIGEST,
     PORTS,
     PROGRAM_DIGEST,
+    RELOADABLE_DIGEST,
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
-    TOLD_DIGEST,
 )
 from linacre.engines.process.engine import ProcessEngine
 from linacre.kinds.archiver import payload as archiver_payload
-from linacre.kinds.archiver.pvs import archived_pvs, patterns_of
+from linacre.kinds.archiver.patterns import archived_pvs, patterns_of
 from linacre.kinds.image import archiver_recipe, base_recipe, facility_images, possible_images
 from linacre.planning.plan import Action, Found, make_plan
-from linacre.planning.settle import settle
 from linacre.planning.specs import Declared, declared_facility
+from linacre.planning.twin_overrides import override_twins
 
 FILE = """\
 facility: lab
@@ -57,7 +57,7 @@ PLAIN = {
     "more": "",
 }
 NAMES = {"CLA-*:READI": ("CLA-A:READI", "CLA-B:READI")}
-ALL = (PROGRAM_DIGEST, ACCESS_DIGEST, SETTINGS_DIGEST, NIC_DIGEST, LIVE_DIGEST)
+ALL = (PROGRAM_DIGEST, ACCESS_DIGEST, SETTINGS_DIGEST, NIC_DIGEST, RELOADABLE_DIGEST)
 
 
 async def declared(lab: Path, *, process: bool = False, **given: str) -> Declared:
@@ -107,8 +107,8 @@ async def test_an_archiver_is_a_machine_that_is_told_its_pvs_and_its_end(tmp_pat
 async def test_what_a_change_asks_for(tmp_path: Path) -> None:
     before = await drift(tmp_path)
     assert differing(before, await drift(tmp_path)) == set()
-    assert differing(before, await drift(tmp_path, until="none")) == {LIVE_DIGEST}
-    assert differing(before, await drift(tmp_path, pvs="[X]")) == {LIVE_DIGEST}
+    assert differing(before, await drift(tmp_path, until="none")) == {RELOADABLE_DIGEST}
+    assert differing(before, await drift(tmp_path, pvs="[X]")) == {RELOADABLE_DIGEST}
     assert differing(before, await drift(tmp_path, owner="me")) == {PROGRAM_DIGEST}
     disk = await drift(tmp_path, disk="20GiB")
     assert differing(before, disk) == {PROGRAM_DIGEST, SETTINGS_DIGEST}
@@ -131,7 +131,7 @@ async def test_its_image_stands_on_that_of_iocs(tmp_path: Path) -> None:
 def as_found(spec: MachineSpec, **labels: str) -> Machine:
     running = {
         RUNNING_DIGEST: spec.labels[PROGRAM_DIGEST],
-        TOLD_DIGEST: spec.labels[LIVE_DIGEST],
+        LOADED_DIGEST: spec.labels[RELOADABLE_DIGEST],
     }
     return Machine(
         spec.name, spec.kind, MachineState.RUNNING, "here", {**spec.labels, **running, **labels}
@@ -140,8 +140,8 @@ def as_found(spec: MachineSpec, **labels: str) -> Machine:
 
 async def steps(lab: Path, found: Machine, **given: str) -> list[str]:
     known = await declared(lab, **given)
-    settled = settle(known, {"drift": found}, {}).declared
-    plan = make_plan(settled, Found({"drift": found}), digest=None)
+    overridden = override_twins(known, {"drift": found}, {}).declared
+    plan = make_plan(overridden, Found({"drift": found}), digest=None)
     return [step.title for step in plan.steps if step.target == "drift"]
 
 
@@ -157,7 +157,7 @@ async def test_one_that_runs_is_told_and_not_restarted(tmp_path: Path) -> None:
         "restart the archiver drift",
     ]
     # Cut short between the two.
-    half = replace(found, labels={**found.labels, TOLD_DIGEST: "old"})
+    half = replace(found, labels={**found.labels, LOADED_DIGEST: "old"})
     assert await steps(tmp_path, half) == ["tell the archiver drift its PVs and its end"]
     stopped = replace(found, state=MachineState.STOPPED)
     assert await steps(tmp_path, stopped, until="none") == [

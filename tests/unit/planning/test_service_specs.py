@@ -25,8 +25,8 @@ from linacre.engines.process.engine import ProcessEngine
 from linacre.images.recipe import Recipe
 from linacre.kinds.image import facility_images
 from linacre.planning.plan import Action, Found, make_plan
-from linacre.planning.settle import settle
 from linacre.planning.specs import Declared, declared_facility
+from linacre.planning.twin_overrides import override_twins
 
 FILE = """\
 facility: lab
@@ -118,7 +118,7 @@ async def test_one_image_for_one_set_of_packages(tmp_path: Path) -> None:
 
 async def test_each_image_is_made_ready_and_services_start_in_order(tmp_path: Path) -> None:
     found = await declared(tmp_path)
-    plan = make_plan(settle(found, {}, {}).declared, Found(), digest="x")
+    plan = make_plan(override_twins(found, {}, {}).declared, Found(), digest="x")
     images = [step.title for step in plan.steps if step.action is Action.IMAGE]
     assert images == ["have the image ready", "have the image of db ready"]
     after = {step.key: set(step.after) for step in plan.steps}

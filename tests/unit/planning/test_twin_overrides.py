@@ -26,8 +26,8 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
 )
 from linacre.planning.plan import Found, make_plan, network_record
-from linacre.planning.settle import settle
 from linacre.planning.specs import Declared
+from linacre.planning.twin_overrides import override_twins
 from linacre.session.roles import Pair, pairs
 
 SAME = {ACCESS_DIGEST: "x", SETTINGS_DIGEST: "x", NIC_DIGEST: "x", IMAGE: ""}
@@ -71,8 +71,8 @@ SANDBOX = machine(replace(DESK, name="desk-controls-twins"), **{NETWORK: "contro
 
 
 def steps(have: Found, declared: Declared = DECLARED) -> list[str]:
-    settled = settle(declared, have.machines, have.record)
-    return [s.key for s in make_plan(settled.declared, have, digest="f1", prune=True).steps]
+    overrides = override_twins(declared, have.machines, have.record)
+    return [s.key for s in make_plan(overrides.declared, have, digest="f1", prune=True).steps]
 
 
 def test_the_live_machine_is_what_is_recorded() -> None:
@@ -100,8 +100,8 @@ def test_twins_and_the_desk_of_their_sandbox_stay_as_they_are() -> None:
 def test_a_stopped_twin_is_started_as_it_is_and_others_wait_for_the_live_one() -> None:
     stopped = [replace(each, state=MachineState.STOPPED) for each in (TWIN, machine(B))]
     have = found(machine(A), *stopped, machine(DESK), SANDBOX, **{"live.a": "a-twin"})
-    settled = settle(DECLARED, have.machines, have.record).declared
-    made = make_plan(settled, have, digest=None)
+    overridden = override_twins(DECLARED, have.machines, have.record).declared
+    made = make_plan(overridden, have, digest=None)
     assert {step.key: step.after for step in made.steps} == {
         "start a-twin": (),
         "start b": ("start a-twin",),
@@ -119,7 +119,7 @@ def test_a_promoted_twin_keeps_its_files_until_those_declared_change() -> None:
     promoted = replace(TWIN, labels={**TWIN.labels, NETWORK: "controls"})
     have = found(promoted, machine(B), machine(DESK), **{"live.a": "a-twin"})
     assert steps(have) == []
-    assert settle(DECLARED, have.machines, have.record).held == ("a",)
+    assert override_twins(DECLARED, have.machines, have.record).held == ("a",)
     changed = replace(A, labels={**A.labels, PROGRAM_DIGEST: "p3", DECLARED_DIGEST: "p3"})
     declared = replace(DECLARED, machines=(changed, B, DESK), iocs={"a": changed, "b": B})
     assert steps(have, declared) == ["update a-twin", "restart a-twin", "record declaration"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linacre.session.marks import is_marked
+from linacre.session.autostart import is_marked
 from linacre.session.state import FacilityNote, Standing
 
 

@@ -22,12 +22,12 @@ from typing import Any, Literal, Self, TypedDict, Unpack, cast
 
 import pyarrow as pa
 
-from linacre.archiver.analysis.convert import FORMS, to_pandas, to_polars, to_xarray
 from linacre.archiver.analysis.export import Progress, export_samples, export_table
 from linacre.archiver.analysis.live import Live
 from linacre.archiver.errors import UnknownPvError, WrongTimeError
 from linacre.archiver.model import Metadata
 from linacre.archiver.reading.align import Align
+from linacre.archiver.reading.convert import FORMS, to_pandas, to_polars, to_xarray
 from linacre.archiver.reading.samples import Bins, Samples
 from linacre.archiver.reading.table import WINDOW_BYTES, TableSpec, TableStream
 from linacre.archiver.service import Event, NoSuchPvError, Reader
@@ -341,5 +341,5 @@ def _reader(where: str | Path | Reader, token: str | None, timeout_s: float) -> 
             f"{where} is no folder; write the address of an archiver as http://HOST:17665"
         )
     # What reads folders is not asked of those who have an address.
-    store: Any = importlib.import_module("linacre.archiver.store.store")
-    return cast("Reader", store.Store.open_reader(folder))
+    near: Any = importlib.import_module("linacre.archiver.reading.folder")
+    return cast("Reader", near.open_reader(folder))

@@ -27,10 +27,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from linacre.archiver.analysis.convert import library
 from linacre.archiver.analysis.hdf5 import Growing
 from linacre.archiver.model import Metadata
 from linacre.archiver.reading.columns import Column, column_of
+from linacre.archiver.reading.convert import library
 from linacre.archiver.reading.mixing import as_type
 from linacre.archiver.reading.table import TableSpec, TableStream
 from linacre.archiver.service import Reader

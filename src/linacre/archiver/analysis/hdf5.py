@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pt
 
-from linacre.archiver.analysis.convert import library
+from linacre.archiver.reading.convert import library
 
 _CHUNK_BYTES = 256 << 10
 _COPIED_ROWS = 4096

@@ -9,9 +9,9 @@ from typing import Any, Self, cast
 
 import pyarrow as pa
 
-from linacre.archiver.analysis.convert import library
 from linacre.archiver.errors import UnknownPvError, UnreachableError
 from linacre.archiver.model import Kind
+from linacre.archiver.reading.convert import library
 from linacre.archiver.reading.samples import Samples
 from linacre.archiver.service import SAMPLE_FIELDS
 from linacre.archiver.store.part import arrow_type

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from linacre.archiver.analysis.convert import library, numpy_of, times_of, to_pandas, to_polars
+from linacre.archiver.reading.convert import library, numpy_of, times_of, to_pandas, to_polars
 
 Times = npt.NDArray[np.datetime64]
 

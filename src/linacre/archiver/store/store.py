@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from linacre.archiver.model import NANOSECONDS, BlobBatch, ScalarBatch, Series
-from linacre.archiver.reading.query import Query
-from linacre.archiver.registry.registry import Registry
 from linacre.archiver.service import Event
 from linacre.archiver.settings import DEFAULT_MEMORY, Settings
 from linacre.archiver.store.compaction import Tiers
 from linacre.archiver.store.files import Files
-from linacre.archiver.store.folder import FolderStore, damaged_rows
+from linacre.archiver.store.folder import damaged_rows
 from linacre.archiver.store.journal.journal import Journal
 from linacre.archiver.store.part import Part
 from linacre.archiver.store.segments import Limits, Segment, SegmentSet
@@ -99,16 +97,6 @@ class Store:
             keeping=keeping_of(settings),
             memory=settings.memory,
         )
-
-    @staticmethod
-    def open_reader(folder: Path) -> Query:
-        """Read the archive in a folder, a `Reader`, whether or not an archiver runs on it.
-
-        Raises `LinacreError` where there is none.
-        """
-        settings = Settings(data=folder)
-        store = FolderStore(folder / "short" / "journal", tiers_of(settings))
-        return Query(store.snapshot, Registry.open_reader(folder), damaged=store.damaged_in)
 
     # -- The recorder thread -----------------------------------------------------------------
 

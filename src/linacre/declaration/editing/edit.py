@@ -23,7 +23,7 @@ from linacre.declaration.editing.edited_data import (
 )
 from linacre.declaration.editing.edited_lists import flow_list, with_items, without_items
 from linacre.declaration.editing.entries import key_of, line_starts, named
-from linacre.declaration.pieces import Kind, Piece, pieces
+from linacre.declaration.yaml_nodes import Kind, Piece, pieces
 from linacre.declaration.yaml_text import (
     column_of,
     like,

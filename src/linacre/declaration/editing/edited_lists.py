@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from linacre.declaration.pieces import Kind, Piece
+from linacre.declaration.yaml_nodes import Kind, Piece
 from linacre.declaration.yaml_text import like, line_end, line_start, spliced
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from linacre.declaration.pieces import Kind, Piece, pieces
+from linacre.declaration.yaml_nodes import Kind, Piece, pieces
 from linacre.declaration.yaml_text import like, line_end, spliced
 
 

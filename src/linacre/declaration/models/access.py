@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.telling import told
+from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.values import Bytes, Line
 
 _KEY_TYPE = r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh|ecdsa)-[\w.@-]+)"
@@ -30,7 +30,7 @@ def _ssh_key(value: str) -> str:
         if blob[4 : 4 + len(words[0])] == words[0].encode():
             return value.strip()
     raise ValueError(
-        f"{told(value)} is not a public SSH key; write the line of a .pub file, "
+        f"{quoted(value)} is not a public SSH key; write the line of a .pub file, "
         "such as 'ssh-ed25519 AAAAC3... name'"
     )
 
@@ -39,7 +39,7 @@ def _telnet_user(value: str) -> str:
     if value == "root":
         raise ValueError("root may not log in by telnet; write another user, such as operator")
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", value):
-        raise ValueError(f"{told(value)} is not a user name; write one like operator")
+        raise ValueError(f"{quoted(value)} is not a user name; write one like operator")
     return value
 
 
@@ -93,7 +93,7 @@ class ProcessEngine(Part):
 def _url(value: str) -> str:
     if not re.match(r"https://[^/@\s]+(:[0-9]+)?/?$", value):
         raise ValueError(
-            f"{told(value)} is not the address of an Incus server; "
+            f"{quoted(value)} is not the address of an Incus server; "
             "write one like https://srv1.example.org:8443"
         )
     return value
@@ -151,7 +151,7 @@ def _from_text(value: Any) -> Any:
     if isinstance(value, str):
         return {"kind": value}
     if isinstance(value, int | float | list):
-        raise ValueError(f"{told(value)} is not an engine; write auto, incus or process")  # pyright: ignore[reportUnknownArgumentType]
+        raise ValueError(f"{quoted(value)} is not an engine; write auto, incus or process")  # pyright: ignore[reportUnknownArgumentType]
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from linacre.declaration.models.telling import as_written, told
+from linacre.declaration.models.quoting import as_written, quoted
 
 _AGE_PATTERN = r"^[0-9]+(\.[0-9]+)?(min|h|d|w)$"
 _AGE_SECONDS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -30,8 +30,8 @@ def parted_pv(text: str) -> tuple[str, str, str]:
     found = _PV.fullmatch(" ".join(text.split()))
     if found is None or not text.isprintable():
         raise ValueError(
-            f"{told(text)} is not a PV; write a name or a pattern, such as 'CLA-S02-*:READI', and "
-            "behind it 'scan 10' where it is to be read each 10 s"
+            f"{quoted(text)} is not a PV; write a name or a pattern, such as 'CLA-S02-*:READI', "
+            "and behind it 'scan 10' where it is to be read each 10 s"
         )
     return found["before"], found["name"], found["behind"]
 
@@ -74,10 +74,10 @@ def _until(value: Any) -> datetime | None:
         at = None
     if at is None or ":" not in text:
         raise ValueError(
-            f"{told(value)} is not a time; write one like 2026-12-24T08:00:00Z, or none"
+            f"{quoted(value)} is not a time; write one like 2026-12-24T08:00:00Z, or none"
         )
     if at.tzinfo is None:
-        raise ValueError(f"{told(value)} says not whose time it is; write {text}Z for UTC")
+        raise ValueError(f"{quoted(value)} says not whose time it is; write {text}Z for UTC")
     return at.astimezone(UTC)
 
 
@@ -90,10 +90,10 @@ def age_s(text: str) -> float:
     """Return a length of time such as `90d` or `12h` in seconds; `ValueError` for what is none."""
     found = re.fullmatch(_AGE_PATTERN, text)
     if found is None:
-        raise ValueError(f"{told(text)} is not a length of time; write one like 12h, 7d or 4w")
+        raise ValueError(f"{quoted(text)} is not a length of time; write one like 12h, 7d or 4w")
     number = float(text.removesuffix(found[2]))
     if not 0 < number * _AGE_SECONDS[found[2]] <= 100 * 366 * 86400:
-        raise ValueError(f"{told(text)} is not a length of time that is meant; write one like 7d")
+        raise ValueError(f"{quoted(text)} is not a length of time that is meant; write one like 7d")
     return number * _AGE_SECONDS[found[2]]
 
 

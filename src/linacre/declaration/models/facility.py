@@ -14,8 +14,8 @@ from linacre.declaration.models.access import Access, AutoEngine, Engine
 from linacre.declaration.models.archivers import Archiver
 from linacre.declaration.models.iocs import Ioc, IocDefaults, with_defaults
 from linacre.declaration.models.part import Part, empty_as_mapping
+from linacre.declaration.models.quoting import as_written, quoted
 from linacre.declaration.models.services import Service
-from linacre.declaration.models.telling import as_written, told
 from linacre.declaration.models.values import (
     NAME_PATTERN,
     Address,
@@ -51,7 +51,7 @@ def _interface(value: object) -> str | None:
         return None
     if text is None or not re.fullmatch(_INTERFACE_PATTERN, text) or text in (".", ".."):
         raise ValueError(
-            f"{told(value)} is no name of an interface; write that of a NIC or a bridge of the "
+            f"{quoted(value)} is no name of an interface; write that of a NIC or a bridge of the "
             "host, such as eth1 or br0, or none"
         )
     return text
@@ -69,7 +69,7 @@ def _database(value: str) -> str:
     scheme, there, rest = value.partition("://")
     if not there or scheme not in ("postgresql", "postgresql+psycopg"):
         raise ValueError(
-            f"{told(value)} is no URL of a PostgreSQL database; write one like "
+            f"{quoted(value)} is no URL of a PostgreSQL database; write one like "
             "postgresql://linacre@db1/linacre"
         )
     in_query = re.search(r"[?&](ssl)?password=", rest)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.declaration.models.part import Part, empty_as_mapping
+from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.settings import (
     DeviceSettings,
     Environment,
@@ -18,7 +19,6 @@ from linacre.declaration.models.settings import (
     built_path,
 )
 from linacre.declaration.models.sources import Source
-from linacre.declaration.models.telling import told
 from linacre.declaration.models.values import (
     Address,
     Line,
@@ -171,7 +171,7 @@ class SoftIoc(BuiltIoc):
 def _module(value: str) -> str:
     if not all(part.isidentifier() for part in value.split(".")):
         raise ValueError(
-            f"{told(value)} is not a Python module; write one like caproto.ioc_examples.simple"
+            f"{quoted(value)} is not a Python module; write one like caproto.ioc_examples.simple"
         )
     return value
 
@@ -210,7 +210,7 @@ class PythonIoc(IocCommon):
             raise ValueError(f"{given} given; write one of them, such as script: ioc.py")
         if self.script is not None and self.source is None:
             raise ValueError(
-                f"source is missing; write the folder that holds {told(str(self.script))}"
+                f"source is missing; write the folder that holds {quoted(str(self.script))}"
             )
         return self
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 _LONGEST = 60
 
 
-def told(value: object) -> str:
+def quoted(value: object) -> str:
     """Return a value as one short piece of text: `'st cmd'`, `10`, `a list`, `nothing`."""
     if value is None:
         return "nothing"
@@ -47,5 +47,5 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def one_of(words: Iterable[str]) -> str:
     """Return words as a choice: `a`, `a or b`, `a, b or c`."""
-    *most, last = (told(word) for word in words)
+    *most, last = (quoted(word) for word in words)
     return f"{', '.join(most)} or {last}" if most else last

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from linacre.declaration.models.telling import as_written, told
+from linacre.declaration.models.quoting import as_written, quoted
 from linacre.declaration.models.values import MachinePath
 
 SERVICE_TREE = PurePosixPath("/srv/service")
@@ -44,7 +44,7 @@ _TOP = frozenset({"etc", "home", "media", "mnt", "opt", "root", "srv", "var"})
 
 def _package(value: str) -> str:
     if not re.fullmatch(_PACKAGE_PATTERN, value):
-        raise ValueError(f"{told(value)} is no name of a Debian package; write one like dnsmasq")
+        raise ValueError(f"{quoted(value)} is no name of a Debian package; write one like dnsmasq")
     return value
 
 
@@ -53,7 +53,7 @@ def _port(value: object) -> str:
     if re.fullmatch(r"[0-9]{1,5}", text):
         raise ValueError(f"{text} says no protocol; write {text}/tcp or {text}/udp")
     if not re.fullmatch(_PORT_PATTERN, text) or int(text.partition("/")[0]) > 65535:
-        raise ValueError(f"{told(value)} is not a port; write one like 3306/tcp or 67/udp")
+        raise ValueError(f"{quoted(value)} is not a port; write one like 3306/tcp or 67/udp")
     if text in _OWN_PORTS:
         raise ValueError(
             f"{text} is {_OWN_PORTS[text]} of every machine; let the program use another"
@@ -63,7 +63,7 @@ def _port(value: object) -> str:
 
 def _user(value: str) -> str:
     if not re.fullmatch(_USER_PATTERN, value):
-        raise ValueError(f"{told(value)} is not a user name; write root, or one like www-data")
+        raise ValueError(f"{quoted(value)} is not a user name; write root, or one like www-data")
     return value
 
 
@@ -76,21 +76,21 @@ def _command(value: Any) -> tuple[str, ...]:
         return tuple(cast("list[str]", words))
     text = as_written(value)
     if text is None or not text.strip():
-        raise ValueError(f"{told(value)} is not a command; {advice}")
+        raise ValueError(f"{quoted(value)} is not a command; {advice}")
     return ("/bin/sh", "-c", text.strip())
 
 
 def _text(value: Any) -> str:
     text = as_written(value)
     if text is None:
-        raise ValueError(f"{told(value)} is not text; write it after `content: |`, indented")
+        raise ValueError(f"{quoted(value)} is not text; write it after `content: |`, indented")
     return text
 
 
 def _mode(value: Any) -> str:
     text = as_written(value) or ""
     if not re.fullmatch(r"0?[0-7]{3}", text):
-        raise ValueError(f"{told(value)} is not a mode; write three octal digits, such as '0644'")
+        raise ValueError(f"{quoted(value)} is not a mode; write three octal digits, such as '0644'")
     return f"0{text[-3:]}"
 
 
@@ -102,7 +102,7 @@ def _reserved(path: PurePosixPath) -> PurePosixPath | None:
 def _file_path(given: object) -> PurePosixPath:
     value = PurePosixPath(str(given))
     if not value.is_absolute() or ".." in value.parts or len(value.parts) < 2:
-        raise ValueError(f"{told(given)} is not a full path; write one like /etc/dnsmasq.conf")
+        raise ValueError(f"{quoted(given)} is not a full path; write one like /etc/dnsmasq.conf")
     if (kept := _reserved(value)) is not None:
         raise ValueError(f"{value} is in {kept}, which is the machine's own; lay it elsewhere")
     return value

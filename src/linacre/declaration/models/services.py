@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from linacre.declaration.models.part import Part
+from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.service_values import (
     SERVICE_TREE,
     Command,
@@ -29,7 +30,6 @@ from linacre.declaration.models.settings import (
     MountSettings,
 )
 from linacre.declaration.models.sources import Source
-from linacre.declaration.models.telling import told
 from linacre.declaration.models.values import Address, Line, Name, NetworkName, Seconds
 
 
@@ -63,7 +63,7 @@ def _file(value: Any) -> Any:
         return {"source": value}
     if isinstance(value, Mapping | FileSettings):
         return value  # pyright: ignore[reportUnknownVariableType]  # pydantic checks it next
-    raise ValueError(f"{told(value)} is not a file; write one, such as services/x.conf")
+    raise ValueError(f"{quoted(value)} is not a file; write one, such as services/x.conf")
 
 
 LaidFile = Annotated[

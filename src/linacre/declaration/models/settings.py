@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.telling import as_written, told
+from linacre.declaration.models.quoting import as_written, quoted
 from linacre.declaration.models.values import Bytes, Line, MachinePath, Seconds
 
 _SMALLEST_MEMORY = 32 << 20
@@ -21,7 +21,7 @@ def _cores(value: Any) -> float:
     text = as_written(value) or ""
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", text) or not 0.05 <= float(text) <= 1024:
         raise ValueError(
-            f"{told(value)} is not a number of cores; write one from 0.05 up, such as 0.5 or 2"
+            f"{quoted(value)} is not a number of cores; write one from 0.05 up, such as 0.5 or 2"
         )
     return float(text)
 
@@ -34,7 +34,7 @@ def _memory(value: Bytes) -> Bytes:
 
 def _count(value: Any, *, lowest: int, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= 1 << 22:
-        raise ValueError(f"{told(value)} is not a number of {what}; write {lowest} or more")
+        raise ValueError(f"{quoted(value)} is not a number of {what}; write {lowest} or more")
     return value
 
 
@@ -60,7 +60,7 @@ HoldOff = Annotated[Seconds, AfterValidator(_whole_seconds)]
 
 def _variable(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-        raise ValueError(f"{told(value)} is no name of a variable; write one like IOC_DEBUG")
+        raise ValueError(f"{quoted(value)} is no name of a variable; write one like IOC_DEBUG")
     return value
 
 
@@ -143,7 +143,7 @@ def _usb(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{4}", value):
         return value.lower()
     raise ValueError(
-        f"{told(value)} is not a USB vendor and product; write them as lsusb does, '0403:6001'"
+        f"{quoted(value)} is not a USB vendor and product; write them as lsusb does, '0403:6001'"
     )
 
 

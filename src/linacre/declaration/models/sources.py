@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.telling import told
+from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.values import Line, TreePath
 
 _GIT_URL = r"(https?|ssh|git|file)://\S+$|[A-Za-z0-9_][\w.-]*@[A-Za-z0-9_][\w.-]*:\S+$"
@@ -23,7 +23,7 @@ def _git_url(value: str) -> str:
         )
     if not re.match(_GIT_URL, value):
         raise ValueError(
-            f"{told(value)} is not a git URL; "
+            f"{quoted(value)} is not a git URL; "
             "write one like https://gitlab.example.org/iocs/s02-mag.git"
         )
     return value
@@ -31,7 +31,7 @@ def _git_url(value: str) -> str:
 
 def _revision(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*", value) or ".." in value:
-        raise ValueError(f"{told(value)} is not a tag, branch or commit")
+        raise ValueError(f"{quoted(value)} is not a tag, branch or commit")
     return value
 
 
@@ -74,7 +74,7 @@ def _from_text(value: Any) -> Any:
         return {"folder": value}
     if isinstance(value, Mapping | FolderSource | GitSource):
         return value  # pyright: ignore[reportUnknownVariableType]  # pydantic checks it next
-    raise ValueError(f"{told(value)} is not a source; write a folder, such as iocs/s02-mag")
+    raise ValueError(f"{quoted(value)} is not a source; write a folder, such as iocs/s02-mag")
 
 
 Source = Annotated[

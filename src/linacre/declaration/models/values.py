@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from linacre.declaration.models.telling import as_written, told
+from linacre.declaration.models.quoting import as_written, quoted
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -38,11 +38,11 @@ class Bytes(int):
         text = value if isinstance(value, str) else ""
         match = re.fullmatch(r"([0-9]+)(B|KiB|MiB|GiB|TiB)", text)
         if match is None:
-            raise ValueError(f"{told(value)} is not a size; write {_size_advice(value)}")
+            raise ValueError(f"{quoted(value)} is not a size; write {_size_advice(value)}")
         size = int(match[1]) * _UNITS[match[2]]
         if not 0 < size < 1 << 60:
             raise ValueError(
-                f"{told(value)} is not a size anything can have; write one like 256MiB"
+                f"{quoted(value)} is not a size anything can have; write one like 256MiB"
             )
         return cls(size)
 
@@ -76,10 +76,10 @@ class Seconds(float):
             return value
         match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|min|h)?", as_written(value) or "")
         if match is None:
-            raise ValueError(f"{told(value)} is not a time; write one like 15s or 2min")
+            raise ValueError(f"{quoted(value)} is not a time; write one like 15s or 2min")
         seconds = float(match[1]) * _SECONDS[match[2] or "s"]
         if not 0 <= seconds <= 86400:
-            raise ValueError(f"{told(value)} is not between 0s and 24h; write one like 15s")
+            raise ValueError(f"{quoted(value)} is not between 0s and 24h; write one like 15s")
         return cls(seconds)
 
     def __str__(self) -> str:
@@ -117,7 +117,7 @@ def _host_name(value: str, *, longest: int) -> str:
     mended = re.sub(r"^[^a-z]+", "", mended)[:longest].rstrip("-")
     rule = f"small letters, digits and '-', a letter first, at most {longest} characters"
     advice = f"{mended} ({rule})" if mended else rule
-    raise ValueError(f"{told(value)} is no host name; write {advice}")
+    raise ValueError(f"{quoted(value)} is no host name; write {advice}")
 
 
 def _name(value: str) -> str:
@@ -138,7 +138,7 @@ def _address(value: object) -> IPv4Address:
     except ValueError:
         # A type of its own: only the loader, which sees the networks, can name a free address.
         raise PydanticCustomError(
-            "address", "{told} is not an IPv4 address", {"told": told(value)}
+            "address", "{told} is not an IPv4 address", {"told": quoted(value)}
         ) from None
 
 
@@ -148,16 +148,16 @@ def _subnet(value: object) -> IPv4Network:
     try:
         network = IPv4Network(value if isinstance(value, str) else str(value), strict=False)
     except ValueError:
-        raise ValueError(f"{told(value)} is not a subnet; write one like 10.61.2.0/24") from None
+        raise ValueError(f"{quoted(value)} is not a subnet; write one like 10.61.2.0/24") from None
     if "/" not in str(value):
-        raise ValueError(f"{told(value)} has no prefix length; write one like {value}/24")
+        raise ValueError(f"{quoted(value)} has no prefix length; write one like {value}/24")
     if str(network) != value:
-        raise ValueError(f"{told(value)} is not the first address of a subnet; write {network}")
+        raise ValueError(f"{quoted(value)} is not the first address of a subnet; write {network}")
     if network.is_loopback or network.is_multicast or network.is_unspecified:
-        raise ValueError(f"{told(value)} cannot be a network's; write one like 10.61.2.0/24")
+        raise ValueError(f"{quoted(value)} cannot be a network's; write one like 10.61.2.0/24")
     if not 8 <= network.prefixlen <= 29:
         raise ValueError(
-            f"{told(value)} has room for {network.num_addresses} addresses; "
+            f"{quoted(value)} has room for {network.num_addresses} addresses; "
             f"write a prefix length from /8 to /29, such as 10.61.2.0/24"
         )
     return network
@@ -167,7 +167,8 @@ def _tree_path(value: object) -> PurePosixPath:
     path = PurePosixPath(value) if isinstance(value, str | PurePosixPath) else None
     if path is None or not path.parts or path.is_absolute() or ".." in path.parts:
         raise ValueError(
-            f"{told(value)} is not a path inside the IOC's own files, from their top, without '..'"
+            f"{quoted(value)} is not a path inside the IOC's own files, from their top, "
+            "without '..'"
         )
     return path
 
@@ -175,7 +176,7 @@ def _tree_path(value: object) -> PurePosixPath:
 def _machine_path(value: object) -> PurePosixPath:
     path = PurePosixPath(value) if isinstance(value, str | PurePosixPath) else None
     if path is None or not path.is_absolute() or ".." in path.parts or len(path.parts) < 2:
-        raise ValueError(f"{told(value)} is not a full path")
+        raise ValueError(f"{quoted(value)} is not a full path")
     return path
 
 
@@ -184,9 +185,9 @@ def _line(value: object) -> str:
     if value is None:
         raise ValueError("no value; write '' for an empty text, or remove the line")
     if text is None:
-        raise ValueError(f"{told(value)} is not text")
+        raise ValueError(f"{quoted(value)} is not text")
     if any(ord(c) < 32 and c != "\t" for c in text):
-        raise ValueError(f"{told(value)} is not one line of text")
+        raise ValueError(f"{quoted(value)} is not one line of text")
     return text
 
 

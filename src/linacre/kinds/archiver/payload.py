@@ -52,7 +52,7 @@ def archiver_files(
     """
     files = [
         PayloadFile(layout.tree, mode=0o755),
-        _file(layout, SETTINGS, settings_text(archiver, pvs), part=Part.LIVE),
+        _file(layout, SETTINGS, settings_text(archiver, pvs), part=Part.RELOADABLE),
     ]
     command = _command(name, archiver, layout)
     if clients is not None:

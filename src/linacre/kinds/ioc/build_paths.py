@@ -41,7 +41,7 @@ def built_files(
     ]
 
 
-def made_way(ioc: Ioc, layout: Layout, *, linked: bool) -> tuple[PurePosixPath, ...]:
+def emptied_for_link(ioc: Ioc, layout: Layout, *, linked: bool) -> tuple[PurePosixPath, ...]:
     """Return what is emptied for a link: a folder that an earlier, longer path left there."""
     old = built_at(ioc, layout)
     # What is inside the tree is emptied with it.

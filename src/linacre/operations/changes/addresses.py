@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from linacre.base.errors import UserError
 from linacre.declaration.check_addresses import address_advice, free_address
 from linacre.declaration.models import Facility, Network
-from linacre.declaration.models.telling import nearest, one_of, told
+from linacre.declaration.models.quoting import nearest, one_of, quoted
 from linacre.engines.base import Machine
 from linacre.engines.labels import ADDRESS
 from linacre.engines.process.addresses import check_distinct
@@ -21,7 +21,7 @@ def choose_network(facility: Facility, wanted: str | None, address: IPv4Address 
     if wanted is not None:
         if wanted not in names:
             advice = nearest(wanted, names) or one_of(names)
-            raise UserError(f"there is no network {told(wanted)}; write {advice}")
+            raise UserError(f"there is no network {quoted(wanted)}; write {advice}")
         return wanted
     if (default := facility.defaults.ioc.network) is not None:
         return default
@@ -39,7 +39,7 @@ def read_address(given: str | None) -> IPv4Address | None:
         return None if given is None else IPv4Address(given)
     except ValueError:
         raise UserError(
-            f"--address {told(given)} is not an IPv4 address; write one like 10.61.2.11"
+            f"--address {quoted(given)} is not an IPv4 address; write one like 10.61.2.11"
         ) from None
 
 

@@ -12,7 +12,7 @@ from linacre.declaration.models import Archiver
 from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.base import MachineState
 from linacre.kinds.archiver.http import ask
-from linacre.kinds.archiver.pvs import meant, said_pvs
+from linacre.kinds.archiver.patterns import meant, said_pvs
 from linacre.operations.bring_up import bring_up
 from linacre.operations.changes.common import (
     changing_file,
@@ -21,9 +21,9 @@ from linacre.operations.changes.common import (
     with_declaration,
 )
 from linacre.operations.changes.new_archiver import SECTION, count_meant
+from linacre.operations.interaction import Interaction
 from linacre.operations.services import declared_archiver
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions
+from linacre.planning.preview import UpOptions
 from linacre.session.session import Session
 
 _NO_END = "none"
@@ -42,7 +42,9 @@ class ChangedArchiver:
     """Whether it was told; else it is at the next `linacre up`."""
 
 
-async def extend(session: Session, name: str, until: str | None, talk: Talk) -> ChangedArchiver:
+async def extend(
+    session: Session, name: str, until: str | None, interaction: Interaction
+) -> ChangedArchiver:
     """Move an archiver's end, also of one that has ended; None: it has none.
 
     One that runs is told, and not restarted.
@@ -53,22 +55,26 @@ async def extend(session: Session, name: str, until: str | None, talk: Talk) -> 
         name,
         "extend",
         lambda text: text.set_value(name, ["until"], until or _NO_END),
-        talk,
+        interaction,
     )
 
 
-async def add_pvs(session: Session, name: str, pvs: tuple[str, ...], talk: Talk) -> ChangedArchiver:
+async def add_pvs(
+    session: Session, name: str, pvs: tuple[str, ...], interaction: Interaction
+) -> ChangedArchiver:
     """Let an archiver archive more PVs, or those that patterns mean."""
     archiver = declared_archiver(session, name)
     new = tuple(pv for pv in dict.fromkeys(pvs) if pv not in archiver.pvs)
     await count_meant(session, new, protocol=archiver.protocol)
     if not new:
         raise UserError(f"{name} has {' and '.join(pvs)} already")
-    return await _change(session, name, "add", lambda text: text.add_items(name, "pvs", new), talk)
+    return await _change(
+        session, name, "add", lambda text: text.add_items(name, "pvs", new), interaction
+    )
 
 
 async def remove_pvs(
-    session: Session, name: str, pvs: tuple[str, ...], talk: Talk
+    session: Session, name: str, pvs: tuple[str, ...], interaction: Interaction
 ) -> ChangedArchiver:
     """Let an archiver take no more samples of PVs that are said of it, or that it was told.
 
@@ -85,7 +91,7 @@ async def remove_pvs(
         # Never brought up: it has none of them yet.
         _check_named(archiver, name, [pv for pv in pvs if pv not in named])
         return await _change(
-            session, name, "remove", lambda text: text.remove_items(name, "pvs", named), talk
+            session, name, "remove", lambda text: text.remove_items(name, "pvs", named), interaction
         )
     async with session.engine_open() as engine:
         if not await _runs(session, name):
@@ -98,7 +104,11 @@ async def remove_pvs(
         changed = _as_declared(session, name, is_running=True)
         if named:
             changed = await _change(
-                session, name, "remove", lambda text: text.remove_items(name, "pvs", named), talk
+                session,
+                name,
+                "remove",
+                lambda text: text.remove_items(name, "pvs", named),
+                interaction,
             )
         if given_up:
             async with session.changing(f"archiver remove {name}") as engine:
@@ -132,7 +142,7 @@ async def _change(
     name: str,
     verb: str,
     change: Callable[[FacilityText], FacilityText],
-    talk: Talk,
+    interaction: Interaction,
 ) -> ChangedArchiver:
     async with changing_file(session, f"archiver {verb} {name}") as draft:
         try:
@@ -144,7 +154,7 @@ async def _change(
         async with session.engine_open():
             if await _runs(session, name):
                 options = UpOptions(only=frozenset({name}))
-                done = await bring_up(session, options, quiet(talk), verb=f"archiver {verb}")
+                done = await bring_up(session, options, quiet(interaction), verb=f"archiver {verb}")
                 is_running = done is not None
     return _as_declared(session, name, is_running=is_running)
 

@@ -25,7 +25,7 @@ from linacre.operations.changes.common import (
 )
 from linacre.operations.changes.create import brought_up, write_with_files
 from linacre.operations.changes.filling import copy_files
-from linacre.operations.talk import Talk
+from linacre.operations.interaction import Interaction
 from linacre.session.session import Session
 
 _ENVIRONMENT = "environment"
@@ -44,7 +44,7 @@ class NewClone:
     start: bool = True
 
 
-async def clone(session: Session, wanted: NewClone, talk: Talk) -> Written | None:
+async def clone(session: Session, wanted: NewClone, interaction: Interaction) -> Written | None:
     """Copy an IOC under another name and address, and bring the clone up where the facility is.
 
     Its persistent folder begins empty. Where nothing of its environment differs it would serve
@@ -56,7 +56,7 @@ async def clone(session: Session, wanted: NewClone, talk: Talk) -> Written | Non
         address, served = await _look(session, wanted)
         own = _own_settings(session, draft, wanted)
         text = _with_clone(session, draft, wanted, address=address, settings=own)
-        if not own and not _may_serve_twice(wanted, served, talk):
+        if not own and not _may_serve_twice(wanted, served, interaction):
             return None
         declaration = write_with_files(
             draft, text, wanted.name, make=lambda: _files(session, text, wanted)
@@ -66,7 +66,7 @@ async def clone(session: Session, wanted: NewClone, talk: Talk) -> Written | Non
         wanted.name,
         verb="ioc clone",
         start=wanted.start,
-        talk=talk,
+        interaction=interaction,
     )
 
 
@@ -126,16 +126,16 @@ def _with_clone(
     return text
 
 
-def _may_serve_twice(wanted: NewClone, served: int | None, talk: Talk) -> bool:
+def _may_serve_twice(wanted: NewClone, served: int | None, interaction: Interaction) -> bool:
     what = "the PVs" if served is None else f"the {served} PVs"
     warning = (
         f"{wanted.name} would serve {what} of {wanted.source} beside it, as far as their names "
         "do not come from the name of the IOC"
     )
     if not wanted.start:
-        talk.say(f"{warning}: change its prefix before it starts")
+        interaction.say(f"{warning}: change its prefix before it starts")
         return True
-    return talk.confirm(
+    return interaction.confirm(
         f"{warning} (--set changes an environment variable). Start it all the same?"
     )
 

@@ -18,7 +18,7 @@ from linacre.declaration.models import FolderSource, Ioc
 from linacre.declaration.models.values import Name
 from linacre.engines.base import Machine, MachineKind
 from linacre.kinds.reports import listed_pvs
-from linacre.operations.talk import Talk
+from linacre.operations.interaction import Interaction
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
 
@@ -152,9 +152,9 @@ async def started(session: Session, name: str) -> tuple[str, ...]:
     return tuple(pv.name for pv in found or ())
 
 
-def quiet(talk: Talk) -> Talk:
+def quiet(interaction: Interaction) -> Interaction:
     """Return the talk of a command that brings up one IOC: what up says of others is not for it."""
-    return replace(talk, say=_unsaid)
+    return replace(interaction, say=_unsaid)
 
 
 def _unsaid(_: str) -> None:

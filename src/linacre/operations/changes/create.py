@@ -28,8 +28,8 @@ from linacre.operations.changes.common import (
     with_declaration,
 )
 from linacre.operations.changes.filling import fill_files, filled_entry
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions
 from linacre.session.session import Session
 
 _SETTINGS = ("network", "owner", "area", "description")
@@ -51,7 +51,7 @@ class NewIoc:
     start: bool = True
 
 
-async def create(session: Session, wanted: NewIoc, talk: Talk) -> Written:
+async def create(session: Session, wanted: NewIoc, interaction: Interaction) -> Written:
     """Make an IOC from a template, and bring it up in a facility that is up.
 
     Everything is checked before anything is written: files first, then the facility file.
@@ -63,10 +63,12 @@ async def create(session: Session, wanted: NewIoc, talk: Talk) -> Written:
         if wanted.start and await session.is_up():
             session.catalogue_soon()
             await held.enter_async_context(session.engine_open())
-        return await _create(session, template, wanted, talk)
+        return await _create(session, template, wanted, interaction)
 
 
-async def _create(session: Session, template: Template, wanted: NewIoc, talk: Talk) -> Written:
+async def _create(
+    session: Session, template: Template, wanted: NewIoc, interaction: Interaction
+) -> Written:
     async with changing_file(session, f"ioc create {wanted.name}") as draft:
         session = with_declaration(session, draft.declaration)
         address, network = await _place(session, wanted)
@@ -84,7 +86,7 @@ async def _create(session: Session, template: Template, wanted: NewIoc, talk: Ta
         wanted.name,
         verb="ioc create",
         start=wanted.start,
-        talk=talk,
+        interaction=interaction,
     )
 
 
@@ -167,14 +169,18 @@ def write_with_files(
         raise
 
 
-async def brought_up(session: Session, name: str, *, verb: str, start: bool, talk: Talk) -> Written:
+async def brought_up(
+    session: Session, name: str, *, verb: str, start: bool, interaction: Interaction
+) -> Written:
     """Bring up a new IOC, and it alone, where it is wanted and the facility is up."""
     declared = session.declaration.where("iocs", name)
     ioc = session.declaration.facility.iocs[name]
     is_running, pvs = start and await session.is_up(), tuple[str, ...]()
     if is_running:
         try:
-            await bring_up(session, UpOptions(only=frozenset({name})), quiet(talk), verb=verb)
+            await bring_up(
+                session, UpOptions(only=frozenset({name})), quiet(interaction), verb=verb
+            )
             pvs = await started(session, name)
         except LinacreError as error:
             raise LinacreError(

@@ -21,8 +21,8 @@ from linacre.operations.changes.common import (
     shares_folder,
     with_declaration,
 )
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions
 from linacre.session.lock import FacilityLock
 from linacre.session.roles import Pair, ioc_of, live_key, pairs
 from linacre.session.session import Session
@@ -59,7 +59,9 @@ class _Doomed:
         return self.name in self.draft.declaration.facility.iocs
 
 
-async def delete(session: Session, name: str, *, purge: bool, talk: Talk) -> Deleted | None:
+async def delete(
+    session: Session, name: str, *, purge: bool, interaction: Interaction
+) -> Deleted | None:
     """Remove an IOC with its machine and persistent folder, and with `purge` its own files.
 
     A deletion that was cut short is finished by the same command. Returns None where the person
@@ -73,12 +75,12 @@ async def delete(session: Session, name: str, *, purge: bool, talk: Talk) -> Del
             pair = await _pair(session, name, machines)
             doomed = _doomed(session, found, name, machines.get(pair.live), purge=purge)
             lost = await _what_is_lost(session, doomed)
-            if not _agreed(name, lost, talk):
+            if not _agreed(name, lost, interaction):
                 return None
-            session = await _carry_out(session, doomed, talk)
+            session = await _carry_out(session, doomed, interaction)
     if await session.is_up():
         # The desks are to forget its name.
-        await bring_up(session, UpOptions(only=frozenset()), quiet(talk), verb="ioc delete")
+        await bring_up(session, UpOptions(only=frozenset()), quiet(interaction), verb="ioc delete")
     ioc = found.declaration.facility.iocs.get(name)
     folder = own_folder(session, ioc) if ioc is not None else None
     return Deleted(
@@ -163,16 +165,16 @@ async def _machine_lost(session: Session, machine: Machine) -> str:
     return f"{line}, its persistent folder{held} and its log"
 
 
-def _agreed(name: str, lost: Sequence[str], talk: Talk) -> bool:
-    if not talk.asks:
+def _agreed(name: str, lost: Sequence[str], interaction: Interaction) -> bool:
+    if not interaction.asks:
         return True
-    talk.say(f"This removes for good, of {name}:")
+    interaction.say(f"This removes for good, of {name}:")
     for line in lost:
-        talk.say(f"  - {line}")
-    return talk.confirm(f"Delete {name}?")
+        interaction.say(f"  - {line}")
+    return interaction.confirm(f"Delete {name}?")
 
 
-async def _carry_out(session: Session, doomed: _Doomed, talk: Talk) -> Session:
+async def _carry_out(session: Session, doomed: _Doomed, interaction: Interaction) -> Session:
     """Remove the entry first: should this be cut short, nobody makes the machine anew."""
     steps: list[tuple[str, str]] = []
     if doomed.is_declared:
@@ -182,7 +184,7 @@ async def _carry_out(session: Session, doomed: _Doomed, talk: Talk) -> Session:
     if doomed.folder is not None:
         steps.append((_FILES, f"remove {doomed.folder}"))
     async with session.task(
-        "ioc delete", detail=doomed.name, steps=steps, listener=talk.listener
+        "ioc delete", detail=doomed.name, steps=steps, listener=interaction.listener
     ) as task:
         for key, _ in steps:
             await task.step_started(key)

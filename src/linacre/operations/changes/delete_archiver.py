@@ -15,8 +15,8 @@ from linacre.kinds.archiver.payload import DATA
 from linacre.operations.bring_up import bring_up
 from linacre.operations.changes.common import machines_there, quiet, with_declaration
 from linacre.operations.changes.new_archiver import SECTION
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
 
@@ -51,7 +51,7 @@ class _Doomed:
 
 
 async def delete_archiver(
-    session: Session, name: str, *, purge: bool, talk: Talk
+    session: Session, name: str, *, purge: bool, interaction: Interaction
 ) -> DeletedArchiver | None:
     """Remove an archiver with its machine, and with `purge` its data.
 
@@ -70,12 +70,14 @@ async def delete_archiver(
                 raise UserError(f"{name} is no archiver, and stays; it is: {machine.kind}")
             doomed = _Doomed(name, found, machine, kept_key(name) in record, purge)
             _check_there(session, doomed)
-            if not await _agreed(session, doomed, talk):
+            if not await _agreed(session, doomed, interaction):
                 return None
-            session = await _carry_out(session, doomed, talk)
+            session = await _carry_out(session, doomed, interaction)
     if await session.is_up():
         # The desks are to forget its name.
-        await bring_up(session, UpOptions(only=frozenset()), quiet(talk), verb="archiver delete")
+        await bring_up(
+            session, UpOptions(only=frozenset()), quiet(interaction), verb="archiver delete"
+        )
     return DeletedArchiver(
         archiver=name,
         machine=machine is not None,
@@ -105,19 +107,19 @@ def _check_there(session: Session, doomed: _Doomed) -> None:
     raise UserError(f"{session.name} has no archiver {doomed.name}; it has: {there}")
 
 
-async def _agreed(session: Session, doomed: _Doomed, talk: Talk) -> bool:
-    if not talk.asks:
+async def _agreed(session: Session, doomed: _Doomed, interaction: Interaction) -> bool:
+    if not interaction.asks:
         return True
     name = doomed.name
-    talk.say(f"This removes, of the archiver {name}:")
+    interaction.say(f"This removes, of the archiver {name}:")
     for line in await _what_is_lost(session, doomed):
-        talk.say(f"  - {line}")
+        interaction.say(f"  - {line}")
     if not doomed.purge and doomed.machine is not None:
-        talk.say(
+        interaction.say(
             f"Its data are kept: a new archiver {name} goes on with them, and linacre archiver "
             f"delete {name} --purge removes them."
         )
-    return talk.confirm(f"Delete {name}?")
+    return interaction.confirm(f"Delete {name}?")
 
 
 async def _what_is_lost(session: Session, doomed: _Doomed) -> Sequence[str]:
@@ -157,7 +159,7 @@ async def _held(session: Session, doomed: _Doomed) -> str:
     return f" ({int(size[0])} KiB)" if done.status == 0 and size and size[0].isdigit() else ""
 
 
-async def _carry_out(session: Session, doomed: _Doomed, talk: Talk) -> Session:
+async def _carry_out(session: Session, doomed: _Doomed, interaction: Interaction) -> Session:
     """Remove the entry first: should this be cut short, nobody makes the machine anew."""
     steps: list[tuple[str, str]] = []
     if doomed.is_declared:
@@ -166,7 +168,7 @@ async def _carry_out(session: Session, doomed: _Doomed, talk: Talk) -> Session:
         what = "and its data" if doomed.purge else "; its data are kept"
         steps.append((_MACHINE, f"remove the machine {doomed.name} {what}".replace(" ;", ";")))
     async with session.task(
-        "archiver delete", detail=doomed.name, steps=steps, listener=talk.listener
+        "archiver delete", detail=doomed.name, steps=steps, listener=interaction.listener
     ) as task:
         for key, _ in steps:
             await task.step_started(key)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.ioc_templates import PLACE, Template, filled
-from linacre.declaration.models.telling import told
-from linacre.declaration.pieces import Kind, Piece, pieces
+from linacre.declaration.models.quoting import quoted
+from linacre.declaration.yaml_nodes import Kind, Piece, pieces
 from linacre.declaration.yaml_text import scalar, stretched
 
 LEFT_OUT = (".git", ".svn", ".hg", "__pycache__")
@@ -53,7 +53,7 @@ def _scalar(piece: Piece, values: Mapping[str, str]) -> str:
 def _git(found: re.Match[str]) -> str:
     if found[2] is None:
         raise UserError(
-            f"{told(found[1])} needs a revision; write it behind the URL, such as {found[1]}#v1.2"
+            f"{quoted(found[1])} needs a revision; write it behind the URL, such as {found[1]}#v1.2"
         )
     return f"{{git: {json.dumps(found[1])}, revision: {scalar(found[2])}}}"
 

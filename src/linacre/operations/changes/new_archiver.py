@@ -14,8 +14,8 @@ from linacre.declaration.load import LoadError
 from linacre.declaration.models.archiver_values import age_s, read_pvs, time_text
 from linacre.declaration.yaml_text import scalar, stretched
 from linacre.engines.labels import kept_key
+from linacre.kinds.archiver.patterns import archived_pvs, names_of, patterns_of, said_pvs
 from linacre.kinds.archiver.payload import check_installed
-from linacre.kinds.archiver.pvs import archived_pvs, names_of, patterns_of, said_pvs
 from linacre.kinds.archiver.status import archiver_url
 from linacre.operations.bring_up import bring_up
 from linacre.operations.changes.addresses import choose_address, choose_network, read_address
@@ -27,8 +27,8 @@ from linacre.operations.changes.common import (
     quiet,
     with_declaration,
 )
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions
 from linacre.session.session import Session
 
 SECTION = "archivers"
@@ -77,7 +77,9 @@ class WrittenArchiver:
     is_running: bool
 
 
-async def create_archiver(session: Session, wanted: NewArchiver, talk: Talk) -> WrittenArchiver:
+async def create_archiver(
+    session: Session, wanted: NewArchiver, interaction: Interaction
+) -> WrittenArchiver:
     """Write an archiver into the facility file, and bring it up in a facility that is up.
 
     Everything is checked before anything is written, the patterns of its PVs too. Raises
@@ -105,7 +107,7 @@ async def create_archiver(session: Session, wanted: NewArchiver, talk: Talk) -> 
                 raise in_terms_of(wanted.name, error, section=SECTION) from error
         is_running = wanted.start and is_up
         if is_running:
-            await _bring_up(session, wanted.name, talk)
+            await _bring_up(session, wanted.name, interaction)
     archiver = session.declaration.facility.archivers[wanted.name]
     return WrittenArchiver(
         archiver=wanted.name,
@@ -214,10 +216,10 @@ def beside_file(session: Session, path: Path) -> str:
     return str(real.relative_to(folder)) if real.is_relative_to(folder) else str(real)
 
 
-async def _bring_up(session: Session, name: str, talk: Talk) -> None:
+async def _bring_up(session: Session, name: str, interaction: Interaction) -> None:
     try:
         options = UpOptions(only=frozenset({name}))
-        await bring_up(session, options, quiet(talk), verb="archiver create")
+        await bring_up(session, options, quiet(interaction), verb="archiver create")
     except LinacreError as error:
         declared = session.declaration.where(SECTION, name)
         raise LinacreError(

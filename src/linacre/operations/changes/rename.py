@@ -47,8 +47,8 @@ from linacre.operations.changes.renamed_machine import (
     mark,
     remove_renamed,
 )
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
 
@@ -86,7 +86,7 @@ class _Renaming:
     machine: Machine | None
 
 
-async def rename(session: Session, old: str, new: str, talk: Talk) -> Renamed | None:
+async def rename(session: Session, old: str, new: str, interaction: Interaction) -> Renamed | None:
     """Give an IOC another name, and its machine with the persistent folder.
 
     A rename that was cut short is finished by the same command, or taken up where `up` has gone
@@ -95,7 +95,7 @@ async def rename(session: Session, old: str, new: str, talk: Talk) -> Renamed | 
     machine is kept until this is given again.
     """
     if await _is_half_done(session, old, new):
-        talk.say(f"{old} has the name {new} already; finishing what was cut short")
+        interaction.say(f"{old} has the name {new} already; finishing what was cut short")
     else:
         async with FacilityLock(session.paths, command=f"{VERB} {old}", clock=session.clock):
             found = draft(session.declaration)
@@ -103,10 +103,10 @@ async def rename(session: Session, old: str, new: str, talk: Talk) -> Renamed | 
             session.check_ioc(old)
             async with machines_there(session) as machines:
                 renaming = await _renaming(session, found, old, new, machines)
-                if not _agreed(renaming, talk):
+                if not _agreed(renaming, interaction):
                     return None
-                session = await _carry_out(session, renaming, talk)
-    return await _finish(session, old, new, talk)
+                session = await _carry_out(session, renaming, interaction)
+    return await _finish(session, old, new, interaction)
 
 
 async def _is_half_done(session: Session, old: str, new: str) -> bool:
@@ -157,17 +157,17 @@ def _folders(session: Session, old: str, new: str) -> tuple[Path, Path] | None:
     return folder, folder.with_name(new)
 
 
-def _agreed(renaming: _Renaming, talk: Talk) -> bool:
+def _agreed(renaming: _Renaming, interaction: Interaction) -> bool:
     machine = renaming.machine
     if machine is None or machine.state is not MachineState.RUNNING:
         return True
-    return talk.confirm(
+    return interaction.confirm(
         f"This stops {renaming.old} and starts it again as {renaming.new}, at the same address. "
         "Go on?"
     )
 
 
-async def _carry_out(session: Session, renaming: _Renaming, talk: Talk) -> Session:
+async def _carry_out(session: Session, renaming: _Renaming, interaction: Interaction) -> Session:
     old, new, machine = renaming.old, renaming.new, renaming.machine
     steps: list[tuple[str, str]] = []
     if renaming.folders is not None:
@@ -178,17 +178,21 @@ async def _carry_out(session: Session, renaming: _Renaming, talk: Talk) -> Sessi
     steps.append((_ENTRY, f"write {new} into {renaming.draft.declaration.file}"))
     follower = NewName(old, new)
     async with session.task(
-        VERB, detail=f"{old} to {new}", steps=steps, listener=talk.listener, recorder=follower
+        VERB,
+        detail=f"{old} to {new}",
+        steps=steps,
+        listener=interaction.listener,
+        recorder=follower,
     ) as task:
         for key, _ in steps:
             await task.step_started(key)
-            session = await _do(session, key, renaming, talk)
+            session = await _do(session, key, renaming, interaction)
             follower.is_written = key == _ENTRY
             await task.step_done(key)
     return session
 
 
-async def _do(session: Session, key: str, renaming: _Renaming, talk: Talk) -> Session:
+async def _do(session: Session, key: str, renaming: _Renaming, interaction: Interaction) -> Session:
     old, new, machine = renaming.old, renaming.new, renaming.machine
     if key == _FILES and renaming.folders is not None:
         copy_files(*renaming.folders)
@@ -198,7 +202,7 @@ async def _do(session: Session, key: str, renaming: _Renaming, talk: Talk) -> Se
         await mark(session, old, new)
         await session.engine.stop(machine.name)
     elif key == _MAKE and machine is not None:
-        await make_renamed(_seen(session, renaming), machine.name, new, talk)
+        await make_renamed(_seen(session, renaming), machine.name, new, interaction)
     elif key == _ENTRY:
         before = session
         session = with_declaration(session, renaming.draft.write(renaming.text))
@@ -218,20 +222,20 @@ def _declared(renaming: _Renaming) -> None:
         raise in_terms_of(renaming.new, error) from error
 
 
-async def _finish(session: Session, old: str, new: str, talk: Talk) -> Renamed:
+async def _finish(session: Session, old: str, new: str, interaction: Interaction) -> Renamed:
     ioc = session.declaration.facility.iocs[new]
     declared = session.declaration.where("iocs", new)
     is_up = await session.is_up()
     if is_up:
         try:
-            await bring_up(session, UpOptions(only=frozenset({new})), quiet(talk), verb=VERB)
+            await bring_up(session, UpOptions(only=frozenset({new})), quiet(interaction), verb=VERB)
         except LinacreError as error:
             raise LinacreError(
                 f"{error}; {old} has the name {new} now, and its old machine is kept: mend it, "
                 f"then linacre ioc rename {old} {new} finishes, and linacre ioc rename {new} {old} "
                 "goes back"
             ) from error
-    await _clear_away(session, old, new, talk)
+    await _clear_away(session, old, new, interaction)
     folder = own_folder(session, ioc)
     return Renamed(
         ioc=new,
@@ -243,7 +247,7 @@ async def _finish(session: Session, old: str, new: str, talk: Talk) -> Renamed:
     )
 
 
-async def _clear_away(session: Session, old: str, new: str, talk: Talk) -> None:
+async def _clear_away(session: Session, old: str, new: str, interaction: Interaction) -> None:
     """Remove what only the old name had: its machine, and its own files where all are copied."""
     async with (
         FacilityLock(session.paths, command=f"{VERB} {old}", clock=session.clock),
@@ -261,11 +265,13 @@ async def _clear_away(session: Session, old: str, new: str, talk: Talk) -> None:
             if same_files(old_folder, folder):
                 steps.append((_OLD_FILES, f"remove {old_folder}, which {folder} has replaced"))
             else:
-                talk.say(f"{old_folder} differs from {folder}, and is kept")
+                interaction.say(f"{old_folder} differs from {folder}, and is kept")
         if not steps:
             return
         detail = f"{old} to {new}"
-        async with session.task(VERB, detail=detail, steps=steps, listener=talk.listener) as task:
+        async with session.task(
+            VERB, detail=detail, steps=steps, listener=interaction.listener
+        ) as task:
             for key, _ in steps:
                 await task.step_started(key)
                 if key == _OLD_MACHINE:

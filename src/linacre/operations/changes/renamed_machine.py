@@ -14,11 +14,11 @@ from linacre.catalogue.inventory import Inventory
 from linacre.engines.base import Capability, Machine
 from linacre.engines.labels import AFTER, SETTINGS_DIGEST
 from linacre.kinds.image import have_image, image_digest
-from linacre.operations.apply import Work, apply
-from linacre.operations.talk import Talk
+from linacre.operations.apply import ApplyContext, apply
+from linacre.operations.interaction import Interaction
 from linacre.planning.plan import Action, Found, make_plan
-from linacre.planning.settle import is_held
 from linacre.planning.specs import Declared, declared_facility
+from linacre.planning.twin_overrides import is_held
 from linacre.session.roles import ioc_of, live_key, pairs
 from linacre.session.session import Session
 
@@ -102,7 +102,7 @@ async def _declared(session: Session) -> Declared:
     )
 
 
-async def make_renamed(session: Session, old: str, new: str, talk: Talk) -> None:
+async def make_renamed(session: Session, old: str, new: str, interaction: Interaction) -> None:
     """Make the machine of a declared IOC with a copy of a stopped one's persistent folder.
 
     The old machine stays; but with an engine of processes, where two cannot have one address,
@@ -119,16 +119,16 @@ async def make_renamed(session: Session, old: str, new: str, talk: Talk) -> None
     found = Found(await session.machines(), await engine.record())
     plan = make_plan(declared, found, digest=None)
     steps = tuple(step for step in plan.steps if step.action is not Action.START)
-    work = Work(
+    context = ApplyContext(
         engine=engine,
         declared=declared,
         found=found.machines,
-        build_image=lambda digest: have_image(session, digest, report=talk.say),
+        build_image=lambda digest: have_image(session, digest, report=interaction.say),
         record={},
         clock=session.clock,
         copies={new: old},
     )
-    await apply(replace(plan, steps=steps), work, _Unwritten())
+    await apply(replace(plan, steps=steps), context, _Unwritten())
 
 
 async def _copy_folder(session: Session, old: str, new: str) -> None:

@@ -22,7 +22,7 @@ from linacre.catalogue.model import (
 from linacre.declaration.load import Declaration, LoadError, load
 from linacre.engines.base import Machine, MachineState
 from linacre.engines.labels import ADDRESS, IMAGE, NETWORK, ORIGIN, RUNNING_DIGEST
-from linacre.kinds.ioc.trees import tree_inside
+from linacre.kinds.ioc.file_tree import tree_inside
 from linacre.kinds.reports import listed_pvs
 from linacre.operations.history.kept_files import KeptFiles
 from linacre.operations.history.states import (

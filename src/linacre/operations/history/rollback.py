@@ -18,7 +18,7 @@ from linacre.declaration.editing.rewrite import Draft, draft
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import FolderSource
 from linacre.engines.labels import DECLARED_DIGEST
-from linacre.kinds.ioc.trees import Tree, TreeFile, folder_tree, lay_tree, without
+from linacre.kinds.ioc.file_tree import Tree, TreeFile, folder_tree, lay_tree, without
 from linacre.operations.bring_up import bring_up
 from linacre.operations.history.kept_files import KeptFiles
 from linacre.operations.history.past import history
@@ -29,8 +29,8 @@ from linacre.operations.history.states import (
     keep_tree,
     kept_tree,
 )
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions
 from linacre.session.session import Session
 
 _FILES_SHOWN = 10
@@ -70,7 +70,7 @@ class _Way:
 
 
 async def roll_back(
-    session: Session, name: str, *, to: int | None, talk: Talk
+    session: Session, name: str, *, to: int | None, interaction: Interaction
 ) -> RolledBack | None:
     """Bring a state of an IOC back, by default the one before, as a new change.
 
@@ -92,7 +92,7 @@ async def roll_back(
         # Before anything is written; a folder that is gone would be found to be missing.
         file.declares(way.text)
     unknown = _unknown_files(way, states, kept)
-    if not talk.confirm(_question(session.declaration, way, unknown=bool(unknown))):
+    if not interaction.confirm(_question(session.declaration, way, unknown=bool(unknown))):
         return None
     if unknown:
         await _keep_present(session, way, states[-1], unknown, kept)
@@ -104,7 +104,7 @@ async def roll_back(
         await bring_up(
             replace(session, declaration=declaration),
             UpOptions(only=frozenset({name})),
-            replace(talk, confirm=_agreed),
+            replace(interaction, confirm=_agreed),
             verb="ioc rollback",
             note=f"back to state {state.number}",
         )

@@ -19,7 +19,7 @@ from linacre.engines.base import Machine, MachineSpec
 from linacre.engines.labels import ORIGIN, PROGRAM_DIGEST
 from linacre.epics.layout import Layout
 from linacre.kinds.ioc.differences import differing
-from linacre.kinds.ioc.trees import Tree, TreeFile, declared_tree, shown, without
+from linacre.kinds.ioc.file_tree import Tree, TreeFile, declared_tree, shown, without
 from linacre.operations.history.kept_files import KeptFiles
 
 SETTINGS = ".linacre/settings.json"

@@ -6,13 +6,15 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.names import twins_network
 from linacre.engines.base import Machine
 from linacre.kinds.addresses import mac_address
+from linacre.operations.interaction import Interaction
 from linacre.operations.iocs import existing_machine
-from linacre.operations.talk import Talk
 from linacre.operations.twins.swap import connected_now, told
 from linacre.session.session import Session
 
 
-async def plug(session: Session, name: str, network: str | None, *, twin: bool, talk: Talk) -> str:
+async def plug(
+    session: Session, name: str, network: str | None, *, twin: bool, interaction: Interaction
+) -> str:
     """Plug a machine of an IOC into a network and return it; one that is there stays.
 
     By default that is the IOC's own network for the live machine, and its sandbox for the twin.
@@ -25,19 +27,19 @@ async def plug(session: Session, name: str, network: str | None, *, twin: bool, 
     async with session.changing(f"ioc plug {name}", cables=True):
         machine = await existing_machine(session, name, twin=twin)
         await _check_free(session, name, machine, target)
-        await _move(session, machine, target, talk)
+        await _move(session, machine, target, interaction)
     return target
 
 
-async def unplug(session: Session, name: str, *, twin: bool, talk: Talk) -> bool:
+async def unplug(session: Session, name: str, *, twin: bool, interaction: Interaction) -> bool:
     """Pull the cable of a machine, which runs on; False where the person asked said no."""
     session.check_ioc(name)
     async with session.changing(f"ioc unplug {name}", cables=True):
         machine = await existing_machine(session, name, twin=twin)
-        connected = await connected_now(session, machine.name, talk)
-        if connected and not talk.confirm(f"{told(connected)}. Unplug {machine.name}?"):
+        connected = await connected_now(session, machine.name, interaction)
+        if connected and not interaction.confirm(f"{told(connected)}. Unplug {machine.name}?"):
             return False
-        await _move(session, machine, None, talk)
+        await _move(session, machine, None, interaction)
     return True
 
 
@@ -64,10 +66,14 @@ async def _check_free(session: Session, name: str, machine: Machine, target: str
         )
 
 
-async def _move(session: Session, machine: Machine, target: str | None, talk: Talk) -> None:
+async def _move(
+    session: Session, machine: Machine, target: str | None, interaction: Interaction
+) -> None:
     where = f"plug {machine.name} into {target}" if target else f"unplug {machine.name}"
     verb, steps = "ioc plug" if target else "ioc unplug", [("move", where)]
-    async with session.task(verb, detail=machine.name, steps=steps, listener=talk.listener) as task:
+    async with session.task(
+        verb, detail=machine.name, steps=steps, listener=interaction.listener
+    ) as task:
         await task.step_started("move")
         await session.engine.wiring.record_moves({machine.name: target}, notes={})
         await session.engine.wiring.finish_moves()

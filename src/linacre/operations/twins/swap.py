@@ -14,8 +14,8 @@ from linacre.engines.labels import NETWORK, NIC_DIGEST
 from linacre.kinds.reports import ioc_report
 from linacre.observing.who import KnownClient, clients_of
 from linacre.operations.history.recording import Recorder
-from linacre.operations.talk import Talk
-from linacre.planning.prospect import UpOptions, look_ahead
+from linacre.operations.interaction import Interaction
+from linacre.planning.preview import UpOptions, preview
 from linacre.session.roles import Pair, live_key
 from linacre.session.session import Session
 
@@ -36,7 +36,7 @@ class Swapped:
     """From the order to the cables to their being where they belong."""
 
 
-async def swap(session: Session, name: str, talk: Talk) -> Swapped | None:
+async def swap(session: Session, name: str, interaction: Interaction) -> Swapped | None:
     """Exchange the cables of an IOC's live machine and its twin.
 
     Both run on; the former live one is unplugged, and its clients are reset so that they search
@@ -50,10 +50,10 @@ async def swap(session: Session, name: str, talk: Talk) -> Swapped | None:
         if pair.twin is None:
             raise UserError(f"{name} has no twin to swap with: linacre ioc twin {name} makes one")
         await _check_serves(session, pair, pair.twin)
-        connected = await connected_now(session, pair.live, talk)
-        if not talk.confirm(_question(pair, connected)):
+        connected = await connected_now(session, pair.live, interaction)
+        if not interaction.confirm(_question(pair, connected)):
             return None
-        return await _exchange(session, pair, pair.twin, talk.listener)
+        return await _exchange(session, pair, pair.twin, interaction.listener)
 
 
 async def _check_serves(session: Session, pair: Pair, twin: str) -> None:
@@ -76,14 +76,16 @@ async def _check_serves(session: Session, pair: Pair, twin: str) -> None:
     )
 
 
-async def connected_now(session: Session, machine: str, talk: Talk) -> list[KnownClient]:
+async def connected_now(
+    session: Session, machine: str, interaction: Interaction
+) -> list[KnownClient]:
     """Return who is connected, and say so to those who are not asked.
 
     Only who is to decide is told of users too: asking the IOC for them takes a while.
     """
-    found = await clients_of(session, machine, ask_s=1.0 if talk.asks else None)
-    if found and not talk.asks:
-        talk.say(told(found))
+    found = await clients_of(session, machine, ask_s=1.0 if interaction.asks else None)
+    if found and not interaction.asks:
+        interaction.say(told(found))
     return found
 
 
@@ -147,7 +149,7 @@ async def _put_back(session: Session, pair: Pair, before: dict[str, str | None])
     await wiring.finish_moves()
 
 
-async def promote(session: Session, name: str, talk: Talk) -> str | None:
+async def promote(session: Session, name: str, interaction: Interaction) -> str | None:
     """Keep the live machine of an IOC and remove the other with its data; return the one kept.
 
     The sandbox goes with the last twin on it. Returns None where the person asked said no.
@@ -158,18 +160,20 @@ async def promote(session: Session, name: str, talk: Talk) -> str | None:
         if pair.twin is None:
             raise UserError(f"{name} has one machine only, {pair.live}: nothing to promote")
         machine = (await session.machines())[pair.live]
-        if not talk.confirm(
+        if not interaction.confirm(
             f"This keeps {pair.live} and removes {pair.twin} for good, with its persistent folder "
             "and log. Go on?"
         ):
             return None
-        await _retire(session, pair, pair.twin, machine, talk)
+        await _retire(session, pair, pair.twin, machine, interaction)
     return pair.live
 
 
-async def _retire(session: Session, pair: Pair, other: str, live: Machine, talk: Talk) -> None:
-    prospect = await look_ahead(session, UpOptions())
-    declared = prospect.declared.iocs[pair.ioc]
+async def _retire(
+    session: Session, pair: Pair, other: str, live: Machine, interaction: Interaction
+) -> None:
+    ahead = await preview(session, UpOptions())
+    declared = ahead.declared.iocs[pair.ioc]
     home = {key: declared.labels[key] for key in (NETWORK, NIC_DIGEST)}
     sandbox = twins_network(declared.network)
     steps = [
@@ -180,7 +184,11 @@ async def _retire(session: Session, pair: Pair, other: str, live: Machine, talk:
     engine = session.engine
     recorder = Recorder(session, "ioc promote", about=(), moved=(pair.ioc,))
     async with session.task(
-        "ioc promote", detail=pair.ioc, steps=steps, listener=talk.listener, recorder=recorder
+        "ioc promote",
+        detail=pair.ioc,
+        steps=steps,
+        listener=interaction.listener,
+        recorder=recorder,
     ) as task:
         await task.step_started("keep")
         # Home first: with two machines this changes nothing, with one it is what holds.

@@ -11,12 +11,12 @@ from linacre.declaration.models.sources import FolderSource
 from linacre.declaration.names import TWINS_ENDING, other_name, twins_network
 from linacre.engines.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
 from linacre.kinds.image import have_image, image_digest
-from linacre.operations.apply import Work, apply
+from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
-from linacre.operations.talk import Talk
+from linacre.operations.interaction import Interaction
 from linacre.planning.plan import Found, make_plan
-from linacre.planning.settle import as_found
 from linacre.planning.specs import Declared, Maker, network_spec
+from linacre.planning.twin_overrides import as_found
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 
@@ -33,7 +33,9 @@ class Twin:
     """Where its files came from."""
 
 
-async def make_twin(session: Session, name: str, *, source: Path | None, talk: Talk) -> Twin | None:
+async def make_twin(
+    session: Session, name: str, *, source: Path | None, interaction: Interaction
+) -> Twin | None:
     """Make a twin of an IOC and start it; one that is there gets these files and is restarted.
 
     Its files are those declared, or those of the folder `source`; its persistent folder begins as
@@ -46,9 +48,9 @@ async def make_twin(session: Session, name: str, *, source: Path | None, talk: T
         pair = await session.pair(name)
         declared = await _declared(session, ioc, pair)
         twin = declared.machines[0]
-        if pair.twin is not None and not talk.confirm(await _question(session, pair)):
+        if pair.twin is not None and not interaction.confirm(await _question(session, pair)):
             return None
-        await _carry_out(session, declared, pair, talk)
+        await _carry_out(session, declared, pair, interaction)
     return Twin(name, twin.name, twin.network, twin.labels[ORIGIN])
 
 
@@ -102,23 +104,25 @@ async def _declared(session: Session, ioc: Ioc, pair: Pair) -> Declared:
     return Declared((network,), (twin, desk), {}, {pair.ioc: twin})
 
 
-async def _carry_out(session: Session, declared: Declared, pair: Pair, talk: Talk) -> None:
+async def _carry_out(
+    session: Session, declared: Declared, pair: Pair, interaction: Interaction
+) -> None:
     found = Found(await session.machines(), await session.engine.record())
     plan = make_plan(declared, found, digest=None)
-    work = Work(
+    context = ApplyContext(
         engine=session.engine,
         declared=declared,
         found=found.machines,
-        build_image=lambda digest: have_image(session, digest, report=talk.say),
+        build_image=lambda digest: have_image(session, digest, report=interaction.say),
         record={},
         clock=session.clock,
         copies={declared.machines[0].name: pair.live},
     )
-    talk.show_plan(plan)
+    interaction.show_plan(plan)
     steps = [(step.key, step.title) for step in plan.steps]
     detail = f"{pair.ioc} from {declared.machines[0].labels[ORIGIN]}"
     recorder = Recorder(session, "ioc twin", about=())
     async with session.task(
-        "ioc twin", detail=detail, steps=steps, listener=talk.listener, recorder=recorder
+        "ioc twin", detail=detail, steps=steps, listener=interaction.listener, recorder=recorder
     ) as task:
-        await apply(plan, work, task)
+        await apply(plan, context, task)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from linacre.base.errors import UserError
 from linacre.declaration.document import parse
 from linacre.declaration.editing.edit import FacilityText
-from linacre.declaration.models.telling import as_written
+from linacre.declaration.models.quoting import as_written
 from linacre.declaration.yaml_text import scalar
 
 CLARA = Path(__file__).parents[4] / "examples/clara/facility.yaml"

@@ -13,7 +13,7 @@ from linacre.base.paths import StatePaths
 from linacre.operations.changes.change_archiver import add_pvs, extend, remove_pvs
 from linacre.operations.changes.delete_archiver import delete_archiver
 from linacre.operations.changes.new_archiver import NewArchiver, create_archiver, end_of
-from linacre.operations.talk import Talk
+from linacre.operations.interaction import Interaction
 from linacre.session.session import Session, open_session
 
 TEXT = """\
@@ -72,25 +72,27 @@ def session(file: Path, tmp_path: Path) -> Opened:
     return opened
 
 
-def talk(*, yes: bool = True, heard: list[str] | None = None) -> Talk:
+def interaction(*, yes: bool = True, heard: list[str] | None = None) -> Interaction:
     said = [] if heard is None else heard
 
     def confirm(question: str) -> bool:
         said.append(question)
         return yes
 
-    return Talk(confirm=confirm, say=said.append, show_plan=lambda _: None, asks=True)
+    return Interaction(confirm=confirm, say=said.append, show_plan=lambda _: None, asks=True)
 
 
 async def test_a_new_archiver_is_written_down_and_can_be_taken_out(
     session: Opened, file: Path
 ) -> None:
-    written = await create_archiver(await session(), WANTED, talk())
+    written = await create_archiver(await session(), WANTED, interaction())
     assert file.read_text() == TEXT + DRIFT
     assert written.url == "http://127.61.2.12:17665/"
     assert written.declared == f"{file}:10"
     assert not written.is_running
-    deleted = await delete_archiver(await session(), "drift", purge=False, talk=talk())
+    deleted = await delete_archiver(
+        await session(), "drift", purge=False, interaction=interaction()
+    )
     assert deleted is not None
     assert not deleted.has_kept_data
     assert file.read_text() == TEXT + "archivers:\n"
@@ -101,9 +103,9 @@ async def test_a_pattern_that_means_nothing_is_refused_before_anything_is_writte
 ) -> None:
     wanted = NewArchiver(name="drift", pvs=("CLA-S02-*:READI",))
     with pytest.raises(UserError, match=r"^CLA-S02-\*:READI means no PV of trial, by its catal"):
-        await create_archiver(await session(), wanted, talk())
+        await create_archiver(await session(), wanted, interaction())
     named = NewArchiver(name="named", pvs=("ANY:NAME",))
-    assert (await create_archiver(await session(), named, talk())).pvs == 1
+    assert (await create_archiver(await session(), named, interaction())).pvs == 1
     assert "drift" not in file.read_text()
 
 
@@ -128,35 +130,37 @@ async def test_what_is_asked_wrongly_is_told_in_one_line(
     session: Opened, file: Path, asked: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        await create_archiver(await session(), NewArchiver(**{"name": "drift", **asked}), talk())
+        await create_archiver(
+            await session(), NewArchiver(**{"name": "drift", **asked}), interaction()
+        )
     assert "\n" not in str(caught.value)
     assert file.read_text() == TEXT
 
 
 async def test_its_end_moves_and_comments_stay(session: Opened, file: Path) -> None:
-    await create_archiver(await session(), WANTED, talk())
+    await create_archiver(await session(), WANTED, interaction())
     file.write_text(file.read_text().replace("owner: physics", "owner: physics # Jo"))
-    moved = await extend(await session(), "drift", "2027-01-01T00:00:00Z", talk())
+    moved = await extend(await session(), "drift", "2027-01-01T00:00:00Z", interaction())
     assert (moved.until, moved.is_running) == ("2027-01-01T00:00:00Z", False)
     assert "        until: 2027-01-01T00:00:00Z\n" in file.read_text()
-    assert (await extend(await session(), "drift", None, talk())).until is None
+    assert (await extend(await session(), "drift", None, interaction())).until is None
     expected = DRIFT.replace("2026-12-24T08:00:00Z", "none").replace("physics", "physics # Jo")
     assert file.read_text() == TEXT + expected
     with pytest.raises(UserError, match=r"^trial has no archiver mag; it is an IOC: linacre ioc"):
-        await extend(await session(), "mag", None, talk())
+        await extend(await session(), "mag", None, interaction())
 
 
 async def test_pvs_are_added_and_taken_out_line_by_line(session: Opened, file: Path) -> None:
-    await create_archiver(await session(), WANTED, talk())
-    await add_pvs(await session(), "drift", ("A:B", "pva://C D"[:7]), talk())
+    await create_archiver(await session(), WANTED, interaction())
+    await add_pvs(await session(), "drift", ("A:B", "pva://C D"[:7]), interaction())
     assert file.read_text() == TEXT + DRIFT + "            - A:B\n            - pva://C\n"
     gone = ("CLA-S02-MAG:SETI", "pva://C")
-    left = await remove_pvs(await session(), "drift", gone, talk())
+    left = await remove_pvs(await session(), "drift", gone, interaction())
     assert left.pvs == ("CLA-S02-*:READI", "CLA-S02-VAC:P scan 10", "A:B")
     with pytest.raises(UserError, match=r"^drift has A:B already"):
-        await add_pvs(await session(), "drift", ("A:B",), talk())
+        await add_pvs(await session(), "drift", ("A:B",), interaction())
     with pytest.raises(UserError, match=r"^CLA-S02-X:READI is not among the PVs that the facili"):
-        await remove_pvs(await session(), "drift", ("CLA-S02-X:READI",), talk())
+        await remove_pvs(await session(), "drift", ("CLA-S02-X:READI",), interaction())
 
 
 @pytest.mark.parametrize(
@@ -174,16 +178,16 @@ async def test_pvs_in_brackets_too(session: Opened, file: Path, before: str, aft
         return f"{TEXT}archivers:\n    a:\n        address: 10.61.2.71\n        {inside}\n"
 
     file.write_text(text(before))
-    await add_pvs(await session(), "a", ("C",), talk())
+    await add_pvs(await session(), "a", ("C",), interaction())
     assert file.read_text() == text(after)
 
 
 async def test_deleting_asks_and_names_what_is_lost(session: Opened, file: Path) -> None:
-    await create_archiver(await session(), WANTED, talk())
+    await create_archiver(await session(), WANTED, interaction())
     heard: list[str] = []
     assert (
         await delete_archiver(
-            await session(), "drift", purge=True, talk=talk(yes=False, heard=heard)
+            await session(), "drift", purge=True, interaction=interaction(yes=False, heard=heard)
         )
         is None
     )
@@ -195,7 +199,7 @@ async def test_deleting_asks_and_names_what_is_lost(session: Opened, file: Path)
     ]
     assert file.read_text() == TEXT + DRIFT
     with pytest.raises(UserError, match=r"^trial has no archiver nothing; it has: drift"):
-        await delete_archiver(await session(), "nothing", purge=True, talk=talk())
+        await delete_archiver(await session(), "nothing", purge=True, interaction=interaction())
 
 
 def test_an_end_is_a_time_or_a_length_from_now_on() -> None:

@@ -15,7 +15,7 @@ from linacre.operations.changes.clone import NewClone, clone
 from linacre.operations.changes.create import NewIoc, create
 from linacre.operations.changes.delete import delete
 from linacre.operations.changes.rename import rename
-from linacre.operations.talk import Talk
+from linacre.operations.interaction import Interaction
 from linacre.session.session import Session, open_session
 
 TEXT = """\
@@ -66,14 +66,14 @@ def session(file: Path, tmp_path: Path) -> Callable[[], Any]:
     return opened
 
 
-def talk(*, yes: bool = True, heard: list[str] | None = None) -> Talk:
+def interaction(*, yes: bool = True, heard: list[str] | None = None) -> Interaction:
     said = [] if heard is None else heard
 
     def confirm(question: str) -> bool:
         said.append(question)
         return yes
 
-    return Talk(confirm=confirm, say=said.append, show_plan=lambda _: None, asks=True)
+    return Interaction(confirm=confirm, say=said.append, show_plan=lambda _: None, asks=True)
 
 
 Opened = Callable[[], Any]
@@ -81,7 +81,7 @@ Opened = Callable[[], Any]
 
 async def test_a_new_ioc_is_written_with_its_files(session: Opened, file: Path) -> None:
     wanted = NewIoc(name="vac", template="softioc", owner="us", description="Gauges: all")
-    written = await create(await session(), wanted, talk())
+    written = await create(await session(), wanted, interaction())
     assert not written.is_running
     assert written.address == "10.61.2.12"
     assert written.endpoint == "127.61.2.12"
@@ -99,7 +99,7 @@ async def test_a_new_ioc_is_written_with_its_files(session: Opened, file: Path) 
     )
     assert file.read_text() == TEXT.replace("# waits\n", "# waits\n" + added)
     assert "The start script of vac" in (file.parent / "iocs/vac/st.cmd").read_text()
-    deleted = await delete(await session(), "vac", purge=True, talk=talk())
+    deleted = await delete(await session(), "vac", purge=True, interaction=interaction())
     assert deleted is not None
     assert deleted.entry.startswith("vac:\n    kind: softioc\n")
     assert file.read_text() == TEXT
@@ -119,9 +119,9 @@ async def test_addresses(session: Opened) -> None:
         ({"network": "site"}, "site is the site's network, where no address can be taken for"),
     ):
         with pytest.raises(UserError, match=message):
-            await create(await session(), said(**asked), talk())
+            await create(await session(), said(**asked), interaction())
     written = await create(
-        await session(), said(network="site", address="10.61.3.77", start=False), talk()
+        await session(), said(network="site", address="10.61.3.77", start=False), interaction()
     )
     assert written.network == "site"
 
@@ -143,7 +143,7 @@ async def test_what_is_asked_wrongly_changes_nothing(
 ) -> None:
     wanted: dict[str, Any] = {"name": "vac", "template": "softioc"} | asked
     with pytest.raises(UserError, match=message) as caught:
-        await create(await session(), NewIoc(**wanted), talk())
+        await create(await session(), NewIoc(**wanted), interaction())
     assert "\n" not in str(caught.value)
     assert file.read_text() == TEXT
     assert sorted(each.name for each in (file.parent / "iocs").iterdir()) == ["bpm", "mag"]
@@ -154,13 +154,13 @@ async def test_a_tree_without_its_start_script_is_told(session: Opened, file: Pa
     settings = {"TREE": "tree", "START": "st.cmd"}
     wanted = NewIoc(name="scr", template="binary", settings=settings)
     with pytest.raises(UserError, match=r"^scr: start: st\.cmd is not in tree; write"):
-        await create(await session(), wanted, talk())
+        await create(await session(), wanted, interaction())
     assert file.read_text() == TEXT
 
 
 async def test_a_clone_has_comments_files_and_another_prefix(session: Opened, file: Path) -> None:
     written = await clone(
-        await session(), NewClone(source="mag", name="mag2", settings={"GAIN": "3"}), talk()
+        await session(), NewClone(source="mag", name="mag2", settings={"GAIN": "3"}), interaction()
     )
     assert written is not None
     added = (
@@ -180,53 +180,55 @@ async def test_a_clone_that_would_serve_the_same_is_asked_about(
 ) -> None:
     heard: list[str] = []
     wanted = NewClone(source="bpm", name="bpm2")
-    assert await clone(await session(), wanted, talk(yes=False, heard=heard)) is None
+    assert await clone(await session(), wanted, interaction(yes=False, heard=heard)) is None
     assert "bpm2 would serve the PVs of bpm beside it" in heard[0]
     assert file.read_text() == TEXT
     wanted = NewClone(source="bpm", name="bpm2", settings={"P": "x"})
     with pytest.raises(UserError, match="bpm has no environment variable P of its own"):
-        await clone(await session(), wanted, talk())
+        await clone(await session(), wanted, interaction())
     with pytest.raises(UserError, match="trial has no IOC bpn; it has: mag, bpm"):
-        await clone(await session(), NewClone(source="bpn", name="x"), talk())
+        await clone(await session(), NewClone(source="bpn", name="x"), interaction())
 
 
 async def test_a_rename_takes_references_and_the_folder_along(session: Opened, file: Path) -> None:
-    renamed = await rename(await session(), "mag", "magnets", talk())
+    renamed = await rename(await session(), "mag", "magnets", interaction())
     assert renamed is not None
     assert file.read_text() == TEXT.replace("    mag:", "    magnets:").replace(
         "iocs/mag", "iocs/magnets"
     ).replace("[mag]", "[magnets]")
     assert sorted(each.name for each in (file.parent / "iocs").iterdir()) == ["bpm", "magnets"]
-    assert await rename(await session(), "magnets", "mag", talk()) is not None
+    assert await rename(await session(), "magnets", "mag", interaction()) is not None
     assert file.read_text() == TEXT
     with pytest.raises(UserError, match="there is an IOC bpm already"):
-        await rename(await session(), "mag", "bpm", talk())
+        await rename(await session(), "mag", "bpm", interaction())
 
 
 async def test_a_folder_that_others_use_keeps_its_name(session: Opened, file: Path) -> None:
     shared = TEXT.replace("iocs/bpm", "iocs/mag")
     file.write_text(shared)
-    assert await rename(await session(), "mag", "magnets", talk()) is not None
+    assert await rename(await session(), "mag", "magnets", interaction()) is not None
     assert file.read_text() == shared.replace("    mag:", "    magnets:").replace(
         "[mag]", "[magnets]"
     )
     assert (file.parent / "iocs/mag").is_dir()
     with pytest.raises(UserError, match="has the files of bpm too; leave --purge out"):
         file.write_text(shared.replace("[mag]", "[]"))
-        await delete(await session(), "mag", purge=True, talk=talk())
+        await delete(await session(), "mag", purge=True, interaction=interaction())
 
 
 async def test_what_others_wait_for_is_not_deleted(session: Opened, file: Path) -> None:
     with pytest.raises(UserError, match=r"^bpm starts after mag; take it out of their after first"):
-        await delete(await session(), "mag", purge=False, talk=talk())
+        await delete(await session(), "mag", purge=False, interaction=interaction())
     with pytest.raises(UserError, match="trial has no IOC mog; it has: mag, bpm"):
-        await delete(await session(), "mog", purge=False, talk=talk())
+        await delete(await session(), "mog", purge=False, interaction=interaction())
     assert file.read_text() == TEXT
 
 
 async def test_deleting_names_what_is_lost_and_asks(session: Opened, file: Path) -> None:
     heard: list[str] = []
-    answer = await delete(await session(), "bpm", purge=True, talk=talk(yes=False, heard=heard))
+    answer = await delete(
+        await session(), "bpm", purge=True, interaction=interaction(yes=False, heard=heard)
+    )
     assert answer is None
     assert heard == [
         "This removes for good, of bpm:",
@@ -235,7 +237,7 @@ async def test_deleting_names_what_is_lost_and_asks(session: Opened, file: Path)
         "Delete bpm?",
     ]
     assert file.read_text() == TEXT
-    kept = await delete(await session(), "bpm", purge=False, talk=talk())
+    kept = await delete(await session(), "bpm", purge=False, interaction=interaction())
     assert kept is not None
     assert kept.files == f"{file.parent}/iocs/bpm"
     assert (file.parent / "iocs/bpm/st.cmd").exists()
@@ -247,5 +249,5 @@ async def test_iocs_in_braces_are_refused(session: Opened, file: Path) -> None:
         '{"facility": "trial", "engine": "process", "networks": {"c": {"subnet": "10.61.2.0/24"}}}'
     )
     with pytest.raises(LinacreError, match=r"facility.yaml:1: the file is written in braces"):
-        await create(await session(), NewIoc(name="a", template="softioc"), talk())
+        await create(await session(), NewIoc(name="a", template="softioc"), interaction())
     assert not (file.parent / "iocs/a").exists()

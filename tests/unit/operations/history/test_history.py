@@ -12,11 +12,11 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
 from linacre.catalogue.model import Duplicate, NewState, State
 from linacre.kinds.ioc.differences import Change, differing
-from linacre.kinds.ioc.trees import TreeFile, folder_tree, lay_tree, without
+from linacre.kinds.ioc.file_tree import TreeFile, folder_tree, lay_tree, without
 from linacre.operations.history.kept_files import KeptFiles
 from linacre.operations.history.recording import told_duplicates
 from linacre.operations.history.states import difference, keep_tree, kept_tree, origin_parts
-from linacre.session.known import known_facility
+from linacre.session.catalogue_access import known_facility
 from linacre.session.state import FacilityNote, Standing, read_note, write_note
 
 
