@@ -15,3 +15,8 @@ def other_name(ioc: str, machine: str) -> str:
 def twins_network(network: str) -> str:
     """Return the sandbox on which the twins of a network's IOCs are tested."""
     return f"{network}{TWINS_ENDING}"
+
+
+def machine_names(ioc: str) -> tuple[str, str]:
+    """Return the names that the machines of an IOC may have, whichever of them is live."""
+    return (ioc, other_name(ioc, ioc))

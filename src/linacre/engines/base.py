@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -129,8 +129,11 @@ class Engine(Protocol):
         """Return the hosts that this engine runs machines on."""
         ...
 
-    async def machines(self) -> list[Machine]:
-        """Return the machines of the facility."""
+    async def machines(self, names: Collection[str] | None = None) -> list[Machine]:
+        """Return the machines of the facility, or those of these names that there are.
+
+        What it costs depends on how many are asked for.
+        """
         ...
 
     async def networks(self) -> list[str]:

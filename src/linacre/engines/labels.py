@@ -1,6 +1,10 @@
-"""The labels that a machine carries in its engine, by which it is known after any restart."""
+"""What an engine keeps for us: the labels of machines, and entries of the facility's record."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+from linacre.engines.model import NetworkSpec
 
 KIND = "kind"
 IOC = "ioc"
@@ -33,3 +37,22 @@ DECLARED_DIGEST = "digest.declared"
 def kept_key(archiver: str) -> str:
     """Return the entry of the facility's record that says that a deleted archiver's data stay."""
     return f"kept.{archiver}"
+
+
+_NETWORK = "network."
+
+
+def network_record(network: NetworkSpec) -> tuple[str, str]:
+    """Return the entry of the facility's record that says what a network was made as."""
+    words = [str(network.subnet), str(network.host_address or "-"), network.uplink or ""]
+    return f"{_NETWORK}{network.name}", " ".join(words).strip()
+
+
+def recorded_uplinks(record: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the networks of which a facility's record tells, each with its uplink."""
+    found: dict[str, str | None] = {}
+    for key, value in record.items():
+        if key.startswith(_NETWORK):
+            words = value.split()
+            found[key.removeprefix(_NETWORK)] = words[2] if len(words) > 2 else None
+    return found

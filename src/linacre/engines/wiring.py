@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Protocol
+
+from linacre.engines.model import Machine
 
 _PROTOCOLS = {
     22: "SSH",
@@ -51,8 +53,15 @@ class Client:
 class Wiring(Protocol):
     """The cables of a facility's machines."""
 
-    async def cables(self) -> dict[str, Cable]:
-        """Return the cable of each machine."""
+    async def cables(
+        self,
+        machines: Iterable[Machine] | None = None,
+        record: Mapping[str, str] | None = None,
+    ) -> dict[str, Cable]:
+        """Return the cables of these machines, or of each there is.
+
+        Whoever has just read the facility's record gives it, so that it is not read again.
+        """
         ...
 
     async def record_moves(

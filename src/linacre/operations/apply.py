@@ -19,11 +19,12 @@ from linacre.engines.labels import (
     RELOADABLE_DIGEST,
     RUNNING_DIGEST,
     kept_key,
+    network_record,
 )
 from linacre.kinds.archiver import http as archiver_http
 from linacre.kinds.reports import wait_until_booted
 from linacre.kinds.service.ports import ports_of
-from linacre.planning.plan import Action, Plan, Step, network_record
+from linacre.planning.plan import Action, Plan, Step
 from linacre.planning.specs import Declared
 
 _AT_ONCE = 4

@@ -15,9 +15,10 @@ from linacre.engines.labels import (
     RELOADABLE_DIGEST,
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
+    network_record,
 )
 from linacre.planning.specs import Declared
-from linacre.planning.steps import Action, Found, Plan, Step, narrowed, network_record
+from linacre.planning.steps import Action, Found, Plan, Step, narrowed
 
 __all__ = [
     "Action",
@@ -26,7 +27,6 @@ __all__ = [
     "Step",
     "make_plan",
     "narrowed",
-    "network_record",
 ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from linacre.engines.base import Machine, NetworkSpec
+from linacre.engines.base import Machine
 
 
 class Action(StrEnum):
@@ -72,12 +72,6 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.steps
-
-
-def network_record(network: NetworkSpec) -> tuple[str, str]:
-    """Return the entry of the facility's record that says what a network was made as."""
-    words = [str(network.subnet), str(network.host_address or "-"), network.uplink or ""]
-    return f"network.{network.name}", " ".join(words).strip()
 
 
 _GROUND = frozenset({Action.PREPARE, Action.NETWORK, Action.IMAGE})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -16,6 +16,7 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.base.tasks import TaskListener
 from linacre.declaration.load import Declaration, load
+from linacre.declaration.names import machine_names
 from linacre.engines.base import Capability, Engine, Machine
 from linacre.session.choose import choose_engine, noted_engine, remote_note
 from linacre.session.find import find_facility
@@ -178,13 +179,15 @@ class FacilityHandle:
                     raise
                 await recorder.ended(inventory)
 
-    async def machines(self) -> dict[str, Machine]:
-        """Return the facility's machines by name, from the open engine."""
-        return {machine.name: machine for machine in await self.engine.machines()}
+    async def machines(self, names: Collection[str] | None = None) -> dict[str, Machine]:
+        """Return the facility's machines by name, or those of these names that there are."""
+        return {machine.name: machine for machine in await self.engine.machines(names)}
 
-    async def found(self) -> tuple[dict[str, Machine], dict[str, str]]:
-        """Return the machines and the facility's record, asked for at the same time."""
-        return await asyncio.gather(self.machines(), self.engine.record())
+    async def found(
+        self, names: Collection[str] | None = None
+    ) -> tuple[dict[str, Machine], dict[str, str]]:
+        """Return machines and the facility's record, asked for at the same time."""
+        return await asyncio.gather(self.machines(names), self.engine.record())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +233,7 @@ class Session(FacilityHandle):
     async def pair(self, ioc: str) -> Pair:
         """Return the machines of a declared IOC; the engine is open."""
         self.check_ioc(ioc)
-        return pairs([ioc], *await self.found())[ioc]
+        return pairs([ioc], *await self.found(machine_names(ioc)))[ioc]
 
 
 def open_handle(

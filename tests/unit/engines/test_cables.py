@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from linacre.base.errors import UnsupportedError
 from linacre.base.paths import FacilityPaths
+from linacre.base.processes import ProcessId
 from linacre.engines.base import Client
 from linacre.engines.connections import clients, served, sockets
 from linacre.engines.incus.cable import Cables, bridge_name, veth_name
@@ -25,7 +27,9 @@ NOWHERE = f"{0:032X}"
 MAPPED = f"{0:016X}FFFF0000"
 
 
-def orders_of_hook(cables: Cables, machine: str, tmp_path: Path) -> list[str]:
+def orders_of_hook(
+    cables: Cables, machine: str, tmp_path: Path, *, init: int | None = None
+) -> list[str]:
     """Run the hook as lxc does at the start of a machine; return what it orders of `ip`."""
     said = tmp_path / "said"
     said.write_text("")
@@ -34,6 +38,8 @@ def orders_of_hook(cables: Cables, machine: str, tmp_path: Path) -> list[str]:
     tool.write_text(f'#!/bin/sh\necho "$@" >> {said}\n')
     tool.chmod(0o755)
     environment = {"PATH": f"{tool.parent}:{os.defpath}", "LXC_NAME": f"linacre-f_{machine}"}
+    if init is not None:
+        environment["LXC_PID"] = str(init)
     subprocess.run([cables.hook], env=environment, check=True)
     return said.read_text().splitlines()
 
@@ -51,6 +57,47 @@ def test_the_hook_plugs_each_machine_by_its_own_line(tmp_path: Path) -> None:
     assert orders_of_hook(cables, "a-twin", tmp_path) == [f"link set dev {twin} up"]
     # A machine that nobody recorded starts unplugged.
     assert orders_of_hook(cables, "unknown", tmp_path) == []
+
+
+def test_the_hook_writes_down_the_init_of_each_machine(tmp_path: Path) -> None:
+    cables = Cables("f", tmp_path / "cables")
+    cables.prepare()
+    cables.record({"a": "controls"})
+    # Its name is part of what the hook reads, and may be anything.
+    command = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
+    odd = tmp_path / "a) R 1 (b c"
+    odd.symlink_to(command[0])
+    with subprocess.Popen(
+        [odd, *command[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as init:
+        assert init.stdout is not None
+        init.stdout.readline()
+        assert len(orders_of_hook(cables, "a", tmp_path, init=init.pid)) == 2
+        assert cables.inits.of("a") == ProcessId.of(init.pid) is not None
+        assert cables.inits.of("b") is None
+        init.communicate()
+    # Of one that has ended nothing is told, nor of whoever has its id then.
+    assert cables.inits.of("a") is None
+    ours = tmp_path / "cables/inits/a"
+    ours.write_text(str(ProcessId(os.getpid(), "other-boot:1")))
+    assert cables.inits.of("a") is None
+    ours.write_text("")
+    assert cables.inits.of("a") is None
+    cables.forget("a")
+    assert not ours.exists()
+
+
+def test_an_earlier_hook_is_written_anew(tmp_path: Path) -> None:
+    cables = Cables("f", tmp_path / "cables")
+    cables.bring_up_to_date()
+    assert not cables.hook.exists()
+    cables.prepare()
+    written = cables.hook.read_text()
+    (tmp_path / "cables/inits").rmdir()
+    cables.hook.write_text("#!/bin/sh\n")
+    cables.bring_up_to_date()
+    assert cables.hook.read_text() == written
+    assert (tmp_path / "cables/inits").is_dir()
 
 
 def test_two_cables_change_in_one_stroke(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from linacre.engines.labels import (
     PROGRAM_DIGEST,
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
+    network_record,
 )
-from linacre.planning.plan import Action, Found, Plan, make_plan, narrowed, network_record
+from linacre.planning.plan import Action, Found, Plan, make_plan, narrowed
 from linacre.planning.specs import Declared
 
 NETWORK = NetworkSpec("controls", IPv4Network("10.9.0.0/24"), IPv4Address("10.9.0.1"))

@@ -24,8 +24,9 @@ from linacre.engines.labels import (
     PROGRAM_DIGEST,
     RUNNING_DIGEST,
     SETTINGS_DIGEST,
+    network_record,
 )
-from linacre.planning.plan import Found, make_plan, network_record
+from linacre.planning.plan import Found, make_plan
 from linacre.planning.specs import Declared
 from linacre.planning.twin_overrides import override_twins
 from linacre.session.roles import Pair, pairs

@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -18,23 +19,13 @@ from pathlib import Path
 
 from linacre.base.errors import EngineError
 from linacre.base.processes import run_tool
+from linacre.engines.incus import hook
+from linacre.engines.incus.inits import Inits
 from linacre.engines.incus.links import bridge_of, link_there
 
 BRIDGE, VETH = "lnb-", "lnv-"
 """How the names of our bridges, and of the host's ends of cables, begin."""
 _UNPLUGGED = "-"
-_HOOK = """\
-#!/bin/sh
-# Plugs a machine's cable, at its start, into the network that Linacre recorded for it.
-name=${LXC_NAME#*_}
-while read -r machine veth bridge; do
-    [ "$machine" = "$name" ] || continue
-    ip link set dev "$veth" up || exit 1
-    [ "$bridge" = - ] || ip link set dev "$veth" master "$bridge"
-    exit
-done < "$(dirname "$0")/plugged"
-exit 0
-"""
 
 
 def _short_hash(*parts: str) -> str:
@@ -57,6 +48,8 @@ class Cables:
     def __init__(self, facility: str, folder: Path) -> None:
         self._facility = facility
         self._folder = folder
+        self.inits = Inits(folder / hook.INITS)
+        """The inits of running machines, which the same hook writes down."""
 
     @property
     def hook(self) -> Path:
@@ -65,7 +58,7 @@ class Cables:
 
     @property
     def _file(self) -> Path:
-        return self._folder / "plugged"
+        return self._folder / hook.PLUGGED
 
     @asynccontextmanager
     async def alone(self) -> AsyncGenerator[None]:
@@ -77,11 +70,16 @@ class Cables:
 
     def prepare(self) -> None:
         """Write the hook; one that stands is left alone."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.inits.prepare()
         if not self._file.exists():
             self._write(self._file, "", mode=0o644)
-        if not self.hook.exists() or self.hook.read_text() != _HOOK:
-            self._write(self.hook, _HOOK, mode=0o755)
+        if not self.hook.exists() or self.hook.read_text() != hook.SCRIPT:
+            self._write(self.hook, hook.SCRIPT, mode=0o755)
+
+    def bring_up_to_date(self) -> None:
+        """Write the hook anew where an earlier version of it stands."""
+        if self.hook.exists():
+            self.prepare()
 
     def _bridges(self) -> dict[str, str]:
         try:
@@ -118,12 +116,11 @@ class Cables:
         bridges = self._bridges()
         if bridges.pop(machine, None) is not None:
             self._keep(bridges)
+        self.inits.forget(machine)
 
     def remove(self) -> None:
         """Remove all records and the hook."""
-        for file in self._folder.iterdir():
-            file.unlink()
-        self._folder.rmdir()
+        shutil.rmtree(self._folder)
 
     def wrong(self, machines: Iterable[str]) -> dict[str, str | None]:
         """Return, of running machines, those in the wrong place with the bridge recorded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from linacre.engines.base import Host
 from linacre.engines.incus import names
 from linacre.engines.incus.client import IncusClient, Remote
 from linacre.engines.incus.daemon import SYSTEM_SOCKET, EmbeddedDaemon, why_not_here
+from linacre.engines.incus.inits import Inits
 
 DEFAULT_POOL_BYTES = 10 << 30
+_STATES_AT_ONCE = 8
 _NEEDED = (
     "projects",
     "instances",
@@ -51,7 +54,9 @@ async def why_unavailable() -> str | None:
 class Connection:
     """The client of the daemon that serves a facility, and the daemon where it is ours."""
 
-    def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
+    def __init__(
+        self, facility: str, paths: FacilityPaths, settings: IncusSettings, *, inits: Inits
+    ) -> None:
         self._project = names.project(facility)
         self._remote = settings.remote
         self._embedded = EmbeddedDaemon(
@@ -61,7 +66,9 @@ class Connection:
         self._client: IncusClient | None = None
         self._disks: Path | None = None
         self._server = ""
+        self._noted = inits
         self._inits: dict[str, ProcessId] = {}
+        self._asking = asyncio.Semaphore(_STATES_AT_ONCE)
 
     @property
     def client(self) -> IncusClient:
@@ -162,11 +169,19 @@ class Connection:
         """Return the process id on this host of a machine's init, remembered while it lives."""
         if (known := self._inits.get(machine)) is not None and known.is_alive:
             return known.pid
-        state: Any = await self.client.get_or_none(f"/1.0/instances/{machine}/state")
-        found = ProcessId.of(int(state["pid"])) if state and state["pid"] > 0 else None
-        if found is not None:
-            self._inits[machine] = found
-        return found.pid if found else None
+        if (found := self._noted.of(machine) or await self._ask_init(machine)) is None:
+            return None
+        self._inits[machine] = found
+        return found.pid
+
+    async def _ask_init(self, machine: str) -> ProcessId | None:
+        """Ask the daemon, which forks a helper into the machine: where nothing is written down.
+
+        That is a machine that was started before starts were written down.
+        """
+        async with self._asking:
+            state: Any = await self.client.get_or_none(f"/1.0/instances/{machine}/state")
+        return ProcessId.of(int(state["pid"])) if state and state["pid"] > 0 else None
 
     async def shut_down(self) -> None:
         """Let go of the daemon, and stop it if it is our own."""

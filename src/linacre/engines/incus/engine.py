@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from linacre.engines.base import (
     Host,
     Machine,
     MachineSpec,
+    MachineState,
     NetworkSpec,
     Space,
 )
@@ -41,12 +43,12 @@ class IncusEngine(Reach):
     name = "incus"
 
     def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
-        super().__init__(Connection(facility, paths, settings))
+        self._cables = Cables(facility, paths.cables)
+        super().__init__(Connection(facility, paths, settings, inits=self._cables.inits))
         self._facility = facility
         self._pool = names.project(facility)
         self._paths = paths
         self._settings = settings
-        self._cables = Cables(facility, paths.cables)
 
     def capabilities(self) -> frozenset[Capability]:
         """Return what this engine can do; the host of a daemon elsewhere cannot be touched."""
@@ -91,8 +93,9 @@ class IncusEngine(Reach):
 
     async def open(self) -> None:
         """Reach the daemon; start the embedded one where there is no other."""
-        if await self._connection.open():
-            await self._networks.mend()
+        if await self._connection.open() and self._client.is_local:
+            self._cables.bring_up_to_date()
+            await self._networks.mend(await self._project.record())
         self._keep_quotas()
 
     def _keep_quotas(self) -> None:
@@ -163,13 +166,22 @@ class IncusEngine(Reach):
 
     # -- machines
 
-    async def machines(self) -> list[Machine]:
-        """Return the instances of the project with their states."""
-        found = await self._instances.all()
-        return sorted(
-            (machines.found_machine(each, self._connection.server) for each in found),
-            key=lambda m: m.name,
-        )
+    async def machines(self, names: Collection[str] | None = None) -> list[Machine]:
+        """Return the instances of the project with their states, or those of these names.
+
+        On this host each that runs has the process id of its init. Nothing is asked for each of
+        them: the daemon tells of all at once, and the hook of their starts wrote the rest down.
+        """
+        found = await (self._instances.all() if names is None else self._instances.named(names))
+        there = [machines.found_machine(each, self._connection.server) for each in found]
+        if self._client.is_local:
+            there = await asyncio.gather(*map(self._with_init, there))
+        return sorted(there, key=lambda m: m.name)
+
+    async def _with_init(self, machine: Machine) -> Machine:
+        if machine.state is not MachineState.RUNNING:
+            return machine
+        return replace(machine, pid=await self._connection.pid_of(machine.name))
 
     async def create(self, spec: MachineSpec, *, persistent_from: str | None = None) -> None:
         """Make an instance with its payload, not started; one half made is made anew."""
@@ -205,7 +217,6 @@ class IncusEngine(Reach):
                 name,
                 facility=self._facility,
                 client=self._client,
-                networks=self._networks,
                 project=self._project,
             )
         await self._instances.start(name)

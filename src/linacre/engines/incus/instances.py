@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from linacre.base.errors import EngineError
@@ -13,7 +13,11 @@ from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.files import Files
 
+Instance = Mapping[str, Any]
+"""What the daemon says of an instance."""
+
 _LIST_TRIES, _LIST_PERIOD_S = 25, 0.2
+_FEW = 8
 _RESTART_IOC = "/usr/lib/linacre/restart-ioc"
 
 
@@ -21,7 +25,7 @@ def _path(name: str, tail: str = "") -> str:
     return f"/1.0/instances/{name}{tail}"
 
 
-def _untold(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def _untold(found: Sequence[Instance]) -> list[str]:
     return [str(each["name"]) for each in found if not each.get("config")]
 
 
@@ -34,19 +38,40 @@ class Instances:
         self._pool = pool
         self._cables = cables
 
-    async def all(self) -> list[dict[str, Any]]:
-        """Return what the daemon says of each instance, its state included.
+    async def all(self) -> list[Instance]:
+        """Return what the daemon says of each instance; `EngineError` where it does not tell."""
+        return await self._told(self._listed)
 
-        Raises `EngineError` where it goes on to say nothing of one but its name. It does so for a
-        moment where an instance is just ending. Taken for one that is half made, it would be made
-        anew, and what was in it lost.
+    async def named(self, wanted: Collection[str]) -> list[Instance]:
+        """Return what the daemon says of these instances, as far as there are such."""
+
+        async def ask() -> list[Instance]:
+            told = await asyncio.gather(
+                *(self._client.get_or_none(_path(name)) for name in sorted(wanted))
+            )
+            return [each for each in told if each is not None]
+
+        # One answer for all costs less than one for each where there are many.
+        return (
+            await self._told(ask)
+            if len(wanted) <= _FEW
+            else [each for each in await self.all() if each["name"] in wanted]
+        )
+
+    @staticmethod
+    async def _told(ask: Callable[[], Awaitable[list[Instance]]]) -> list[Instance]:
+        """Ask until all is told.
+
+        Raises `EngineError` where the daemon goes on to say nothing of one but its name. It does
+        so for a moment where an instance is just ending. Taken for one that is half made, it
+        would be made anew, and what was in it lost.
         """
         for _ in range(_LIST_TRIES):
-            found = await self._listed()
+            found = await ask()
             if not _untold(found):
                 return found
             await asyncio.sleep(_LIST_PERIOD_S)
-        found = await self._listed()
+        found = await ask()
         if not (untold := _untold(found)):
             return found
         raise EngineError(
@@ -54,8 +79,9 @@ class Instances:
             " nothing was done; try again, and see its log"
         )
 
-    async def _listed(self) -> list[dict[str, Any]]:
-        query = {"recursion": "2"}
+    async def _listed(self) -> list[Instance]:
+        # With states (2) the daemon would fork a helper into each machine.
+        query = {"recursion": "1"}
         return await self._client.get_or_none("/1.0/instances", query=query) or []
 
     async def create(

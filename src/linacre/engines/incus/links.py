@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import socket
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from linacre.base.processes import run_tool
+
+_SIOCGIFADDR, _SIOCGIFBRDADDR = 0x8915, 0x8919
+_ADDRESS = slice(20, 24)
+"""Of a struct ifreq with a sockaddr_in: 16 bytes of name, then family, port and address."""
 
 Link = Mapping[str, Any]
 """What `ip -json address show` tells of one link."""
@@ -37,6 +44,18 @@ def attribute(link: str, name: str) -> str:
         return Path(f"/sys/class/net/{link}/{name}").read_text().strip()
     except OSError:
         return ""
+
+
+def lacks_broadcast(link: str) -> bool:
+    """Tell whether a link has an IPv4 address without a broadcast address (netdevice(7))."""
+    request = struct.pack("256s", link.encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            fcntl.ioctl(asking, _SIOCGIFADDR, request)
+            answer = fcntl.ioctl(asking, _SIOCGIFBRDADDR, request)
+        except OSError:
+            return False
+    return not any(answer[_ADDRESS])
 
 
 async def told_by_ip(*words: str) -> list[Link]:

@@ -150,13 +150,11 @@ def network_config(network: NetworkSpec, *, facility: str) -> dict[str, str]:
 
 
 def found_machine(instance: Mapping[str, Any], server: str) -> Machine:
-    """Return a machine from what the daemon `server` says of its instance (with its state)."""
+    """Return a machine from what the daemon `server` says of its instance."""
     config = cast(Mapping[str, str], instance.get("config") or {})
     labels = {
         key.removeprefix(LABEL): value for key, value in config.items() if key.startswith(LABEL)
     }
-    state = cast(Mapping[str, Any], instance.get("state") or {})
-    pid = int(state.get("pid") or 0)
     return Machine(
         name=str(instance["name"]),
         kind=MachineKind(labels.get("kind", MachineKind.IOC)),
@@ -164,5 +162,4 @@ def found_machine(instance: Mapping[str, Any], server: str) -> Machine:
         # Outside a cluster Incus says that the location is "none".
         host=server if instance.get("location") in (None, "", "none") else instance["location"],
         labels=labels,
-        pid=pid if pid > 0 else None,
     )

@@ -15,7 +15,8 @@ from linacre.engines.base import NetworkSpec
 from linacre.engines.incus import machines, names, uplink
 from linacre.engines.incus.cable import bridge_name
 from linacre.engines.incus.client import IncusClient, IncusError
-from linacre.engines.incus.links import link_there, told_by_ip
+from linacre.engines.incus.links import lacks_broadcast, link_there, told_by_ip
+from linacre.engines.labels import recorded_uplinks
 
 _ALL = "/1.0/networks"
 _MAKING_LIMIT_S = 2.0
@@ -149,17 +150,18 @@ class Networks:
         subnet = config.get(names.LABEL + "subnet") if config.get(names.LABEL + "uplink") else None
         return IPv4Network(subnet).broadcast_address if subnet else None
 
-    async def mend(self) -> None:
+    async def mend(self, record: Mapping[str, str]) -> None:
         """Bring back what is missing of bridges that were made: broadcast addresses, uplinks.
 
-        An uplink that cannot be had is left: machines go on, and `uplink.missing_joint` tells.
+        Which there are is in the facility's record: to tell of them, the daemon looks at every
+        link of the host. An uplink that cannot be had is left: machines go on, and
+        `uplink.missing_joint` tells.
         """
-        if not self._client.is_local:
-            return
-        for config in await self._ours():
-            bridge = bridge_name(self._facility, config[names.LABEL + "network"])
-            await _mend_broadcast(bridge)
-            if site := config.get(names.LABEL + "uplink"):
+        for network, site in recorded_uplinks(record).items():
+            bridge = bridge_name(self._facility, network)
+            if lacks_broadcast(bridge):
+                await _mend_broadcast(bridge)
+            if site is not None and link_there(bridge):
                 with contextlib.suppress(LinacreError):
                     await uplink.join(bridge, site)
 

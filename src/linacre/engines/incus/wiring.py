@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from linacre.base.errors import EngineError
@@ -13,6 +13,7 @@ from linacre.engines.incus.cable import Cables, bridge_name
 from linacre.engines.incus.project import Project
 from linacre.engines.incus.resets import Resetter
 from linacre.engines.incus.uplink import missing_joint
+from linacre.engines.labels import NETWORK, recorded_uplinks
 
 _UNPLUGGED = "-"
 _MOVING = "moving"
@@ -47,24 +48,48 @@ class IncusWiring:
         self._machines = machines
         self._networks = networks
 
-    async def cables(self) -> dict[str, Cable]:
-        """Return the cable of each machine."""
-        record = await self._project.record()
-        bridges = {bridge_name(self._facility, name): name for name in await self._networks()}
+    async def cables(
+        self,
+        machines: Iterable[Machine] | None = None,
+        record: Mapping[str, str] | None = None,
+    ) -> dict[str, Cable]:
+        """Return the cables of these machines, or of each there is."""
+        if machines is None:
+            machines = await self._machines()
+        if record is None:
+            record = await self._project.record()
+        there = list(machines)
+        networks = await self._networks_of(there, record)
         found: dict[str, Cable] = {}
-        for machine in await self._machines():
-            recorded = plugged(record, machine.name, home=machine.labels.get("network", ""))
+        for machine in there:
             bridge = self._cables.bridge(machine.name)
-            there = bridges.get(bridge, bridge) if bridge else None
-            running = self._cables.has_link(machine.name)
-            found[machine.name] = Cable(machine.name, recorded, there, running)
+            found[machine.name] = Cable(
+                machine.name,
+                plugged(record, machine.name, home=machine.labels.get(NETWORK, "")),
+                networks.get(bridge, bridge) if bridge else None,
+                self._cables.has_link(machine.name),
+            )
+        return found
+
+    async def _networks_of(
+        self, machines: Iterable[Machine], record: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the names of networks by their bridges, those that machines are in among them.
+
+        The daemon is asked only where the record does not tell: to tell of one bridge it looks at
+        every link of the host.
+        """
+        found = {bridge_name(self._facility, name): name for name in recorded_uplinks(record)}
+        bridges = {self._cables.bridge(machine.name) for machine in machines} - {None}
+        if not bridges <= found.keys():
+            found = {bridge_name(self._facility, name): name for name in await self._networks()}
         return found
 
     async def record_moves(
         self, moves: Mapping[str, str | None], *, notes: Mapping[str, str | None]
     ) -> None:
         """Write down where machines are to be plugged, and that they are not there yet."""
-        homes = {m.name: m.labels.get("network") for m in await self._machines()}
+        homes = {m.name: m.labels.get(NETWORK) for m in await self._machines()}
         entries = {
             # A cable at home needs no entry, and follows the facility file when that changes.
             _key(machine): None if network == homes.get(machine) else network or _UNPLUGGED
@@ -88,7 +113,7 @@ class IncusWiring:
             record = await self._project.record()
             moving = record.get(_MOVING, "").split()
             there = {m.name: m for m in await self._machines() if m.name in moving}
-            homes = {name: m.labels.get("network", "") for name, m in there.items()}
+            homes = {name: m.labels.get(NETWORK, "") for name, m in there.items()}
             moves = {name: plugged(record, name, home=home) for name, home in homes.items()}
             self._cables.record(moves)
             await self._carry_out(there)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -109,9 +109,9 @@ class ProcessEngine(Reach):
         """Return this host."""
         return [Host(host_name(), online=True, description=f"this host, {os.cpu_count()} cores")]
 
-    async def machines(self) -> list[Machine]:
+    async def machines(self, names: Collection[str] | None = None) -> list[Machine]:
         """Return the machines of the facility; after the host's restart all are stopped."""
-        return self._machines.found()
+        return self._machines.found(names)
 
     async def networks(self) -> list[str]:
         """Return the networks that were declared; all stand on the loopback."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 from linacre.base.clock import Clock
@@ -50,9 +51,11 @@ class Machines:
             raise EngineError(f"{name}: no such machine in {self._facility}; linacre up makes it")
         return manifest
 
-    def found(self) -> list[Machine]:
-        """Return the machines as the engine's protocol has them."""
-        return [self._machine(folder, manifest) for folder, manifest in self.made()]
+    def found(self, names: Collection[str] | None = None) -> list[Machine]:
+        """Return the machines as the engine's protocol has them, or those of these names."""
+        folders = self.folders() if names is None else map(self.folder, sorted(names))
+        made = [(folder, folder.manifest()) for folder in folders]
+        return [self._machine(folder, manifest) for folder, manifest in made if manifest]
 
     def _machine(self, folder: MachineFolder, manifest: Manifest) -> Machine:
         leader = self.program(folder).leader()
