@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -202,6 +202,15 @@ class Engine(Protocol):
         """Return at most `limit` bytes, the last ones, of a file inside a running machine.
 
         None where the file or the machine is not there.
+        """
+        ...
+
+    async def read_all(
+        self, name: str, paths: Iterable[PurePosixPath], *, limit: int = 1 << 20
+    ) -> dict[PurePosixPath, bytes | None]:
+        """Return, of several files inside a running machine, what `read` returns of each.
+
+        They are of one machine, also where another one takes its name meanwhile.
         """
         ...
 

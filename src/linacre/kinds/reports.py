@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
@@ -50,25 +50,19 @@ async def ioc_report(
     stayed up for `SETTLED_S`.
     """
     layout = engine.layout(name, address)
-    files = await _read(engine, name, (layout.run / file for file in _FILES))
+    files = await engine.read_all(name, [layout.run / file for file in _FILES], limit=_LARGEST_LIST)
     pids = [
         words[0].decode()
         for file in ("procserv.pid", "ioc.pid")
         if (words := (files.get(layout.run / file) or b"").split()) and words[0].isdigit()
     ]
-    files |= await _read(engine, name, (PurePosixPath("/proc", pid, "stat") for pid in pids))
+    files |= await engine.read_all(name, [PurePosixPath("/proc", pid, "stat") for pid in pids])
     found = report(files.get, layout, now=clock.now, hold_off_s=hold_off_s)
     if ports is None or not found.booted:
         return found
     if ports:
         return replace(found, booted=not await closed_ports(engine, name, ports))
     return replace(found, booted=clock.now() - (found.started_at or math.inf) >= SETTLED_S)
-
-
-async def _read(
-    engine: Engine, name: str, paths: Iterable[PurePosixPath]
-) -> dict[PurePosixPath, bytes | None]:
-    return {path: await engine.read(name, path, limit=_LARGEST_LIST) for path in paths}
 
 
 async def listed_pvs(

@@ -41,9 +41,12 @@ def pairs(
     iocs: Iterable[str], machines: Mapping[str, Machine], record: Mapping[str, str]
 ) -> dict[str, Pair]:
     """Return the machines of each IOC, as they are found and recorded."""
+    machines_of: dict[str | None, list[str]] = {}
+    for name, machine in machines.items():
+        machines_of.setdefault(ioc_of(machine), []).append(name)
     found: dict[str, Pair] = {}
     for ioc in iocs:
-        there = [name for name, machine in machines.items() if ioc_of(machine) == ioc]
+        there = machines_of.get(ioc, [])
         live = record.get(live_key(ioc), ioc)
         if live not in there and len(there) == 1:
             live = there[0]

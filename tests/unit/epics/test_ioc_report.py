@@ -9,7 +9,7 @@ from linacre.epics.report import (
     DOWN,
     ServedPv,
     is_restart_loop,
-    pv_names,
+    pv_count,
     report,
     served_pvs,
 )
@@ -67,8 +67,9 @@ def test_empty_mark_is_not_booted() -> None:
 
 
 def test_half_written_list_ends_at_its_last_whole_name() -> None:
-    assert pv_names(reader(pvs="A\nB\nCLA-S0"), LAYOUT) == ("A", "B")
-    assert pv_names(reader(), LAYOUT) is None
+    for listing in ("A\nB\nCLA-S0", 'A, "ai", "a"\n\n \nB\r\n', "", "A"):
+        assert pv_count(listing.encode()) == len(served_pvs(listing.encode())), listing
+    assert served_pvs(b"A\nB\nCLA-S0") == (ServedPv("A"), ServedPv("B"))
 
 
 def test_a_listing_tells_types_and_descriptions_or_names_alone() -> None:

@@ -165,14 +165,13 @@ class Connection:
             await self._client.__aexit__()
             self._client = None
 
-    async def pid_of(self, machine: str) -> int | None:
-        """Return the process id on this host of a machine's init, remembered while it lives."""
+    async def init_of(self, machine: str) -> ProcessId | None:
+        """Return a machine's init, a process of this host, remembered while it lives."""
         if (known := self._inits.get(machine)) is not None and known.is_alive:
-            return known.pid
-        if (found := self._noted.of(machine) or await self._ask_init(machine)) is None:
-            return None
-        self._inits[machine] = found
-        return found.pid
+            return known
+        if (found := self._noted.of(machine) or await self._ask_init(machine)) is not None:
+            self._inits[machine] = found
+        return found
 
     async def _ask_init(self, machine: str) -> ProcessId | None:
         """Ask the daemon, which forks a helper into the machine: where nothing is written down.

@@ -181,7 +181,8 @@ class IncusEngine(Reach):
     async def _with_init(self, machine: Machine) -> Machine:
         if machine.state is not MachineState.RUNNING:
             return machine
-        return replace(machine, pid=await self._connection.pid_of(machine.name))
+        init = await self._connection.init_of(machine.name)
+        return machine if init is None else replace(machine, pid=init.pid)
 
     async def create(self, spec: MachineSpec, *, persistent_from: str | None = None) -> None:
         """Make an instance with its payload, not started; one half made is made anew."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from linacre.base.errors import EngineError
@@ -31,9 +31,19 @@ class Reach:
 
     async def read(self, name: str, path: PurePosixPath, *, limit: int = 1 << 20) -> bytes | None:
         """Return the last bytes of a file inside a running machine, or None."""
-        if self._client.is_local:
-            pid = await self._connection.pid_of(name)
-            return read_inside(pid, path, limit=limit) if pid else None
+        return (await self.read_all(name, [path], limit=limit))[path]
+
+    async def read_all(
+        self, name: str, paths: Iterable[PurePosixPath], *, limit: int = 1 << 20
+    ) -> dict[PurePosixPath, bytes | None]:
+        """Return the last bytes of files inside a running machine, each None where it is not."""
+        if not self._client.is_local:
+            return {path: await self._fetch(name, path, limit=limit) for path in paths}
+        if (init := await self._connection.init_of(name)) is None:
+            return dict.fromkeys(paths)
+        return read_inside(init, paths, limit=limit)
+
+    async def _fetch(self, name: str, path: PurePosixPath, *, limit: int) -> bytes | None:
         if path.is_relative_to("/proc"):
             # The daemon takes a file's size from its inode, and there it is 0.
             done = await self.exec(name, ["cat", str(path)])
@@ -77,10 +87,10 @@ class Reach:
         self, name: str, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a TCP port of a machine on this host, from inside its network."""
-        pid = await self._connection.pid_of(name) if self._client.is_local else None
-        if pid is None:
+        init = await self._connection.init_of(name) if self._client.is_local else None
+        if init is None:
             raise EngineError(f"{name} does not run on this host")
-        sock = socket_in(pid, socket.AF_INET, socket.SOCK_STREAM)
+        sock = socket_in(init.pid, socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from linacre.base.errors import EngineError, UserError
@@ -28,12 +28,27 @@ class Reach:
 
         None where there is no such file or machine, and for run-time state of one that is stopped.
         """
+        return (await self.read_all(name, [path], limit=limit))[path]
+
+    async def read_all(
+        self, name: str, paths: Iterable[PurePosixPath], *, limit: int = 1 << 20
+    ) -> dict[PurePosixPath, bytes | None]:
+        """Return what `read` returns of each of several files of one machine."""
+        wanted = list(paths)
         folder = self._machines.folder(name)
         if folder.manifest() is None:
-            return None
-        if folder.run in Path(path).parents and self._machines.program(folder).leader() is None:
-            return None
-        return await asyncio.to_thread(read_tail, Path(path), limit)
+            return dict.fromkeys(wanted)
+        runs = self._machines.program(folder).leader() is not None
+
+        def work() -> dict[PurePosixPath, bytes | None]:
+            return {
+                path: read_tail(Path(path), limit)
+                if runs or folder.run not in Path(path).parents
+                else None
+                for path in wanted
+            }
+
+        return await asyncio.to_thread(work)
 
     async def exec(
         self,
