@@ -127,12 +127,17 @@ class Connection:
         if self._embedded.directory.exists():
             return True
         if self._client is not None:
-            return await self._client.exists(f"/1.0/projects/{self._project}", project=False)
+            return await self._has_project(self._client)
         where = self._remote or SYSTEM_SOCKET
         if isinstance(where, Path) and not await _answers(where):
             return False
         async with IncusClient(where, project=self._project) as client:
-            return await client.exists(f"/1.0/projects/{self._project}", project=False)
+            return await self._has_project(client)
+
+    async def _has_project(self, client: IncusClient) -> bool:
+        # By the names of all: to tell of one, the daemon looks at every machine in it.
+        urls = cast(list[str], await client.request("GET", "/1.0/projects", project=False))
+        return f"/1.0/projects/{self._project}" in urls
 
     async def _check_server(self) -> None:
         server: Any = await self.client.request("GET", "/1.0", project=False)

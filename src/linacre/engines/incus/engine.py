@@ -70,7 +70,7 @@ class IncusEngine(Reach):
             project=self._project,
             cables=self._cables,
             machines=self.machines,
-            networks=self.networks,
+            networks=self._networks.all_names,
         )
 
     def layout(self, machine: str, address: IPv4Address) -> Layout:
@@ -137,7 +137,7 @@ class IncusEngine(Reach):
 
     async def networks(self) -> list[str]:
         """Return the declared names of the facility's bridges."""
-        return await self._networks.declared_names()
+        return await self._networks.recorded(await self._project.record())
 
     async def check_network(self, network: NetworkSpec) -> None:
         """Raise `UserError` where a network that is yet to be made cannot be, on this host."""
@@ -285,7 +285,7 @@ class IncusEngine(Reach):
                 await self.delete(name)
 
         await asyncio.gather(*(delete(machine.name) for machine in await self.machines()))
-        for network in await self.networks():
+        for network in await self._networks.all_names():
             await self.remove_network(network)
         await storage.remove_all(self._client, pool=self._pool)
         await self._project.remove()

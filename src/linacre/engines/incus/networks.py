@@ -44,8 +44,19 @@ class Networks:
         found = await self._client.get_or_none(self._path(network), project=False)
         return None if found is None else cast(Mapping[str, str], found["config"])
 
-    async def declared_names(self) -> list[str]:
-        """Return the declared names of the bridges that there are."""
+    async def recorded(self, record: Mapping[str, str]) -> list[str]:
+        """Return the declared names of the bridges that a facility's record tells of and that are.
+
+        Only the names of the daemon's networks are asked for: to tell more of one it looks at
+        every link of the host.
+        """
+        urls = cast(list[str], await self._client.request("GET", _ALL, project=False))
+        there = {url.rpartition("/")[2] for url in urls}
+        known = recorded_uplinks(record)
+        return [name for name in known if bridge_name(self._facility, name) in there]
+
+    async def all_names(self) -> list[str]:
+        """Return the declared names of the bridges that there are, recorded or not."""
         return [config[names.LABEL + "network"] for config in await self._ours()]
 
     async def check(self, network: NetworkSpec) -> None:

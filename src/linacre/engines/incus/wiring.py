@@ -82,6 +82,7 @@ class IncusWiring:
         found = {bridge_name(self._facility, name): name for name in recorded_uplinks(record)}
         bridges = {self._cables.bridge(machine.name) for machine in machines} - {None}
         if not bridges <= found.keys():
+            # Plugged by hand, or by a version that recorded no networks.
             found = {bridge_name(self._facility, name): name for name in await self._networks()}
         return found
 
