@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -15,6 +16,9 @@ from linacre.declaration.check_addresses import address_advice
 from linacre.declaration.document import Document, Key, Lines, Problem, parse
 from linacre.declaration.models import Facility, Network
 from linacre.declaration.problems import problems_of
+
+if TYPE_CHECKING:
+    from linacre.declaration.editing.edit import FacilityText
 
 _STAND_IN = {"stand-in": {"subnet": "10.0.0.0/8"}}
 
@@ -38,6 +42,13 @@ class Declaration:
     """The folder of the file, absolute: what its relative paths are relative to."""
     text: str
     _lines: Lines
+
+    @cached_property
+    def written(self) -> FacilityText:
+        """The text, to be read or changed in parts; its parts are found once for all of them."""
+        from linacre.declaration.editing.edit import FacilityText
+
+        return FacilityText(self.text, self.file)
 
     def where(self, *path: Key) -> str:
         """Return the place of a key, such as `where("iocs", "s02-mag")`, as FILE:LINE."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from linacre.base.errors import UserError
 from linacre.declaration.document import Document, parse
@@ -67,6 +67,10 @@ class FacilityText:
         found = self.text[start:end].replace("\r\n", "\n")
         whole = found if found.endswith("\n") else found + "\n"
         return moved(whole, -column_of(whole))
+
+    def values_of(self, name: str) -> Any:
+        """Return what an entry says, however it is written."""
+        return self._document.data[self.section][name]
 
     def add(self, name: str, entry: str) -> FacilityText:
         """Add an entry behind the last one, under a name that may differ from its own."""
@@ -226,14 +230,21 @@ class FacilityText:
         # `<<: *more` among them brings some, and is none.
         return [(key, value) for key, value in items if key is not None]
 
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[Piece, Piece]]:
+        found: dict[str, tuple[Piece, Piece]] = {}
+        for key, value in self._items():
+            if key.kind is Kind.SCALAR:
+                found.setdefault(key.value, (key, value))
+        return found
+
     def _names(self) -> list[str]:
         return [key.value for key, _ in self._items()]
 
     def _item(self, name: str) -> tuple[Piece, Piece]:
-        for key, value in self._items():
-            if key.value == name and key.kind is Kind.SCALAR:
-                self._column(key)
-                return key, value
+        if (found := self._by_name.get(name)) is not None:
+            self._column(found[0])
+            return found
         raise UserError(f"{self.file}: there is no {self._what} {name} in it")
 
     def _at(self, name: str, keys: Sequence[str]) -> Piece | None:

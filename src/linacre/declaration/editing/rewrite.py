@@ -57,7 +57,7 @@ def draft(declaration: Declaration) -> Draft:
         declaration = load(file)
     if content.decode("utf-8-sig", errors="replace") != declaration.text:
         raise _changed(file)
-    return Draft(FacilityText(declaration.text, file), declaration, content)
+    return Draft(declaration.written, declaration, content)
 
 
 def _check_writable(file: Path) -> None:

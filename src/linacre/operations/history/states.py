@@ -11,8 +11,6 @@ from pathlib import PurePosixPath
 from linacre.base.errors import UserError
 from linacre.base.log import redact, redact_text
 from linacre.catalogue.model import FileEntry, State
-from linacre.declaration.document import parse
-from linacre.declaration.editing.edit import FacilityText
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import Ioc
 from linacre.engines.base import Machine, MachineSpec
@@ -72,9 +70,9 @@ def _draft(declaration: Declaration, name: str, labels: Mapping[str, str], tree:
 def entry_of(declaration: Declaration, name: str) -> str:
     """Return an IOC's part of the facility file; of one written in braces, what it says."""
     try:
-        return FacilityText(declaration.text, declaration.file).entry_of(name)
+        return declaration.written.entry_of(name)
     except UserError:
-        values = parse(declaration.text).data["iocs"][name]
+        values = declaration.written.values_of(name)
         return f"{json.dumps(name)}: {json.dumps(values, indent=2)}\n"
 
 

@@ -66,7 +66,7 @@ async def plan_taking(understood: Understood, session: Session, wanted: Wanted) 
     """
     declaration = session.declaration
     if wanted.only_shown:
-        text = FacilityText(declaration.text, declaration.file)
+        text = declaration.written
         its_draft = Draft(text, declaration, declaration.text.encode())
     else:
         its_draft = draft(declaration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -11,11 +12,20 @@ import pytest
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
 from linacre.catalogue.model import Duplicate, NewState, State
+from linacre.declaration.document import parse
+from linacre.declaration.editing import edit
+from linacre.declaration.load import load
 from linacre.kinds.ioc.differences import Change, differing
 from linacre.kinds.ioc.file_tree import TreeFile, folder_tree, lay_tree, without
 from linacre.operations.history.kept_files import KeptFiles
 from linacre.operations.history.recording import told_duplicates
-from linacre.operations.history.states import difference, keep_tree, kept_tree, origin_parts
+from linacre.operations.history.states import (
+    difference,
+    entry_of,
+    keep_tree,
+    kept_tree,
+    origin_parts,
+)
 from linacre.session.catalogue_access import known_facility
 from linacre.session.state import FacilityNote, Standing, read_note, write_note
 
@@ -168,3 +178,29 @@ def test_a_note_of_a_newer_linacre_is_refused_whatever_is_in_it(tmp_path: Path) 
     (paths.root / "facility.json").write_text('{"facility": 3}')
     with pytest.raises(LinacreError, match="cannot be read"):
         read_note(paths)
+
+
+def test_the_facility_file_is_taken_apart_once_for_all_its_iocs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each parse costs as much as there are IOCs."""
+    parsed: list[str] = []
+    for name in ("parse", "pieces"):
+        real = getattr(edit, name)
+        monkeypatch.setattr(
+            edit, name, lambda text, real=real: (parsed.append(text), real(text))[1]
+        )
+    block = "facility: f\nnetworks: {controls: {subnet: 10.0.0.0/24}}\niocs:\n"
+    for n in range(20):
+        (tmp_path / f"i{n}").mkdir()
+        (tmp_path / f"i{n}/st.cmd").write_text("iocInit\n")
+        block += f"  i{n}: {{kind: softioc, source: i{n}, address: 10.0.0.{n + 10}}}\n"
+    file = tmp_path / "facility.yaml"
+    flow = json.dumps(parse(block).data)
+    for text, most in ((block, 1), (flow, 2)):
+        parsed.clear()
+        declaration = load(file, text=text)
+        assert "10.0.0.12" in entry_of(declaration, "i2")
+        for n in range(20):
+            assert f"i{n}" in entry_of(declaration, f"i{n}")
+        assert len(parsed) <= most
