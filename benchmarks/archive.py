@@ -23,7 +23,7 @@ from common import (
 )
 from common.archive_options import Options
 from common.conditions import conditions, say
-from common.report import Keep, Result, report
+from common.report import Keep, Result, report, within
 
 _AIM = {
     "aim_cpu_us_an_event": 1.0,
@@ -34,7 +34,7 @@ _AIM = {
     "aim_a_day_as_arrow_s": 0.1,
 }
 ALL_PARTS = archive_options.PARTS
-PARTS: dict[str, Callable[[Options], Result]] = {
+PARTS: dict[str, Callable[[Options, Keep], None]] = {
     "size": archive_size.run,
     "reading": archive_reading.run,
     "waveforms": archive_waves.run,
@@ -86,16 +86,10 @@ def _conditions(options: Options) -> Result:
 
 
 def _run(options: Options, keep: Keep) -> None:
-    figures: Result = {}
-    try:
-        for part, run in PARTS.items():
-            if options.has(part):
-                say(f"archive: {part}")
-                figures[part] = run(options)
-    finally:
-        # What was measured before a part failed is worth printing.
-        if figures:
-            keep(figures)
+    for part, run in PARTS.items():
+        if options.has(part):
+            say(f"archive: {part}")
+            run(options, within(keep, part))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,10 @@ def _run(options: argparse.Namespace, keep: Keep) -> None:
         facility.write(options.pvs // _EACH)
         facility.run("up", "--yes")
         facility.run("archiver", "prepare")
-        keep(_figures([_create(facility, options.pvs, number) for number in range(options.n)]))
+        created: list[dict[str, Any]] = []
+        for number in range(options.n):
+            created.append(_create(facility, options.pvs, number))
+            keep(_figures(created))
 
 
 def _create(facility: BenchFacility, pvs: int, number: int) -> dict[str, Any]:

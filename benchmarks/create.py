@@ -68,8 +68,10 @@ def _run(options: argparse.Namespace, keep: Keep) -> None:
     with bench_facility(NAME, subnet=options.subnet) as facility:
         facility.write(options.beside)
         facility.run("up", "--yes")
-        created = [_create(facility, options.template, number) for number in range(options.n)]
-        keep(_figures(created))
+        created: list[dict[str, Any]] = []
+        for number in range(options.n):
+            created.append(_create(facility, options.template, number))
+            keep(_figures(created))
 
 
 def _create(facility: BenchFacility, template: str, number: int) -> dict[str, Any]:

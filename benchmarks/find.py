@@ -18,7 +18,7 @@ from pathlib import Path
 
 from common.conditions import conditions, say
 from common.postgresql import programs, server
-from common.report import Keep, Result, report, rounded
+from common.report import Keep, Result, report, rounded, within
 from linacre.catalogue import Catalogue, Inventory
 from linacre.catalogue.model import IocEntry, RecordEntry
 
@@ -79,12 +79,10 @@ def _conditions(options: argparse.Namespace) -> Result:
 
 
 def _run(options: argparse.Namespace, keep: Keep) -> None:
-    figures: Result = {}
     with tempfile.TemporaryDirectory(prefix="linacre-bench-find-") as folder:
         for name, where in _databases(Path(folder)):
             say(f"find: {name}")
-            figures[name] = asyncio.run(_measure(where, options, logs=Path(folder)))
-    keep(figures)
+            asyncio.run(_measure(where, options, logs=Path(folder), keep=within(keep, name)))
 
 
 def _databases(folder: Path) -> Generator[tuple[str, Path | str]]:
@@ -97,16 +95,19 @@ def _databases(folder: Path) -> Generator[tuple[str, Path | str]]:
         yield "postgresql", running.url(database)
 
 
-async def _measure(where: Path | str, options: argparse.Namespace, *, logs: Path) -> Result:
+async def _measure(
+    where: Path | str, options: argparse.Namespace, *, logs: Path, keep: Keep
+) -> None:
     async with await Catalogue.open(where, logs=logs) as catalogue:
-        figures = await _fill(catalogue.inventory("bench"), options)
+        keep(await _fill(catalogue.inventory("bench"), options))
     found: Result = {}
     for title, pattern in PATTERNS.items():
         async with await Catalogue.open(where, logs=logs) as catalogue:
             found[title] = await _search(catalogue.inventory("bench"), pattern, options.times)
+        keep({"patterns": found})
     worst = max(each["longest_ms"] for each in found.values())
     worst_median = max(each["median_ms"] for each in found.values())
-    return {"longest_ms": worst, "longest_median_ms": worst_median, "patterns": found} | figures
+    keep({"longest_ms": worst, "longest_median_ms": worst_median})
 
 
 async def _fill(inventory: Inventory, options: argparse.Namespace) -> Result:

@@ -13,28 +13,23 @@ import asyncio
 import json
 import random
 import statistics
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from ipaddress import IPv4Network
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from common.conditions import conditions, say
 from common.facility import BenchFacility, bench_facility, build_first, ioc, prefix, require_root
 from common.report import Keep, Result, report, rounded
+from common.watchers import Watcher, watching
 from linacre.base.errors import LinacreError
 from linacre.base.processes import ProcessId, all_processes
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
 
 NAME = "bench-swap"
-_WATCH = Path(__file__).parent / "common" / "watch.py"
 _SETTLE_LIMIT_S = 60.0
 _QUIET_S = 2.0
 _GOVERNOR_S = 10.0
@@ -87,50 +82,6 @@ def _conditions(options: argparse.Namespace) -> Result:
     }
 
 
-@dataclass
-class Watcher:
-    """A watcher and what it has seen."""
-
-    process: subprocess.Popen[str]
-    seen: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-
-    def read(self) -> None:
-        """Take what it tells, to its end."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                self.seen.append(json.loads(line))
-
-    def times(self) -> list[float]:
-        """Return when there was something to see."""
-        return sorted(each.get("begun", each["at"]) for each in [*self.seen] if "at" in each)
-
-    def gap(self, begin: float, end: float) -> float:
-        """Return the longest time in which nothing was seen, from just before `begin` to `end`."""
-        times = self.times()
-        before = [at for at in times if at < begin][-1:]
-        inside = [at for at in times if begin <= at < end]
-        marks = [*before, *inside, *([] if inside else [end])]
-        return max((b - a for a, b in pairwise(marks)), default=end - begin)
-
-
-@contextmanager
-def _watcher(role: str, desk: int, *arguments: str) -> Generator[Watcher]:
-    argv = ["nsenter", f"--net=/proc/{desk}/ns/net", sys.executable, "-Wignore", str(_WATCH)]
-    process = subprocess.Popen(
-        [*argv, role, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    )
-    watcher = Watcher(process)
-    thread = threading.Thread(target=watcher.read, daemon=True)
-    thread.start()
-    try:
-        yield watcher
-    finally:
-        process.kill()
-        process.wait()
-        thread.join(timeout=5)
-
-
 def _run(options: argparse.Namespace, keep: Keep) -> None:
     with bench_facility(NAME, subnet=options.subnet) as facility, ExitStack() as stack:
         _bring_up(facility)
@@ -139,16 +90,22 @@ def _run(options: argparse.Namespace, keep: Keep) -> None:
         broadcast = str(facility.subnet.broadcast_address)
         pvs = {"arp": "-", "search": "WHO", "ca": "COUNT", "pva": "COUNT"}
         watchers = {
-            role: stack.enter_context(_watcher(role, desk, address, broadcast, prefix(0) + pv))
+            role: stack.enter_context(watching(role, desk, address, broadcast, prefix(0) + pv))
             for role, pv in pvs.items()
         }
         _settle(watchers, time.monotonic())
         before = _programs(facility)
-        restarts = [_restart(facility, watchers, n) for n in range(options.restarts)]
+        restarts: list[Event] = []
+        for number in range(options.restarts):
+            restarts.append(_restart(facility, watchers, number))
+            keep(_after_restarts(restarts))
         _own_values(facility)
         middle = _programs(facility)
-        swaps = [_swap(facility, watchers, n) for n in range(options.n)]
-        keep(_figures(watchers, swaps, restarts) | _unchanged(facility, before, middle, options.n))
+        swaps: list[Event] = []
+        for number in range(options.n):
+            swaps.append(_swap(facility, watchers, number))
+            keep(_after_swaps(swaps) | _arp(watchers["arp"], swaps))
+        keep(_unchanged(facility, before, middle, options.n))
 
 
 def _bring_up(facility: BenchFacility) -> None:
@@ -205,13 +162,16 @@ def _settle(watchers: dict[str, Watcher], since: float) -> float:
 
 @dataclass(frozen=True)
 class Event:
-    """A swap or a restart: when its command began and ended, and when all had settled."""
+    """A swap or a restart: when its command began, when all had settled, and what was seen."""
 
     begun: float
-    ended: float
     settled: float
+    command_s: float
+    gaps: dict[str, float]
+    """The longest time in which a client saw nothing, in seconds."""
     cables_s: float = 0.0
-    live: str = ""
+    is_first_read_right: bool = False
+    """The first new client after it got the value of the machine that came in."""
 
 
 def _wait_a_while() -> None:
@@ -226,7 +186,7 @@ def _restart(facility: BenchFacility, watchers: dict[str, Watcher], number: int)
     ended = time.monotonic()
     settled = _settle(watchers, ended)
     say(f"restart {number + 1}: all serve after {settled - begun:.1f} s")
-    return Event(begun, ended, settled)
+    return Event(begun, settled, ended - begun, _gaps(watchers, begun, settled))
 
 
 def _swap(facility: BenchFacility, watchers: dict[str, Watcher], number: int) -> Event:
@@ -236,7 +196,14 @@ def _swap(facility: BenchFacility, watchers: dict[str, Watcher], number: int) ->
     ended = time.monotonic()
     settled = _settle(watchers, ended)
     say(f"swap {number + 1}: {told['live']} after {settled - begun:.1f} s")
-    return Event(begun, ended, settled, told["took_s"], told["live"])
+    return Event(
+        begun,
+        settled,
+        ended - begun,
+        _gaps(watchers, begun, settled),
+        cables_s=told["took_s"],
+        is_first_read_right=_first_read(watchers["search"], ended) == _who(told["live"]),
+    )
 
 
 def _own_values(facility: BenchFacility) -> None:
@@ -246,24 +213,16 @@ def _own_values(facility: BenchFacility) -> None:
     facility.run("exec", "--network", "controls-twins", "--", "caput", put, str(_OWN["twin"]))
 
 
-def _figures(watchers: dict[str, Watcher], swaps: list[Event], restarts: list[Event]) -> Result:
+def _after_restarts(restarts: list[Event]) -> Result:
+    return {"gap_after_restart_s": _spread_of_gaps(restarts)}
+
+
+def _after_swaps(swaps: list[Event]) -> Result:
     return {
-        "command_s": _spread([each.ended - each.begun for each in swaps]),
+        "command_s": _spread([each.command_s for each in swaps]),
         "cables_s": _spread([each.cables_s for each in swaps]),
-        "gap_s": {
-            "new_client": _gaps(watchers["search"], swaps),
-            "pva_monitor": _gaps(watchers["pva"], swaps),
-            "ca_monitor": _gaps(watchers["ca"], swaps),
-        },
-        "gap_after_restart_s": {
-            "new_client": _gaps(watchers["search"], restarts),
-            "pva_monitor": _gaps(watchers["pva"], restarts),
-            "ca_monitor": _gaps(watchers["ca"], restarts),
-        },
-        "arp": _arp(watchers["arp"], swaps),
-        "first_read_after_from_the_right_twin": [
-            _first_read(watchers["search"], each) for each in swaps
-        ].count(True),
+        "gap_s": _spread_of_gaps(swaps),
+        "first_read_after_from_the_right_twin": sum(each.is_first_read_right for each in swaps),
     }
 
 
@@ -271,8 +230,13 @@ def _spread(values: list[float]) -> Result:
     return {"median": rounded(statistics.median(values)), "longest": rounded(max(values))}
 
 
-def _gaps(watcher: Watcher, events: list[Event]) -> Result:
-    return _spread([watcher.gap(each.begun, each.settled) for each in events])
+def _gaps(watchers: dict[str, Watcher], begin: float, end: float) -> dict[str, float]:
+    clients = {"new_client": "search", "pva_monitor": "pva", "ca_monitor": "ca"}
+    return {name: watchers[role].gap(begin, end) for name, role in clients.items()}
+
+
+def _spread_of_gaps(events: list[Event]) -> Result:
+    return {name: _spread([each.gaps[name] for each in events]) for name in events[0].gaps}
 
 
 def _arp(watcher: Watcher, swaps: list[Event]) -> Result:
@@ -280,22 +244,29 @@ def _arp(watcher: Watcher, swaps: list[Event]) -> Result:
     asked = [each for each in watcher.seen if begin <= each.get("at", 0) < end]
     counts = [len(each["owners"]) for each in asked]
     return {
-        "questions": len(counts),
-        "answered_by_one": counts.count(1),
-        "answered_by_none": counts.count(0),
-        "answered_by_more": sum(count > 1 for count in counts),
-        "addresses_seen": len({owner for each in asked for owner in each["owners"]}),
+        "arp": {
+            "questions": len(counts),
+            "answered_by_one": counts.count(1),
+            "answered_by_none": counts.count(0),
+            "answered_by_more": sum(count > 1 for count in counts),
+            "addresses_seen": len({owner for each in asked for owner in each["owners"]}),
+        }
     }
 
 
-def _values(watcher: Watcher) -> list[dict[str, Any]]:
-    return [each for each in watcher.seen if "begun" in each and "value" in each]
+def _first_read(watcher: Watcher, after: float) -> float | None:
+    return next(
+        (
+            each["value"]
+            for each in [*watcher.seen]
+            if each.get("begun", 0) > after and "value" in each
+        ),
+        None,
+    )
 
 
-def _first_read(watcher: Watcher, event: Event) -> bool:
-    wanted = 2.0 if event.live.endswith("-twin") else 1.0
-    values = (each["value"] for each in _values(watcher) if each["begun"] > event.ended)
-    return next(values, None) == wanted
+def _who(machine: str) -> float:
+    return 2.0 if machine.endswith("-twin") else 1.0
 
 
 def _unchanged(

@@ -18,7 +18,7 @@ from common.ca_iocs import PERIOD_S, fast_ioc
 from common.ca_load import measure
 from common.conditions import say
 from common.processes import cpu_of
-from common.report import Result, rounded
+from common.report import Keep, Result, rounded
 from linacre.archiver.model import NANOSECONDS
 
 CONDITIONS = {
@@ -32,32 +32,39 @@ _BESIDE_S = 6.0
 _CONNECT_S, _SETTLE_S = 120.0, 5.0
 
 
-def run(options: Options) -> Result:
+def run(options: Options, keep: Keep) -> None:
     folder = options.folder / "events"
     with fast_ioc(max(1, round(options.rate * PERIOD_S))) as ioc:
         say(f"archive: {ioc.events_hz:g} events/s to a callback in C, the source, aioca")
         beside = measure(ioc, seconds=min(_BESIDE_S, options.seconds))
+        keep(
+            {
+                "callback": asdict(beside.bare_c),
+                "source": asdict(beside.source),
+                "aioca": asdict(beside.aioca),
+                "source_lost": beside.lost,
+            }
+        )
         say(f"archive: the same into an archive for {options.seconds:g} s")
         with archiver(folder, environment={}) as running:
             stored = _archive(running, ioc.pvs, ioc.pid, options.seconds)
             total = running.samples()
+    from_ns, to_ns = stored.pop("from_ns"), stored.pop("to_ns")
+    keep({"archiver": stored})
     say("archive: merging what was stored")
     cpu = time.process_time()
     archive_store.merge(folder)
     cpu = time.process_time() - cpu
     files = sorted(folder.rglob("float64-*.parquet"))
-    rows, missing = missing_counts(files, stored.pop("from_ns"), stored.pop("to_ns"))
-    return {
-        "archiver": stored,
-        "missing": missing,
-        "missing_of": rows,
-        "merging_cpu_us_an_event": rounded(cpu / total * 1e6),
-        "bytes_a_sample": rounded(caches.size(folder, "*.parquet") / total),
-        "callback": asdict(beside.bare_c),
-        "source": asdict(beside.source),
-        "aioca": asdict(beside.aioca),
-        "source_lost": beside.lost,
-    }
+    rows, missing = missing_counts(files, from_ns, to_ns)
+    keep(
+        {
+            "missing": missing,
+            "missing_of": rows,
+            "merging_cpu_us_an_event": rounded(cpu / total * 1e6),
+            "bytes_a_sample": rounded(caches.size(folder, "*.parquet") / total),
+        }
+    )
 
 
 def _archive(running: Archiver, pvs: Sequence[str], ioc: int, seconds: float) -> Result:

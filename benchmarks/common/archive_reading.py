@@ -16,7 +16,7 @@ from common import archive_store, caches
 from common.archive_options import Options
 from common.archiver import Archiver, archiver, nowhere
 from common.conditions import say
-from common.report import Result, rounded
+from common.report import Keep, Result, rounded
 from linacre.archiver import Archive
 from linacre.archiver.model import NANOSECONDS
 from linacre.archiver.service import Reader
@@ -51,19 +51,21 @@ def spans(days: float) -> list[Span]:
     return within or [Span(f"{days:g} days", days * 86400)]
 
 
-def run(options: Options) -> Result:
+def run(options: Options, keep: Keep) -> None:
     figures: Result = {}
     for others in options.others:
         folder = options.folder / f"others-{others}"
         made = archive_store.make(folder, days=options.days, others=others)
         named = figures[f"{others} others"] = {"archive": made.told}
         named |= _over_http(made, options)
+        keep(figures)
         # After the archiver has run: it made the registry, of which the reader has a look too.
         if "reading" in options.parts:
             say(f"archive: reading by the reader, {others} other PVs")
             named["reader"] = _by_reader(made, options.days)
+            keep(figures)
         shutil.rmtree(folder)
-    return figures | growth(figures, options)
+    keep(growth(figures, options))
 
 
 def _by_reader(made: archive_store.Made, days: float) -> Result:

@@ -9,7 +9,7 @@ from common import archive_store, caches
 from common.archive_options import Options
 from common.archive_signals import SHAPES, Shape
 from common.conditions import say
-from common.report import Result, rounded
+from common.report import Keep, Result, rounded
 from linacre.archiver.model import NANOSECONDS
 
 _ROWS = 2_000_000
@@ -21,8 +21,9 @@ CONDITIONS = {
 }
 
 
-def run(options: Options) -> Result:
-    return {name: _one(name, shape, options) for name, shape in SHAPES.items()}
+def run(options: Options, keep: Keep) -> None:
+    for name, shape in SHAPES.items():
+        keep({name: _one(name, shape, options)})
 
 
 def _one(name: str, shape: Shape, options: Options) -> Result:

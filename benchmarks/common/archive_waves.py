@@ -11,7 +11,7 @@ from common.archive_options import Options
 from common.archiver import Archiver, archiver
 from common.ca_iocs import wave_ioc
 from common.conditions import say
-from common.report import Result, rounded
+from common.report import Keep, Result, rounded
 
 ELEMENTS = (1_000, 100_000)
 HZ = 100
@@ -26,8 +26,9 @@ CONDITIONS = {
 }
 
 
-def run(options: Options) -> Result:
-    return {f"{elements} doubles": _one(elements, options) for elements in ELEMENTS}
+def run(options: Options, keep: Keep) -> None:
+    for elements in ELEMENTS:
+        keep({f"{elements} doubles": _one(elements, options)})
 
 
 def _one(elements: int, options: Options) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 import footprint
 from common import processes
 from common.facility import BenchFacility, bench_facility, first_pv
-from common.report import medians, report
 from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.load import load
 
@@ -69,27 +67,6 @@ def test_footprint_of_fewer_machines_than_asked_for_is_no_figure() -> None:
         footprint.figures(look([], available=0, free=0), one, n=2)
 
 
-def test_medians_of_every_number_by_name() -> None:
-    runs = [{"a": 1.0, "in": {"b": 5}}, {"a": 9.0, "in": {"b": 6}}, {"a": 2.0, "in": {"b": 50_000}}]
-    assert medians(runs) == {"a": 2.0, "in": {"b": 6}}
-
-
-def test_runs_before_a_failure_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    values = iter([1.5])
-
-    def run(keep) -> None:
-        try:
-            keep({"total_s": next(values)})
-        except StopIteration:
-            raise LinacreError("it broke") from None
-
-    status = report("x", aim={"aim_s": 60}, repeat=2, conditions=lambda: {"n": 1}, run=run)
-    said = capsys.readouterr()
-    assert status == 1
-    assert json.loads(said.out)["runs"] == [{"total_s": 1.5}]
-    assert "linacre bench: it broke" in said.err
-
-
 def test_facility_file_is_right(tmp_path: Path) -> None:
     facility = BenchFacility("bench-x", tmp_path, IPv4Network("10.63.0.0/20"), "incus")
     facility.write(300)
@@ -104,8 +81,7 @@ def test_subnet_too_small_is_said(tmp_path: Path) -> None:
         facility.write(255)
 
 
-def test_facility_is_held_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LINACRE_STATE", str(tmp_path))
+def test_facility_is_held_by_one() -> None:
     subnet = IPv4Network("10.63.0.0/20")
     with (
         bench_facility("bench-x", subnet=subnet, engine="process"),
