@@ -12,8 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 
 from common import processes
 from common.conditions import conditions, say
+from common.costs import Cost, timed
 from common.facility import (
     RECORDS,
     BenchFacility,
@@ -75,48 +74,24 @@ def _run(options: argparse.Namespace, keep: Keep) -> None:
     with bench_facility(NAME, subnet=options.subnet, engine=options.engine) as facility:
         facility.write(options.n)
         with _reader() as reader:
-            up = _bring_up(facility)
-            took = up.ended - up.began
-            keep({"up_s": rounded(took), "cpu_s": up.cpu})
+            up = timed(facility, "up", "--yes")
+            keep({"up_s": rounded(up.wall_s), "cpu_s": _cpu(up, facility)})
             answers = _read_all(reader, facility, options.n)
-        say(f"up in {took:.1f} s, all answered {max(answers):.1f} s later")
-        keep({"total_s": rounded(took + max(answers)), "answer_s": rounded(max(answers))})
+        say(f"up in {up.wall_s:.1f} s, all answered {max(answers):.1f} s later")
+        keep({"total_s": rounded(up.wall_s + max(answers)), "answer_s": rounded(max(answers))})
         keep(_split(facility, began=up.began))
 
 
-@dataclass(frozen=True)
-class Up:
-    """One run of `up`: seconds since the Unix epoch, and who used the CPU."""
-
-    began: float
-    ended: float
-    cpu: dict[str, float]
-
-
-def _bring_up(facility: BenchFacility) -> Up:
-    busy, began = processes.cpu_busy(), time.time()
-    had = processes.cpu_of(processes.daemons(facility.paths.incus))
-    child = subprocess.Popen(facility.argv("up", "--yes"), stdin=subprocess.DEVNULL)
-    try:
-        _, status, used = os.wait4(child.pid, 0)
-    except BaseException:
-        child.terminate()
-        child.wait()
-        raise
-    ended = time.time()
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        raise LinacreError("linacre up failed in the benchmark (see above)")
-    daemon = processes.cpu_of(processes.daemons(facility.paths.incus))
+def _cpu(up: Cost, facility: BenchFacility) -> dict[str, float]:
+    """Return who used the CPU while it came up."""
     cpu = {
-        "all": processes.cpu_busy() - busy,
-        "all_possible": (ended - began) * (os.cpu_count() or 1),
-        "up": used.ru_utime + used.ru_stime,
-        # A private daemon is a new one; the system's had used some before.
-        "daemon": daemon - had if daemon >= had else daemon,
+        "all": up.host_cpu_s,
+        "all_possible": up.wall_s * (os.cpu_count() or 1),
+        "up": up.client_cpu_s,
+        "daemon": up.daemon_cpu_s or 0.0,
         "machines": processes.cpu_of_machines(facility.name),
     }
-    return Up(began, ended, {key: rounded(value) for key, value in cpu.items()})
+    return {key: rounded(value) for key, value in cpu.items()}
 
 
 def _reader() -> subprocess.Popen[str]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from pathlib import Path
 
+from common.caches import settle
 from common.conditions import conditions, memory, say
 from common.facility import RECORDS, BenchFacility, bench_facility, build_first, require_root
 from common.processes import Process, daemons, machine_processes, pss_by_pid
@@ -26,10 +25,7 @@ NAME = "bench-footprint"
 OF_THE_IOC = ("softIoc", "procServ")
 _KERNEL = ("SReclaimable", "SUnreclaim", "KernelStack", "PageTables", "Percpu")
 _MEMORY = ("MemAvailable", "MemFree", "AnonPages", "Mapped", "Cached", "Buffers", *_KERNEL)
-_STEADY_BYTES = 1 << 20
 _NOISE_BYTES = 200_000
-_STEADY_LOOKS = 3
-_SETTLE_LIMIT_S = 30
 
 
 def main() -> int:
@@ -78,7 +74,7 @@ class Look:
 
 
 def _run(options: argparse.Namespace, keep: Keep) -> None:
-    with bench_facility(NAME, subnet=options.subnet) as facility:
+    with bench_facility(NAME, subnet=options.subnet, most=options.n) as facility:
         facility.write(0)
         facility.run("up", "--yes")
         before = _look(facility)
@@ -95,7 +91,7 @@ def _run(options: argparse.Namespace, keep: Keep) -> None:
 
 
 def _look(facility: BenchFacility) -> Look:
-    _settle()
+    settle()
     now = memory()
     pss = pss_by_pid()
     machines = machine_processes(facility.name)
@@ -107,21 +103,6 @@ def _look(facility: BenchFacility) -> Look:
         daemon=daemon,
         others=sum(pss.values()) - ours,
     )
-
-
-def _settle() -> None:
-    """Drop what the kernel may drop and wait until memory is steady, at most half a minute."""
-    steady, last = 0, 0
-    end = time.monotonic() + _SETTLE_LIMIT_S
-    while steady < _STEADY_LOOKS and time.monotonic() < end:
-        os.sync()
-        Path("/proc/sys/vm/drop_caches").write_text("3")
-        time.sleep(1)
-        now = memory()["MemAvailable"]
-        steady = steady + 1 if abs(now - last) < _STEADY_BYTES else 0
-        last = now
-    if steady < _STEADY_LOOKS:
-        say("memory was not steady: something else is at work on this host")
 
 
 def figures(before: Look, after: Look, *, n: int) -> Result:

@@ -32,9 +32,9 @@ class Process:
     """Seconds since the Unix epoch, to 10 ms."""
 
 
-def machine_processes(facility: str) -> list[Process]:
-    """Return the processes of a facility's machines, monitors included."""
-    found = (_process(pid, facility) for pid in _pids())
+def machine_processes(facility: str, *, machine: str | None = None) -> list[Process]:
+    """Return the processes of a facility's machines, or of one, monitors included."""
+    found = (_process(pid, facility, machine) for pid in _pids())
     return [process for process in found if process is not None]
 
 
@@ -42,11 +42,13 @@ def _pids() -> Iterator[int]:
     return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
-def _process(pid: int, facility: str) -> Process | None:
+def _process(pid: int, facility: str, machine: str | None) -> Process | None:
     folder = Path("/proc", str(pid))
     try:
         match = _CGROUP.search((folder / "cgroup").read_text())
         if match is None or not match[2].startswith(f"{facility}_"):
+            return None
+        if machine is not None and match[2] != f"{facility}_{machine}":
             return None
         pss, pss_file = _pss(folder)
         stat = _stat(folder)
@@ -134,6 +136,13 @@ def cpu_of(pids: list[int]) -> float:
             continue
         total += sum(int(ticks) for ticks in stat[11:15])
     return total / _TICKS
+
+
+def rss_of(pids: list[int]) -> int:
+    """Return the bytes of memory that processes have, pages of files too."""
+    texts = (_read(pid, "status") for pid in pids)
+    found = (re.search(r"^VmRSS:\s+(\d+) kB", text, re.M) for text in texts)
+    return sum(int(match[1]) * 1024 for match in found if match)
 
 
 def cpu_of_machines(facility: str) -> float:

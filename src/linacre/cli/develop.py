@@ -78,7 +78,8 @@ def test(
 
 def bench(
     name: Annotated[
-        str, typer.Argument(help="footprint, bring-up, swap, find, create, archive or archiver.")
+        str,
+        typer.Argument(help="footprint, bring-up, scale, swap, find, create, archive or archiver."),
     ],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None,
 ) -> None:

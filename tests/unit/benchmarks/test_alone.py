@@ -86,6 +86,7 @@ def test_the_commands_are_found() -> None:
     ids = {each.id for each in ALL}
     assert "swap: exec --network controls-twins -- caput 1 1" in ids
     assert "facility: down --purge --yes" in ids
+    assert "scale: ioc restart 1" in ids
 
 
 def test_a_command_that_cannot_be_read_here_is_refused() -> None:
