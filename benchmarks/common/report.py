@@ -64,7 +64,9 @@ class Report:
     def print(self, error: str | None = None) -> None:
         """Print the report, and remove its file."""
         print(self.text(error), flush=True)
-        self._file.unlink(missing_ok=True)
+        # Without figures of ours it is another's, who runs the same at this time.
+        if self._runs:
+            self._file.unlink(missing_ok=True)
 
     def _write(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ import pytest
 from common.ending import Told
 from common.facility import BenchFacility, bench_facility
 from common.report import Keep, medians, report, within
-from linacre.base.errors import LinacreError, UserError
+from linacre.base.errors import BusyError, LinacreError, UserError
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -150,6 +150,21 @@ def test_figures_are_in_a_file_until_they_are_printed(
     assert found[0]["error"] == "it has not ended"
     assert "error" not in told(capsys)
     assert not (state_folder / "bench-x.json").exists()
+
+
+def test_who_is_refused_leaves_the_file_of_who_runs(state_folder: Path) -> None:
+    file = state_folder / "bench-x.json"
+
+    def refused(keep: Keep) -> None:
+        raise BusyError("bench-x runs already")
+
+    def work(keep: Keep) -> None:
+        keep({"first_s": 1.5})
+        assert run(refused) == 1
+        assert json.loads(file.read_text())["runs"] == [{"first_s": 1.5}]
+
+    assert run(work) == 0
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
