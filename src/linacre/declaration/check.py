@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from linacre.declaration.check_addresses import check_addresses
 from linacre.declaration.check_files import check_files
 from linacre.declaration.document import Problem
-from linacre.declaration.models import Archiver, Facility, Ioc, IocDefaults, Service, desk_name
+from linacre.declaration.models import IOCS, DeclaredMachine, Facility, IocDefaults, desk_name
 from linacre.declaration.models.quoting import nearest, one_of
 from linacre.declaration.names import other_name, twins_network
 from linacre.declaration.order import cycles
@@ -35,24 +35,20 @@ class Names:
 
     hosts: list[str]
     networks: list[str]
-    iocs: list[str]
-    services: list[str]
-    archivers: list[str]
+    of_sections: Mapping[str, list[str]]
+    """For each section that declares machines."""
 
     @property
     def programs(self) -> list[str]:
         """The names of what may be waited for."""
-        return [*self.iocs, *self.services, *self.archivers]
+        return [name for names in self.of_sections.values() for name in names]
 
 
 def _references(facility: Facility, names: Names) -> Iterator[Problem]:
     default = facility.defaults.ioc
-    for name, ioc in facility.iocs.items():
-        yield from _of_machine(("iocs", name), ioc, facility, names, default=default)
-    for name, service in facility.services.items():
-        yield from _of_machine(("services", name), service, facility, names, default=None)
-    for name, archiver in facility.archivers.items():
-        yield from _of_machine(("archivers", name), archiver, facility, names, default=None)
+    for section, name, each in facility.machines():
+        own = default if section is IOCS else None
+        yield from _of_machine((section.key, name), each, facility, names, default=own)
     base = ("defaults", "ioc")
     if default.network is not None and default.network not in names.networks:
         yield _unknown((*base, "network"), default.network, "network", names.networks)
@@ -62,7 +58,7 @@ def _references(facility: Facility, names: Names) -> Iterator[Problem]:
 
 def _of_machine(
     own: tuple[str, str],
-    each: Ioc | Service | Archiver,
+    each: DeclaredMachine,
     facility: Facility,
     names: Names,
     *,
@@ -79,13 +75,20 @@ def _of_machine(
         yield _unknown((*own, "host"), each.host, "host", names.hosts)
     for place, earlier in enumerate(each.after):
         if earlier not in names.programs:
-            what = "IOC or service" if names.services else "IOC"
-            if names.archivers:
-                what = "IOC, service or archiver"
+            what = _what_may_be_waited_for(facility, names)
             yield _unknown((*own, "after", place), earlier, what, names.programs)
 
 
-def _network_advice(each: Ioc | Service | Archiver, facility: Facility, names: Names) -> str:
+def _what_may_be_waited_for(facility: Facility, names: Names) -> str:
+    """Return `IOC`, `IOC or service` and so on, up to the last section that is written."""
+    nouns = [each.noun for each in facility.sections]
+    while len(nouns) > 1 and not names.of_sections[facility.sections[len(nouns) - 1].key]:
+        nouns.pop()
+    *others, last = nouns
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _network_advice(each: DeclaredMachine, facility: Facility, names: Names) -> str:
     fitting = [n for n, net in facility.networks.items() if each.address in net.subnet]
     if fitting:
         return f"write network: {fitting[0]} ({each.address} is in its subnet)"
@@ -101,27 +104,20 @@ def _unknown(path: tuple[str | int, ...], given: str, what: str, known: list[str
 
 
 def _machine_names(facility: Facility) -> Iterator[Problem]:
-    sections = {
-        "iocs": ("IOC", facility.iocs),
-        "services": ("service", facility.services),
-        "archivers": ("archiver", facility.archivers),
-    }
-    for section, (what, names) in sections.items():
+    for place, section in enumerate(facility.sections):
+        names, what = facility.section(section), section.noun
         for network in facility.networks:
             if (desk := desk_name(network)) in names:
                 message = f"this is the name of the desk of network {network}"
-                yield Problem((section, desk), f"{message}; give the {what} another name")
+                yield Problem((section.key, desk), f"{message}; give the {what} another name")
         for ioc in facility.iocs:
             if (twin := other_name(ioc, ioc)) in names:
                 message = f"this is the name of the twin of {ioc}"
-                yield Problem((section, twin), f"{message}; give the {what} another name")
-    for name in facility.services.keys() & facility.iocs.keys():
-        message = "this is also the name of an IOC; give the service another name"
-        yield Problem(("services", name), message)
-    for what, others in (("an IOC", facility.iocs), ("a service", facility.services)):
-        for name in facility.archivers.keys() & others.keys():
-            message = f"this is also the name of {what}; give the archiver another name"
-            yield Problem(("archivers", name), message)
+                yield Problem((section.key, twin), f"{message}; give the {what} another name")
+        for earlier in facility.sections[:place]:
+            for name in names.keys() & facility.section(earlier).keys():
+                message = f"this is also the name of {earlier.one}; give the {what} another name"
+                yield Problem((section.key, name), message)
     for network in facility.networks:
         if (sandbox := twins_network(network)) in facility.networks:
             yield Problem(
@@ -135,6 +131,5 @@ def _cycles(facility: Facility) -> Iterator[Problem]:
     for ring in cycles(after):
         shown = " -> ".join(ring)
         message = f"{shown} is a cycle, so none of them can start first; remove one"
-        section = "iocs" if ring[0] in facility.iocs else "services"
-        section = "archivers" if ring[0] in facility.archivers else section
-        yield Problem((section, ring[0], "after"), message)
+        section = next(each for each, name, _ in facility.machines() if name == ring[0])
+        yield Problem((section.key, ring[0], "after"), message)

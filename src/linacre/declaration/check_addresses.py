@@ -7,15 +7,7 @@ from ipaddress import IPv4Address
 
 from linacre.base.errors import UserError
 from linacre.declaration.document import Problem
-from linacre.declaration.models import (
-    Archiver,
-    Facility,
-    Ioc,
-    Network,
-    ProcessEngine,
-    Service,
-    desk_name,
-)
+from linacre.declaration.models import Facility, Network, ProcessEngine, desk_name
 from linacre.engines.process.addresses import check_distinct
 
 
@@ -117,34 +109,28 @@ def _addresses(facility: Facility) -> Iterator[Problem]:
             owners[network.host_address] = f"the host on network {name}"
         if not needs_desk_address(network):
             owners[network.desk_address] = f"{desk_name(name)}, the desk of network {name}"
-    for section, name, each in _machines(facility):
+    for section, name, each in facility.machines():
         network = facility.networks.get(each.network or "")
         wrong = _unfit(each.address, network) if network else None
         if wrong is None and (owner := owners.get(each.address)):
             wrong = f"is also the address of {owner}"
         if wrong is not None:
             advice = address_advice(facility, network) if network else "write another"
-            yield Problem((section, name, "address"), f"{each.address} {wrong}; {advice}")
+            yield Problem((section.key, name, "address"), f"{each.address} {wrong}; {advice}")
         owners.setdefault(each.address, name)
-
-
-def _machines(facility: Facility) -> Iterator[tuple[str, str, Ioc | Service | Archiver]]:
-    yield from (("iocs", name, ioc) for name, ioc in facility.iocs.items())
-    yield from (("services", name, service) for name, service in facility.services.items())
-    yield from (("archivers", name, archiver) for name, archiver in facility.archivers.items())
 
 
 def _loopback(facility: Facility) -> Iterator[Problem]:
     if not isinstance(facility.engine, ProcessEngine):
         return
     earlier: dict[str, IPv4Address] = {}
-    for section, name, each in _machines(facility):
+    for section, name, each in facility.machines():
         # Two of one address are told of already.
-        if section == "services" or each.address in earlier.values():
+        if not section.is_of_processes or each.address in earlier.values():
             continue
         try:
             check_distinct(name, each.address, earlier)
         except UserError as error:
-            yield Problem((section, name, "address"), str(error))
+            yield Problem((section.key, name, "address"), str(error))
         else:
             earlier[name] = each.address

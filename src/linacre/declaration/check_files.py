@@ -23,6 +23,9 @@ def check_files(facility: Facility, folder: Path) -> Iterator[Problem]:
     yield from _sources(facility, folder)
     yield from _services(facility, folder)
     yield from _archivers(facility, folder)
+    for section, name, each in facility.machines():
+        if section.check is not None:
+            yield from section.check(name, each, folder)
     yield from _access_files(facility, folder)
     yield from _engine_files(facility, folder)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from linacre.base.errors import UserError
 from linacre.declaration.check import Names, check
 from linacre.declaration.check_addresses import address_advice
 from linacre.declaration.document import Document, Key, Lines, Problem, parse
-from linacre.declaration.models import Facility, Network
+from linacre.declaration.models import IOCS, Facility, Network, Section, facility_model
 from linacre.declaration.problems import problems_of
 
 if TYPE_CHECKING:
@@ -55,8 +55,10 @@ class Declaration:
         return f"{self.file}:{self._lines.at(path)}"
 
 
-def load(file: Path, *, text: str | None = None) -> Declaration:
+def load(file: Path, *, text: str | None = None, sections: Sequence[Section] = ()) -> Declaration:
     """Read a facility file; with `text`, as if that stood in it.
+
+    `sections` are those that it may have beside what every Linacre knows.
 
     Raises `LoadError`, whose message has a line for every problem found.
     """
@@ -66,8 +68,9 @@ def load(file: Path, *, text: str | None = None) -> Declaration:
     if document.problems and document.data is None:
         raise _error(file, document.lines, document.problems)
     data = _top_level(file, document)
-    names = _names(data)
-    facility, wrong = _validate(data, names)
+    model = facility_model(tuple(sections))
+    names = _names(data, model)
+    facility, wrong = _validate(data, names, model)
     problems = [*document.problems, *wrong]
     if facility is not None:
         problems += check(facility, folder, names=names)
@@ -109,45 +112,46 @@ def _top_level(file: Path, document: Document) -> dict[str, Any]:
     raise LoadError([f"{file}:{document.lines.line}: {message}"])
 
 
-def _validate(data: dict[str, Any], names: Names) -> tuple[Facility | None, list[Problem]]:
+def _validate(
+    data: dict[str, Any], names: Names, model: type[Facility]
+) -> tuple[Facility | None, list[Problem]]:
     """Return the facility and its problems.
 
     Items that are wrong by themselves are left out of the facility, so that the others can be
     checked against each other all the same. There is none when too little is right.
     """
     try:
-        return Facility.model_validate(data).settled(), []
+        return model.model_validate(data).settled(), []
     except ValidationError as error:
-        problems = problems_of(error, data)
-    facility = _what_is_right(_without(data, problems), names)
+        problems = problems_of(error, data, model)
+    facility = _what_is_right(_without(data, problems, model), names, model)
     return facility, [_with_advice(problem, facility, data) for problem in problems]
 
 
-def _what_is_right(data: dict[str, Any], names: Names) -> Facility | None:
+def _what_is_right(data: dict[str, Any], names: Names, model: type[Facility]) -> Facility | None:
     networks: object = data.get("networks")
     try:
         # A facility must have a network: where none is right, one stands in to get past that.
-        right = Facility.model_validate(data | {"networks": networks or _STAND_IN})
+        right = model.model_validate(data | {"networks": networks or _STAND_IN})
     except ValidationError:
         return None
     right = right if networks else right.model_copy(update={"networks": {}})
     return right.settled(networks=names.networks)
 
 
-def _without(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+def _without(
+    data: dict[str, Any], problems: list[Problem], model: type[Facility]
+) -> dict[str, Any]:
     """Return the file's data without the items that problems are in."""
     pruned: dict[str, Any] = {"facility": "unnamed", **data}
+    of_items = {"networks", "hosts", *(each.key for each in model.sections)}
     for problem in problems:
         match problem.path:
             case ("facility", *_):
                 pruned["facility"] = "unnamed"
-            case (
-                ("iocs" | "services" | "archivers" | "networks" | "hosts") as section,
-                str(name),
-                *_,
-            ):
-                items = cast("Mapping[str, Any]", pruned[section])
-                pruned[section] = {key: item for key, item in items.items() if key != name}
+            case (section, str(name), *_) if section in of_items:
+                items = cast("Mapping[str, Any]", pruned[str(section)])
+                pruned[str(section)] = {key: item for key, item in items.items() if key != name}
             case (section, *_):
                 pruned.pop(str(section), None)
             case _:
@@ -170,17 +174,17 @@ def _with_advice(problem: Problem, facility: Facility | None, data: Mapping[str,
 def _network_at(
     path: tuple[Key, ...], facility: Facility | None, data: Mapping[str, Any]
 ) -> Network | None:
-    if facility is None or path[0] not in ("iocs", "services", "archivers"):
+    if facility is None or path[0] not in {each.key for each in facility.sections}:
         return None
     named = data[str(path[0])][path[1]].get("network")
-    if path[0] == "iocs":
+    if path[0] == IOCS.key:
         named = named or facility.defaults.ioc.network
     if named is None and len(facility.networks) == 1:
         named = next(iter(facility.networks))
     return facility.networks.get(str(named))
 
 
-def _names(data: Mapping[str, Any]) -> Names:
+def _names(data: Mapping[str, Any], model: type[Facility]) -> Names:
     def keys(section: str) -> list[str]:
         found = data.get(section)
         return [*cast("Mapping[str, Any]", found)] if isinstance(found, Mapping) else []
@@ -188,9 +192,7 @@ def _names(data: Mapping[str, Any]) -> Names:
     return Names(
         hosts=keys("hosts"),
         networks=keys("networks"),
-        iocs=keys("iocs"),
-        services=keys("services"),
-        archivers=keys("archivers"),
+        of_sections={each.key: keys(each.key) for each in model.sections},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -34,16 +35,26 @@ _WANTED = {
 _FOLLOWING = frozenset({"default_factory_not_called"})
 
 
-def problems_of(error: ValidationError, data: Mapping[str, Any]) -> list[Problem]:
-    """Return the problems that a validation of the file's data found."""
+@dataclass(frozen=True)
+class _File:
+    """A file's data, and the model that they were held against."""
+
+    data: Mapping[str, Any]
+    model: type[Facility]
+
+
+def problems_of(
+    error: ValidationError, data: Mapping[str, Any], model: type[Facility] = Facility
+) -> list[Problem]:
+    """Return the problems that a validation of the file's data by a model found."""
     details = [d for d in error.errors(include_url=False) if d["type"] not in _FOLLOWING]
-    return [_problem(detail, data) for detail in details]
+    return [_problem(detail, _File(data, model)) for detail in details]
 
 
-def _problem(detail: ErrorDetails, data: Mapping[str, Any]) -> Problem:
-    path = _path(detail["loc"], data)
+def _problem(detail: ErrorDetails, file: _File) -> Problem:
+    path = _path(detail["loc"], file.data)
     writer = _WRITERS.get(detail["type"], _wrong_type)
-    return Problem(path, writer(detail, path, data))
+    return Problem(path, writer(detail, path, file))
 
 
 def _path(loc: tuple[Key, ...], data: Any) -> tuple[Key, ...]:
@@ -64,9 +75,9 @@ def _path(loc: tuple[Key, ...], data: Any) -> tuple[Key, ...]:
     return tuple(path)
 
 
-def _unknown_key(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
+def _unknown_key(detail: ErrorDetails, path: tuple[Key, ...], file: _File) -> str:
     key = str(path[-1])
-    model = _model_at(path[:-1], data)
+    model = _model_at(path[:-1], file)
     if len(path) == 1 and key in _LATER:
         return f"this version of Linacre has no {key} yet; remove it"
     known = [*model.model_fields] if model else []
@@ -79,15 +90,15 @@ def _unknown_key(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str,
     return f"unknown key; the keys here are {', '.join(sorted(known))}"
 
 
-def _missing(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
-    return f"missing; write {_line_for(path, data)}"
+def _missing(detail: ErrorDetails, path: tuple[Key, ...], file: _File) -> str:
+    return f"missing; write {_line_for(path, file)}"
 
 
-def _kind_missing(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
+def _kind_missing(detail: ErrorDetails, path: tuple[Key, ...], file: _File) -> str:
     return f"kind is missing; write kind: {one_of(_choices(detail))}"
 
 
-def _kind_unknown(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
+def _kind_unknown(detail: ErrorDetails, path: tuple[Key, ...], file: _File) -> str:
     choices = _choices(detail)
     given = detail["input"].get("kind")
     what = "an engine" if path == ("engine",) else "a kind of IOC"
@@ -95,29 +106,29 @@ def _kind_unknown(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str
     return f"{quoted(given)} is not {what}; write {meant or one_of(choices)}"
 
 
-def _own_words(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
+def _own_words(detail: ErrorDetails, path: tuple[Key, ...], file: _File) -> str:
     message = str(detail.get("ctx", {}).get("error", detail["msg"]))
     # A parser that serves many keys leaves the example to the key.
-    return message if "; " in message else f"{message}; write one like {_line_for(path, data)}"
+    return message if "; " in message else f"{message}; write one like {_line_for(path, file)}"
 
 
-def _message(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
+def _message(detail: ErrorDetails, path: tuple[Key, ...], file: _File) -> str:
     return detail["msg"]
 
 
-def _empty(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
-    return f"empty; write {_line_for(path, data)}"
+def _empty(detail: ErrorDetails, path: tuple[Key, ...], file: _File) -> str:
+    return f"empty; write {_line_for(path, file)}"
 
 
-def _wrong_type(detail: ErrorDetails, path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
+def _wrong_type(detail: ErrorDetails, path: tuple[Key, ...], file: _File) -> str:
     given = detail["input"]
     wanted = _WANTED.get(detail["type"], "what goes here")
     if wanted == "text" and (text := as_written(given)) is not None:
         return f"{text} is not text; write it in quotes: '{text}'"
-    return f"{quoted(given)} is not {wanted}; write {_line_for(path, data)}"
+    return f"{quoted(given)} is not {wanted}; write {_line_for(path, file)}"
 
 
-_Writer = Callable[[ErrorDetails, tuple[Key, ...], Mapping[str, Any]], str]
+_Writer = Callable[[ErrorDetails, tuple[Key, ...], _File], str]
 _WRITERS: Mapping[str, _Writer] = {
     "extra_forbidden": _unknown_key,
     "missing": _missing,
@@ -135,22 +146,22 @@ def _choices(detail: ErrorDetails) -> list[str]:
     return [tag.strip(" '") for tag in tags.split(",")] if tags else [*_KINDS]
 
 
-def _line_for(path: tuple[Key, ...], data: Mapping[str, Any]) -> str:
+def _line_for(path: tuple[Key, ...], file: _File) -> str:
     """Return an example of what may stand at a path: `address: 10.61.2.11`."""
     *outer, key = path
-    example = _example((*outer,), key, data)
+    example = _example((*outer,), key, file)
     if example is None:
         return "what the reference of the facility file says"
     return f"{quoted(key)}: {_flow(example)}" if isinstance(key, str) else _flow(example)
 
 
-def _example(outer: tuple[Key, ...], key: Key, data: Mapping[str, Any]) -> Any:
+def _example(outer: tuple[Key, ...], key: Key, file: _File) -> Any:
     """Return an example for a key, or for an entry of the mapping or list around it."""
-    model = _model_at(outer, data)
+    model = _model_at(outer, file)
     if model is not None:
         found = model.model_fields.get(str(key))
         return found.examples[0] if found and found.examples else None
-    around = _example(outer[:-1], outer[-1], data) if outer else None
+    around = _example(outer[:-1], outer[-1], file) if outer else None
     if isinstance(around, dict):
         return next(iter(cast("dict[str, Any]", around).values()))
     return cast("list[Any]", around)[0] if isinstance(around, list) else None
@@ -166,10 +177,10 @@ def _flow(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _model_at(path: tuple[Key, ...], data: Any) -> type[BaseModel] | None:
+def _model_at(path: tuple[Key, ...], file: _File) -> type[BaseModel] | None:
     """Return the model of the mapping at a path, following what the file says."""
-    annotation: Any = Facility
-    here: Any = data
+    annotation: Any = file.model
+    here: Any = file.data
     for key in path:
         annotation = _member(annotation, here)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
-from linacre.declaration.models import Facility
+from linacre.declaration.models import Section, facility_model
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def facility_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the facility file."""
-    schema = _untitled(Facility.model_json_schema(mode="validation"))
+def facility_schema(sections: Iterable[Section] = ()) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the facility file, with sections of more kinds."""
+    schema = _untitled(facility_model(tuple(sections)).model_json_schema(mode="validation"))
     described: dict[str, Any] = {
         "$schema": DIALECT,
         "title": "Linacre facility file",

@@ -12,7 +12,6 @@ from linacre.base.errors import UserError
 from linacre.declaration.document import Document, parse
 from linacre.declaration.editing.edited_data import (
     IOCS,
-    WITH_AFTER,
     Data,
     items_of,
     renamed,
@@ -259,9 +258,8 @@ class FacilityText:
     def _after(self) -> list[Piece]:
         """Return the names in all lists of what something starts after."""
         found: list[Piece] = []
-        for section in WITH_AFTER:
-            items = self._root().get(section)
-            for _, entry in items[1].items if items else ():
+        for _, section in self._root().items:
+            for _, entry in section.items if section.kind is Kind.MAPPING else ():
                 after = entry.get("after") if entry.kind is Kind.MAPPING else None
                 found += [each for _, each in after[1].items] if after else []
         return [each for each in found if each.kind is Kind.SCALAR and each.anchor is None]

@@ -10,8 +10,6 @@ from linacre.declaration.models.quoting import as_written
 Data = dict[str, Any]
 """What `document.parse` returns for a facility file."""
 IOCS = "iocs"
-WITH_AFTER = (IOCS, "services", "archivers")
-"""The sections whose items may say that they start after an IOC."""
 
 
 def items_of(data: Data, section: str = IOCS) -> Data:
@@ -48,8 +46,7 @@ def with_entries(
 def renamed(data: Data, old: str, new: str) -> Data:
     """Return the data with an IOC under another name, in its place."""
     found = dict(data)
-    for section in WITH_AFTER:
-        items = found.get(section)
+    for section, items in data.items():
         if isinstance(items, dict):
             entries = cast("Data", items).items()
             found[section] = {key: _after_renamed(entry, old, new) for key, entry in entries}

@@ -25,7 +25,9 @@ class Draft:
 
     def declares(self, text: FacilityText) -> Declaration:
         """Return what a changed text declares; raises `LoadError` with all that is wrong."""
-        return load(self.declaration.file, text=text.text)
+        return load(
+            self.declaration.file, text=text.text, sections=self.declaration.facility.sections
+        )
 
     def write(self, text: FacilityText) -> Declaration:
         """Put a changed text into the file and return what it declares now.
@@ -54,7 +56,7 @@ def draft(declaration: Declaration) -> Draft:
     _check_writable(file)
     content = file.read_bytes()
     if content.decode("utf-8-sig", errors="replace") != declaration.text:
-        declaration = load(file)
+        declaration = load(file, sections=declaration.facility.sections)
     if content.decode("utf-8-sig", errors="replace") != declaration.text:
         raise _changed(file)
     return Draft(declaration.written, declaration, content)

@@ -10,11 +10,15 @@ from linacre.declaration.models.access import (
 )
 from linacre.declaration.models.archivers import ARCHIVER_PORT, Archiver, RetentionSettings
 from linacre.declaration.models.facility import (
+    ARCHIVERS,
+    IOCS,
+    SERVICES,
     DeclaredHost,
     Defaults,
     Facility,
     Network,
     desk_name,
+    facility_model,
 )
 from linacre.declaration.models.iocs import (
     BinaryIoc,
@@ -24,6 +28,7 @@ from linacre.declaration.models.iocs import (
     PythonIoc,
     SoftIoc,
 )
+from linacre.declaration.models.machine import DeclaredMachine, Section
 from linacre.declaration.models.service_values import SERVICE_TREE
 from linacre.declaration.models.services import FileSettings, Service
 from linacre.declaration.models.settings import (
@@ -36,7 +41,10 @@ from linacre.declaration.models.sources import FolderSource, GitSource, Source
 from linacre.declaration.models.values import Bytes, Seconds
 
 __all__ = [
+    "ARCHIVERS",
     "ARCHIVER_PORT",
+    "IOCS",
+    "SERVICES",
     "SERVICE_TREE",
     "Access",
     "Archiver",
@@ -44,6 +52,7 @@ __all__ = [
     "BinaryIoc",
     "Bytes",
     "DeclaredHost",
+    "DeclaredMachine",
     "Defaults",
     "DeviceSettings",
     "Engine",
@@ -63,9 +72,11 @@ __all__ = [
     "PythonIoc",
     "RetentionSettings",
     "Seconds",
+    "Section",
     "Service",
     "SoftIoc",
     "Source",
     "TelnetAccess",
     "desk_name",
+    "facility_model",
 ]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from ipaddress import IPv4Address
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
 from pydantic.config import JsonDict
 
 from linacre.declaration.models.access import Access, AutoEngine, Engine
 from linacre.declaration.models.archivers import Archiver
 from linacre.declaration.models.iocs import Ioc, IocDefaults, with_defaults
+from linacre.declaration.models.machine import DeclaredMachine, Section
 from linacre.declaration.models.part import Part, empty_as_mapping
 from linacre.declaration.models.quoting import as_written, quoted
 from linacre.declaration.models.services import Service
@@ -139,8 +141,16 @@ class Defaults(Part):
     )
 
 
+IOCS = Section("iocs", "IOC", Ioc)
+SERVICES = Section("services", "service", Service, is_of_processes=False)
+ARCHIVERS = Section("archivers", "archiver", Archiver)
+
+
 class Facility(Part):
     """Everything that comes up and goes down together."""
+
+    sections: ClassVar[tuple[Section, ...]] = (IOCS, SERVICES, ARCHIVERS)
+    """Where machines are declared, in the order in which people are told of them."""
 
     facility: Name = Field(description="The facility's name.", examples=["clara"])
     description: Line = Field(
@@ -220,10 +230,19 @@ class Facility(Part):
         json_schema_extra=_NAMED,
     )
 
+    def section(self, section: Section) -> dict[str, DeclaredMachine]:
+        """Return what a section declares, by name."""
+        return cast("dict[str, DeclaredMachine]", getattr(self, section.key))
+
+    def machines(self) -> Iterator[tuple[Section, str, DeclaredMachine]]:
+        """Yield all that runs under procServ in a machine of its own: section, name and entry."""
+        for section in self.sections:
+            yield from ((section, name, each) for name, each in self.section(section).items())
+
     @property
-    def programs(self) -> dict[str, Ioc | Service | Archiver]:
+    def programs(self) -> dict[str, DeclaredMachine]:
         """IOCs, services and archivers: all that runs under procServ in a machine of its own."""
-        return {**self.iocs, **self.services, **self.archivers}
+        return {name: each for _, name, each in self.machines()}
 
     def settled(self, *, networks: Sequence[str] | None = None) -> Facility:
         """Return the facility with the defaults in every IOC, and a network for each machine.
@@ -233,23 +252,13 @@ class Facility(Part):
         """
         names = [*self.networks] if networks is None else networks
         only = names[0] if len(names) == 1 else None
-        settled: dict[str, Any] = {}
-        for name, ioc in self.iocs.items():
-            merged = with_defaults(ioc, self.defaults.ioc)
+        found: dict[str, dict[str, Any]] = {each.key: {} for each in self.sections}
+        for section, name, each in self.machines():
+            merged: Any = with_defaults(each, self.defaults.ioc) if section is IOCS else each
             if merged.network is None:
                 merged = merged.model_copy(update={"network": only})
-            settled[name] = merged
-        services = {
-            name: each if each.network else each.model_copy(update={"network": only})
-            for name, each in self.services.items()
-        }
-        archivers = {
-            name: each if each.network else each.model_copy(update={"network": only})
-            for name, each in self.archivers.items()
-        }
-        return self.model_copy(
-            update={"iocs": settled, "services": services, "archivers": archivers}
-        )
+            found[section.key][name] = merged
+        return self.model_copy(update=found)
 
     def network_of(self, ioc: str) -> str:
         """Return the name of an IOC's network in a facility that was loaded."""
@@ -257,6 +266,29 @@ class Facility(Part):
         if network is None:
             raise ValueError(f"{ioc} has no network; load() settles it")
         return network
+
+
+@cache
+def facility_model(sections: Iterable[Section] = ()) -> type[Facility]:
+    """Return the model of a facility file that has these sections too, each after the others."""
+    more = tuple(each for each in sections if each not in Facility.sections)
+    if not more:
+        return Facility
+    fields: dict[str, Any] = {
+        each.key: (
+            dict[Name, Annotated[each.model, BeforeValidator(empty_as_mapping)]],
+            Field(
+                default_factory=dict,
+                description=each.description,
+                examples=[] if each.example is None else [each.example],
+                json_schema_extra=_NAMED,
+            ),
+        )
+        for each in more
+    }
+    model = create_model("Facility", __base__=Facility, __doc__=Facility.__doc__, **fields)
+    model.sections = (*Facility.sections, *more)
+    return model
 
 
 def desk_name(network: str) -> str:

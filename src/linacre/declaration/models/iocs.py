@@ -237,7 +237,7 @@ Ioc = Annotated[
 """An IOC of any kind, told apart by `kind`."""
 
 
-def with_defaults(ioc: SoftIoc | PythonIoc | BinaryIoc, defaults: IocDefaults) -> Any:
+def with_defaults(ioc: Any, defaults: IocDefaults) -> Any:
     """Return the IOC with the defaults for what it does not say itself.
 
     Limits, log and environment are merged key by key; everything else is taken whole.

@@ -144,7 +144,11 @@ class Recorder:
         declaration = self._session.declaration
         text = (await self._session.engine.record()).get("declaration")
         with contextlib.suppress(LoadError):
-            applied = load(declaration.file, text=text or declaration.text)
+            applied = load(
+                declaration.file,
+                text=text or declaration.text,
+                sections=declaration.facility.sections,
+            )
             return applied if name in applied.facility.iocs else declaration
         return declaration
 
