@@ -205,7 +205,7 @@ def open_page(name: NameArgument, file: FileOption = None) -> None:
     import os
     import sys
 
-    from linacre.kinds.archiver.status import archiver_url
+    from linacre.kinds.archiver.kind import archiver_url
     from linacre.operations.services import declared_archiver
 
     async def work() -> str:

@@ -42,6 +42,7 @@ def run(work: Coroutine[Any, Any, _Result]) -> _Result:
 async def session_of(file: Path | None) -> Session:
     """Return the session of the facility that a command means."""
     from linacre.base.paths import StatePaths
+    from linacre.kinds import registry
     from linacre.session.session import open_session
 
     return await open_session(
@@ -50,6 +51,7 @@ async def session_of(file: Path | None) -> Session:
         folder=Path.cwd(),
         journal_hook=journal_hook(),
         say=say,
+        kinds=registry.KINDS,
     )
 
 

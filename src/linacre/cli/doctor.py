@@ -49,7 +49,7 @@ def _show(found: Diagnosis) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from linacre.observing.doctor.model import Verdict, counted
+    from linacre.kinds.checking.model import Verdict, counted
 
     styles = {
         Verdict.OK: "green",

@@ -97,11 +97,13 @@ async def _up(session: Session, options: UpOptions, interaction: Interaction) ->
 
 
 def _counted(session: Session, *, left_out: Collection[str]) -> str:
-    iocs = len(session.declaration.facility.iocs)
-    services = len(session.declaration.facility.services) - len(left_out)
-    archivers = len(session.declaration.facility.archivers)
-    counts = ((iocs, "IOC"), (services, "service"), (archivers, "archiver"))
-    said = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n or word == "IOC"]
+    said: list[str] = []
+    for section in session.declaration.facility.sections:
+        there = session.declaration.facility.section(section)
+        count = len(there.keys() - {*left_out})
+        # IOCs are what a facility is for: that there are none is told too.
+        if count or not said:
+            said.append(f"{count} {section.noun}{'' if count == 1 else 's'}")
     return ", ".join(said)
 
 
@@ -208,7 +210,7 @@ def status(
         return
     found = run(look())
     if as_json:
-        print_json(found)
+        print_json(found.told)
     else:
         _show_status(found)
     if not found.green:
@@ -227,95 +229,30 @@ def _watch(look: Callable[[], Coroutine[None, None, FacilityStatus]]) -> None:
 
 
 def _show_status(found: FacilityStatus) -> None:
-    from rich.text import Text
+    from linacre.cli.render import print_rows
 
-    from linacre.cli.render import duration, print_table
-
-    columns = ["IOC", "HOST", "ADDRESS", "MACHINE", "PROCSERV", "IOC", "UPTIME", "PVS", "FILES"]
-    rows = [
-        [
-            Text(each.name, style="green" if each.green else "bold red"),
-            each.host,
-            each.endpoint,
-            each.machine,
-            each.procserv,
-            each.ioc if each.cable in (None, each.network) else f"{each.ioc}, {each.cable}",
-            "-" if each.uptime_s is None else duration(each.uptime_s),
-            "-" if each.pvs is None else str(each.pvs),
-            each.files,
-        ]
-        for each in found.iocs
-    ]
-    green = sum(each.green for each in found.iocs)
-    typer.echo(f"{found.facility}: {found.standing}, {found.engine} engine, {green} of ", nl=False)
-    others = {"services": found.services, "archivers": found.archivers}
-    also = "".join(
-        f" and {sum(each.green for each in those)} of {len(those)} {what}"
-        for what, those in others.items()
-        if those
+    counts: list[str] = []
+    for kind, section in found.kinds.declared:
+        rows = found.of(kind)
+        # IOCs are what a facility is for: that there are none is told too.
+        if rows or not counts:
+            what = f"{section.noun}s"
+            counts.append(f"{sum(row.green for row in rows)} of {len(rows)} {what}")
+    typer.echo(
+        f"{found.facility}: {found.standing}, {found.engine} engine, "
+        f"{' and '.join(counts)} as they should be"
     )
-    typer.echo(f"{len(found.iocs)} IOCs{also} as they should be")
-    if rows or not also:
-        print_table(columns, rows)
-    if found.services:
-        _show_services(found)
-    if found.archivers:
-        _show_archivers(found)
-    for each in found.iocs:
-        if each.twin is not None:
-            typer.echo(f"{each.name}: {each.live} is live, {each.twin} is its twin")
+    for place, (kind, _) in enumerate(found.kinds.declared):
+        if found.of(kind) or (place == 0 and len(counts) == 1):
+            print_rows(kind.columns, found.of(kind))
+    for kind, _ in found.kinds.declared:
+        for row in found.of(kind):
+            for remark in kind.remarks(row):
+                typer.echo(remark)
     if found.undeclared:
         typer.echo(f"no longer declared: {', '.join(found.undeclared)}")
     if found.outdated:
         typer.echo(f"made from an older image: {', '.join(found.outdated)}")
-
-
-def _show_services(found: FacilityStatus) -> None:
-    from rich.text import Text
-
-    from linacre.cli.render import duration, print_table
-
-    columns = ["SERVICE", "HOST", "ADDRESS", "MACHINE", "PROCSERV", "SERVICE", "UPTIME"]
-    rows = [
-        [
-            Text(each.name, style="green" if each.green else "bold red"),
-            each.host,
-            each.address,
-            each.machine,
-            each.procserv,
-            each.service if each.cable in (None, each.network) else f"{each.service}, {each.cable}",
-            "-" if each.uptime_s is None else duration(each.uptime_s),
-            " ".join(f"{p} closed" if p in each.closed else p for p in each.ports) or "-",
-            each.files,
-        ]
-        for each in found.services
-    ]
-    print_table([*columns, "PORTS", "FILES"], rows)
-
-
-def _show_archivers(found: FacilityStatus) -> None:
-    from rich.text import Text
-
-    from linacre.cli.render import duration, print_table
-
-    columns = ["ARCHIVER", "HOST", "ADDRESS", "MACHINE", "PROCSERV", "ARCHIVER", "UPTIME"]
-    rows = [
-        [
-            Text(each.name, style="green" if each.green else "bold red"),
-            each.host,
-            each.url.removeprefix("http://").rstrip("/"),
-            each.machine,
-            each.procserv,
-            each.archiver
-            if each.cable in (None, each.network)
-            else f"{each.archiver}, {each.cable}",
-            "-" if each.uptime_s is None else duration(each.uptime_s),
-            "-" if each.until is None else f"{'ended ' if each.has_ended else ''}{each.until}",
-            each.files,
-        ]
-        for each in found.archivers
-    ]
-    print_table([*columns, "END", "FILES"], rows)
 
 
 def schema() -> None:

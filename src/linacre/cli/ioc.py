@@ -10,7 +10,7 @@ from linacre.cli.context import FileOption, JsonOption, run, say, session_of
 
 if TYPE_CHECKING:
     from linacre.epics.report import ServedPv
-    from linacre.observing.status import IocStatus
+    from linacre.kinds.ioc.kind import IocStatus
 
 app = typer.Typer(no_args_is_help=True, help="One IOC at a time.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The IOC.")]
@@ -51,14 +51,14 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     from dataclasses import asdict
 
     from linacre.cli.render import print_facts, print_json, print_table
+    from linacre.kinds.registry import IOC
     from linacre.kinds.reports import listed_pvs
     from linacre.observing.status import facility_status
 
     async def work() -> tuple[IocStatus, str, tuple[ServedPv, ...]]:
         session = await session_of(file)
         session.check_ioc(name)
-        found = await facility_status(session)
-        row = next(each for each in found.iocs if each.name == name)
+        row = (await facility_status(session, (name,))).row(IOC, name)
         pvs: tuple[ServedPv, ...] = ()
         if row.ioc == "up":
             async with session.engine_up() as engine:

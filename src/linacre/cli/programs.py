@@ -8,7 +8,8 @@ import typer
 from linacre.cli.context import FileOption, run, say, session_of
 
 if TYPE_CHECKING:
-    from linacre.engines.base import MachineKind
+    from linacre.kinds.kind import AnyKind
+    from linacre.session.session import Session
 
 
 def add_to(app: typer.Typer, noun: str) -> None:
@@ -53,10 +54,10 @@ def add_to(app: typer.Typer, noun: str) -> None:
         app.command(help=text)(command)
 
 
-def _kind(noun: str) -> "MachineKind":
-    from linacre.engines.base import MachineKind
+def _kind(session: "Session", noun: str) -> "AnyKind":
+    from linacre.kinds.registry import kinds_of
 
-    return MachineKind(noun)
+    return kinds_of(session).named(noun)
 
 
 def _act(noun: str, verb: str, name: str, file: FileOption) -> None:
@@ -64,7 +65,8 @@ def _act(noun: str, verb: str, name: str, file: FileOption) -> None:
     from linacre.operations.services import act_on_service
 
     async def work() -> bool:
-        return await act_on_service(await session_of(file), Verb(verb), name, kind=_kind(noun))
+        session = await session_of(file)
+        return await act_on_service(session, Verb(verb), name, kind=_kind(session, noun))
 
     done = {"start": "started", "stop": "stopped", "restart": "restarted"}[verb]
     say(f"{name}: {done if run(work()) else f'was {done} already'}")
@@ -77,7 +79,7 @@ def _console(noun: str, name: str, file: FileOption) -> None:
     async def work() -> int:
         session = await session_of(file)
         async with session.engine_up() as engine:
-            await running_machine(session, name, kind=_kind(noun))
+            await running_machine(session, name, kind=_kind(session, noun))
             if terminal_size() is not None:
                 say(f"the console of {name}; Ctrl-] leaves")
             return await join(await engine.console(name), detach=True)
@@ -92,7 +94,7 @@ def _shell(noun: str, name: str, file: FileOption) -> None:
     async def work() -> int:
         session = await session_of(file)
         async with session.engine_up() as engine:
-            await running_machine(session, name, kind=_kind(noun))
+            await running_machine(session, name, kind=_kind(session, noun))
             return await run_in(engine, name, ["/bin/bash", "-l"])
 
     raise typer.Exit(run(work()))
@@ -106,7 +108,7 @@ def _log(noun: str, name: str, file: FileOption, *, lines: int, follow: bool) ->
     async def work() -> int:
         session = await session_of(file)
         async with session.engine_up() as engine:
-            kind = _kind(noun)
+            kind = _kind(session, noun)
             await running_machine(session, name, kind=kind)
             layout = engine.layout(name, declared_program(session, name, kind).address)
             following = ["-F"] if follow else []

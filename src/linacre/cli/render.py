@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
-from typing import Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -16,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from linacre.base.sizes import readable
+
+if TYPE_CHECKING:
+    from linacre.kinds.rows import Column
 
 RUNNING_SHOWN = 12
 REFRESHES_PER_S = 8
@@ -53,6 +56,15 @@ def print_table(
     if not out.is_terminal:
         out = Console(file=out.file, width=10_000, color_system=None)
     out.print(table)
+
+
+def print_rows(columns: Sequence[Column[Any]], rows: Sequence[Any]) -> None:
+    """Print rows of `status` by their kind's columns, the first of each green or red."""
+    table: list[list[str | Text]] = []
+    for row in rows:
+        name, *more = (fact(column.key, column.value(row)) for column in columns)
+        table.append([Text(name, style="green" if row.green else "bold red"), *more])
+    print_table([column.title for column in columns], table)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

@@ -6,8 +6,9 @@ import json
 import sys
 
 from linacre.declaration.schema import facility_schema
+from linacre.kinds import registry
 
 
 def print_schema() -> None:
     """Print the JSON Schema of the facility file on the standard output."""
-    sys.stdout.write(json.dumps(facility_schema(), indent=2) + "\n")
+    sys.stdout.write(json.dumps(facility_schema(registry.KINDS.sections), indent=2) + "\n")

@@ -10,7 +10,7 @@ from linacre.cli import programs
 from linacre.cli.context import FileOption, JsonOption, run, session_of
 
 if TYPE_CHECKING:
-    from linacre.kinds.service.status import ServiceStatus
+    from linacre.kinds.service.kind import ServiceStatus
 
 app = typer.Typer(no_args_is_help=True, help="One service at a time.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The service.")]
@@ -51,14 +51,14 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     from dataclasses import asdict
 
     from linacre.cli.render import print_facts, print_json
+    from linacre.kinds.registry import SERVICE
     from linacre.observing.status import facility_status
-    from linacre.operations.services import declared_service
+    from linacre.operations.services import declared_program
 
     async def work() -> tuple[ServiceStatus, str]:
         session = await session_of(file)
-        declared_service(session, name)
-        found = await facility_status(session)
-        row = next(each for each in found.services if each.name == name)
+        declared_program(session, name, SERVICE)
+        row = (await facility_status(session, (name,))).row(SERVICE, name)
         return row, session.declaration.where("services", name)
 
     row, declared = run(work())

@@ -16,7 +16,6 @@ from linacre.engines.model import (
     Host,
     Limits,
     Machine,
-    MachineKind,
     MachineSpec,
     MachineState,
     Mount,
@@ -26,6 +25,7 @@ from linacre.engines.model import (
     Payload,
     PayloadFile,
     Space,
+    Traits,
 )
 from linacre.engines.wiring import Cable, Client, Wiring
 from linacre.epics.layout import Layout
@@ -40,7 +40,6 @@ __all__ = [
     "Host",
     "Limits",
     "Machine",
-    "MachineKind",
     "MachineSpec",
     "MachineState",
     "Mount",
@@ -52,6 +51,7 @@ __all__ = [
     "PayloadFile",
     "Space",
     "Stream",
+    "Traits",
     "Wiring",
     "require",
 ]

@@ -34,25 +34,16 @@ class Capability(StrEnum):
     NO_ROOT = "runs without root"
 
 
-class MachineKind(StrEnum):
-    """What a machine is for."""
+@dataclass(frozen=True)
+class Traits:
+    """What an engine must know of a machine's kind: which kinds there are is no matter of its."""
 
-    IOC = "ioc"
-    SERVICE = "service"
-    """Any other program, with its own packages."""
-    ARCHIVER = "archiver"
-    """Keeps the history of PVs: a program of Linacre's own."""
-    DESK = "desk"
-
-    @property
-    def runs_program(self) -> bool:
-        """Whether a program of the facility runs in it, under procServ, with data that it keeps."""
-        return self is not MachineKind.DESK
-
-    @property
-    def stands_alone(self) -> bool:
-        """Whether it is the one machine of what it runs, under the same name: it has no twin."""
-        return self in (MachineKind.SERVICE, MachineKind.ARCHIVER)
+    runs_program: bool = True
+    """Whether a program of the facility runs in it, under procServ, with data that it keeps."""
+    serves_pvs: bool = False
+    """Whether clients of its network look for PVs at its address."""
+    cpu_shares: int | None = None
+    """Its part of busy processors where another machine has 1024; None is that."""
 
 
 class MachineState(StrEnum):
@@ -167,7 +158,8 @@ class MachineSpec:
     """All that an engine must know to make one machine."""
 
     name: str
-    kind: MachineKind
+    kind: str
+    """The name of its kind, kept with it as a label."""
     network: str
     address: IPv4Interface
     gateway: IPv4Address | None
@@ -181,6 +173,7 @@ class MachineSpec:
     volume_bytes: int | None = None
     """How large its persistent folder may become; None is no ceiling."""
     host: str | None = None
+    traits: Traits = field(default_factory=Traits)
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Kept by the engine with the machine; values survive a host."""
 
@@ -190,7 +183,8 @@ class Machine:
     """A machine as the engine finds it."""
 
     name: str
-    kind: MachineKind
+    kind: str
+    """The name of its kind, which a newer Linacre may have made and this one not know."""
     state: MachineState
     host: str
     labels: Mapping[str, str]

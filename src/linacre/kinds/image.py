@@ -8,11 +8,11 @@ from pathlib import Path
 
 from linacre.base.errors import UserError
 from linacre.declaration.load import Declaration
-from linacre.declaration.models import Service
 from linacre.engines.base import Capability
 from linacre.images.apt import NoSuchPackageError
 from linacre.images.build import build_image
 from linacre.images.recipe import Recipe
+from linacre.kinds.registry import KINDS, Kinds, kinds_of
 from linacre.session.session import FacilityHandle, Session
 
 _RECIPE, _ARCHIVER = "ioc", "archiver"
@@ -29,30 +29,27 @@ def base_recipe() -> Recipe:
     return Recipe.load(_RECIPE)
 
 
-def service_recipe(service: Service) -> Recipe:
-    """Return the recipe of a service's image: the IOCs' with the service's packages."""
-    return base_recipe().with_packages(service.packages)
-
-
 @cache
 def archiver_recipe() -> Recipe:
     """Return the recipe of the image of archivers."""
     return Recipe.load(_ARCHIVER)
 
 
-def facility_images(declaration: Declaration) -> list[Recipe]:
+def facility_images(declaration: Declaration, kinds: Kinds = KINDS) -> list[Recipe]:
     """Return the recipes of all images that the facility's machines need, the IOCs' first."""
-    services = declaration.facility.services.values()
-    recipes = [base_recipe(), *(service_recipe(each) for each in services)]
-    if declaration.facility.archivers:
-        recipes.append(archiver_recipe())
+    found = [kind.recipe(item) for kind, _, item in kinds.programs(declaration.facility)]
+    return _once([base_recipe(), *(recipe for recipe in found if recipe is not None)])
+
+
+def possible_images(declaration: Declaration, kinds: Kinds = KINDS) -> list[Recipe]:
+    """Return the recipes of those images and of those made on demand, such as archivers'."""
+    on_demand = [kind.recipe_on_demand() for kind in kinds]
+    found = facility_images(declaration, kinds)
+    return _once([*found, *(recipe for recipe in on_demand if recipe is not None)])
+
+
+def _once(recipes: list[Recipe]) -> list[Recipe]:
     return [*{(recipe.added, recipe.over): recipe for recipe in recipes}.values()]
-
-
-def possible_images(declaration: Declaration) -> list[Recipe]:
-    """Return the recipes of those images and of archivers', of which one is made on demand."""
-    found = facility_images(declaration)
-    return found if declaration.facility.archivers else [*found, archiver_recipe()]
 
 
 async def have_image(
@@ -62,7 +59,8 @@ async def have_image(
 
     Raises `UserError` with file and line for a package that Debian does not have.
     """
-    recipes = {recipe.digest(): recipe for recipe in possible_images(session.declaration)}
+    possible = possible_images(session.declaration, kinds_of(session))
+    recipes = {recipe.digest(): recipe for recipe in possible}
     recipe = base_recipe() if digest is None else recipes[digest]
     try:
         built = await build_image(
@@ -72,14 +70,16 @@ async def have_image(
             report=report,
         )
     except NoSuchPackageError as error:
-        raise UserError(f"{_where(session.declaration, error.package)}{error}") from error
+        raise UserError(f"{_where(session, error.package)}{error}") from error
     return built.path
 
 
-def _where(declaration: Declaration, package: str) -> str:
+def _where(session: Session, package: str) -> str:
     """Return the place of a package in the facility file, for a message; nothing for our own."""
-    for name, service in declaration.facility.services.items():
-        if package in service.packages:
-            key = ("services", name, "packages", service.packages.index(package))
-            return f"{declaration.where(*key)}: services.{name}.packages: "
+    declaration = session.declaration
+    for kind, section in kinds_of(session).declared:
+        for name, item in kind.declared(declaration.facility).items():
+            if package in (packages := kind.packages(item)):
+                key = (section.key, name, "packages", packages.index(package))
+                return f"{declaration.where(*key)}: {section.key}.{name}.packages: "
     return ""

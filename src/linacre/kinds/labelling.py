@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, cast
 
-from linacre.declaration.models import Archiver, Ioc, Service
+from pydantic import BaseModel
+
 from linacre.engines.base import MachineSpec, Part
 from linacre.engines.labels import (
     ACCESS_DIGEST,
@@ -26,58 +28,53 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
 )
 
-_START_SETTINGS = {
-    *("kind", "start", "script", "module", "args", "environment"),
-    *("access_security", "persistent", "hold_off", "log"),
-    *("command", "user", "volumes"),
-}
-_ARCHIVER_SETTINGS: dict[str, Any] = {
-    **dict.fromkeys(("owner", "disk", "retention", "hold_off", "log"), True),
-    "limits": {"memory"},
-}
-"""What its program is told when it starts, and not while it runs."""
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """What is declared of the program in a machine, as far as its labels tell of it."""
+
+    settings: str
+    """How it starts: a change of that restarts it (`settings_text`)."""
+    after: tuple[str, ...]
+    ports: tuple[str, ...] | None = None
+    """The ports on which it serves; None for one that tells itself that it does."""
+    has_twins: bool = False
+
+
+def settings_text(item: object, *fields: str) -> str:
+    """Return what is declared of how a program starts: these fields, `one.two` for one of one.
+
+    Defaults are left out, so that a newer Linacre that knows more settings restarts nothing.
+    """
+    own: dict[str, Any] = {}
+    for field in fields:
+        outer, _, inner = field.partition(".")
+        own[outer] = {inner: True} if inner else True
+    return cast("BaseModel", item).model_dump_json(include=own, exclude_defaults=True)
 
 
 def labels_of(
-    spec: MachineSpec,
-    *,
-    origin: str,
-    host_address: IPv4Address | None,
-    program: Ioc | Service | Archiver | None,
+    spec: MachineSpec, *, origin: str, host_address: IPv4Address | None, program: Labelled | None
 ) -> dict[str, str]:
     """Return the labels of a machine from its spec, which has all but them.
 
     `origin` says where its files came from, `host_address` is the host's on its network, and
-    `program` is the declaration of its IOC or service; None for a desk.
+    `program` is None where none of the facility's runs in it.
     """
-    settings, after = "", tuple[str, ...]()
-    if program is not None:
-        settings, after = _start_settings(program), tuple(program.after)
     devices: list[object] = [spec.limits, spec.mounts, spec.devices]
     if spec.volume_bytes is not None:
         devices.append(spec.volume_bytes)
-    digest = _digest(spec.payload.digest(Part.PROGRAM), settings)
-    own: dict[str, str] = {}
-    if isinstance(program, Service):
-        own = {AFTER: " ".join(after), PORTS: " ".join(program.ports)}
-    elif isinstance(program, Archiver):
-        own = {
-            AFTER: " ".join(after),
-            PORTS: " ".join(program.ports),
-            RELOADABLE_DIGEST: spec.payload.digest(Part.RELOADABLE),
-        }
-    elif program is not None:
-        own = {IOC: spec.name, AFTER: " ".join(after), DECLARED_DIGEST: digest}
+    digest = _digest(spec.payload.digest(Part.PROGRAM), program.settings if program else "")
+    after = program.after if program else ()
+    ports = (program.ports or ()) if program else ()
     return {
-        **own,
-        KIND: str(spec.kind),
+        **(_of_program(spec, program, digest) if program else {}),
+        KIND: spec.kind,
         NETWORK: spec.network,
         ADDRESS: str(spec.address.ip),
         PROGRAM_DIGEST: digest,
         ACCESS_DIGEST: spec.payload.digest(Part.ACCESS),
-        SETTINGS_DIGEST: _digest(
-            *(repr(each) for each in devices), after, *own.get(PORTS, "").split()
-        ),
+        SETTINGS_DIGEST: _digest(*(repr(each) for each in devices), after, *ports),
         NIC_DIGEST: _digest(
             spec.network, str(spec.address), spec.mac, *_router_of_its_own(spec, host_address)
         ),
@@ -86,13 +83,15 @@ def labels_of(
     }
 
 
-def _start_settings(program: Ioc | Service | Archiver) -> str:
-    """Return what is declared of how an IOC or a service starts.
-
-    Defaults are left out, so that a newer Linacre that knows more settings restarts nothing.
-    """
-    own = _ARCHIVER_SETTINGS if isinstance(program, Archiver) else _START_SETTINGS
-    return program.model_dump_json(include=own, exclude_defaults=True)
+def _of_program(spec: MachineSpec, program: Labelled, digest: str) -> dict[str, str]:
+    found = {AFTER: " ".join(program.after)}
+    if program.ports is not None:
+        found[PORTS] = " ".join(program.ports)
+    if program.has_twins:
+        found |= {IOC: spec.name, DECLARED_DIGEST: digest}
+    if any(file.part is Part.RELOADABLE for file in spec.payload.files):
+        found[RELOADABLE_DIGEST] = spec.payload.digest(Part.RELOADABLE)
+    return found
 
 
 def _router_of_its_own(spec: MachineSpec, host_address: IPv4Address | None) -> tuple[str, ...]:

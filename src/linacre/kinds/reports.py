@@ -1,4 +1,4 @@
-"""How IOCs and services do inside machines, asked through the engine and not the network."""
+"""How programs do inside machines, asked through the engine and not the network."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from collections.abc import Collection
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from linacre.base.clock import Clock
 from linacre.base.errors import EngineError
-from linacre.engines.base import Engine, MachineKind
+from linacre.engines.base import Engine
 from linacre.epics.launch import LOG_NAME
 from linacre.epics.layout import Layout
 from linacre.epics.report import PVS, IocReport, ServedPv, report, served_pvs
-from linacre.kinds.archiver.http import answers
 from linacre.kinds.service.ports import closed_ports
+
+if TYPE_CHECKING:
+    from linacre.kinds.kind import AnyKind
 
 _FILES = ("procserv.pid", "ioc.pid", "starts", "booted", PVS)
 _LARGEST_LIST = 64 << 20
@@ -74,26 +77,22 @@ async def listed_pvs(
     return None if listing is None else served_pvs(listing)
 
 
-async def wait_until_booted(
+async def wait_until_serving(
+    kind: AnyKind,
     engine: Engine,
     name: str,
     address: IPv4Address,
     *,
     clock: Clock,
     limit_s: float,
-    ports: Collection[str] | None = None,
-    kind: MachineKind = MachineKind.IOC,
+    ports: Collection[str] | None,
 ) -> None:
-    """Wait until an IOC that was just started serves PVs, or a service listens on its ports.
-
-    An archiver is to answer a request. Raises `IocNotBootedError` with the last line of its log
-    where it ends instead, or has not booted within the limit.
-    """
+    """Wait until a program of a kind that was just started serves."""
     end = clock.monotonic() + limit_s
     booted = engine.layout(name, address).run / "booted"
-    who = f"the {'IOC' if kind is MachineKind.IOC else kind} {name}"
+    who = kind.called(name)
     looked = -math.inf
-    before: int | None = None
+    before: IocReport | None = None
     while clock.monotonic() < end:
         # A whole report is a dozen files: only now and then while there is nothing to see.
         if not await engine.read(name, booted) and clock.monotonic() < looked + _REPORT_PERIOD_S:
@@ -102,35 +101,29 @@ async def wait_until_booted(
         looked = clock.monotonic()
         found = await ioc_report(engine, name, address, clock=clock, ports=ports)
         if found.booted and not found.restart_loop:
-            if kind is MachineKind.ARCHIVER:
-                if await answers(engine, name):
-                    return
-                await clock.sleep(_PERIOD_S)
-                continue
-            if ports is None or before == found.starts:
+            if await kind.is_here_to_stay(engine, name, found, before):
                 return
-            # A command may open its ports and end at what it does next.
-            before = found.starts
-            await clock.sleep(_REPORT_PERIOD_S)
+            before = found
+            await clock.sleep(kind.look_again_s)
             continue
         # Before procServ is there, what it counts is from before the machine was stopped.
         if found.restart_loop or (found.procserv_up and found.starts > 1 and not found.ioc_up):
-            said = await _last_word(engine, name, address, kind=kind, clock=clock, ended=True)
+            said = await _last_word(kind, engine, name, address, clock=clock, ended=True)
             raise IocNotBootedError(f"{who} ends at its start{said}")
         await clock.sleep(_PERIOD_S)
     what = f"{who} has not booted within {limit_s:.0f} s"
     if closed := await closed_ports(engine, name, ports or ()):
         what = f"{who} does not serve after {limit_s:.0f} s: {', '.join(map(str, closed))}"
-    said = await _last_word(engine, name, address, kind=kind, clock=clock)
+    said = await _last_word(kind, engine, name, address, clock=clock)
     raise IocNotBootedError(f"{what}{said}")
 
 
 async def _last_word(
+    kind: AnyKind,
     engine: Engine,
     name: str,
     address: IPv4Address,
     *,
-    kind: MachineKind,
     clock: Clock,
     ended: bool = False,
 ) -> str:
@@ -145,7 +138,7 @@ async def _last_word(
             break
     words = last_words(text, ended=ended) or last_words(text)
     said = f" (its last word: {words})" if words else ""
-    return f"{said}; see linacre {kind} log {name}"
+    return f"{said}; see {kind.command('log', name)}"
 
 
 def last_words(log: str, *, ended: bool = False) -> str:

@@ -1,13 +1,14 @@
-"""How a facility stands: a row for each IOC and service, from file, engine and machines."""
+"""How a facility stands: a row for all that is declared, from file, engine and machines."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from linacre.declaration.models import Archiver, Ioc, Service
+from linacre.declaration.models import DeclaredMachine
 from linacre.engines.base import (
     Cable,
     Capability,
@@ -18,13 +19,11 @@ from linacre.engines.base import (
     Part,
 )
 from linacre.engines.labels import PROGRAM_DIGEST
-from linacre.epics.report import DOWN, IocReport
-from linacre.kinds.archiver.status import ArchiverStatus, archiver_row
-from linacre.kinds.reports import ioc_report
-from linacre.kinds.service.ports import closed_ports
-from linacre.kinds.service.status import ServiceStatus, service_row
-from linacre.planning.plan import Plan
-from linacre.planning.preview import Preview, UpOptions, preview
+from linacre.kinds.kind import AnyKind, Kind
+from linacre.kinds.registry import Kinds, kinds_of
+from linacre.kinds.rows import RowT, Seen
+from linacre.planning.plan import make_plan
+from linacre.planning.preview import Comparison, compare
 from linacre.planning.twin_overrides import is_held
 from linacre.session.roles import Pair
 from linacre.session.session import Session
@@ -47,222 +46,135 @@ class Files(StrEnum):
 
 
 @dataclass(frozen=True)
-class IocStatus:
-    """One IOC."""
-
-    name: str
-    kind: str
-    host: str
-    network: str
-    address: str
-    endpoint: str
-    """The address that clients on this host reach it at."""
-    machine: str
-    procserv: str
-    ioc: str
-    started_at: float | None
-    uptime_s: float | None
-    starts: int
-    pvs: int | None
-    files: str
-    live: str
-    """The machine that serves."""
-    cable: str | None
-    """The network that its cable is in, or `unplugged`; None where the engine has no cables."""
-    twin: str | None
-    """Its twin, where there is one."""
-    green: bool
-    """Whether all is as it should be: running, booted, plugged in, no restart loop."""
-    description: str
-    owner: str
-    area: str
-
-
-@dataclass(frozen=True)
 class FacilityStatus:
-    """A facility, its IOCs, its services and its archivers."""
+    """A facility, and a row for all that is declared."""
 
     facility: str
     engine: str
     standing: str
-    iocs: tuple[IocStatus, ...]
-    services: tuple[ServiceStatus, ...]
-    archivers: tuple[ArchiverStatus, ...]
-    undeclared: tuple[str, ...]
-    outdated: tuple[str, ...]
+    kinds: Kinds
+    rows: Mapping[str, tuple[Any, ...]]
+    """For each kind of machine by its name, what it tells of its own."""
+    undeclared: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
     """Machines made from an older image."""
 
     @property
     def green(self) -> bool:
-        """Whether every IOC, service and archiver is as it should be."""
-        return all(each.green for each in (*self.iocs, *self.services, *self.archivers))
+        """Whether all that is declared is as it should be."""
+        return all(row.green for rows in self.rows.values() for row in rows)
+
+    def of(self, kind: Kind[Any, RowT]) -> tuple[RowT, ...]:
+        """Return the rows of a kind."""
+        return self.rows[kind.name]
+
+    def row(self, kind: Kind[Any, RowT], name: str) -> RowT:
+        """Return one row; `LookupError` where it was not looked at."""
+        for row in self.of(kind):
+            if row.name == name:
+                return row
+        raise LookupError(name)
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What `status --json` has: the rows under the names of their sections."""
+        return {
+            "facility": self.facility,
+            "engine": self.engine,
+            "standing": self.standing,
+            **{section.key: self.of(kind) for kind, section in self.kinds.declared},
+            "undeclared": self.undeclared,
+            "outdated": self.outdated,
+        }
 
 
-async def facility_status(session: Session) -> FacilityStatus:
+async def facility_status(session: Session, only: Collection[str] | None = None) -> FacilityStatus:
     """Return how the facility stands, changing nothing.
 
-    A facility that is down is told from its file alone: no daemon is started to look.
+    With `only`, what is declared under these names is looked at and nothing else. A facility that
+    is down is told from its file alone: no daemon is started to look.
     """
     if not await session.is_up():
-        return await _all_down(session)
+        return await _told(session, only, None, None)
     async with session.engine_open() as engine:
-        ahead = await preview(session, UpOptions())
-        machines = ahead.found.machines
+        compared = await compare(session, None if only is None else frozenset(only))
         has_cables = Capability.CABLES in engine.capabilities()
         cables = await engine.wiring.cables() if has_cables else None
-        rows = [
-            _row(session, ahead.pairs[name], ioc, ahead.declared.iocs[name], machines, cables)
-            for name, ioc in session.declaration.facility.iocs.items()
-        ]
-        others = [
-            _service_row(session, name, service, ahead, cables)
-            for name, service in session.declaration.facility.services.items()
-        ]
-        archivers = [
-            _archiver_row(session, name, archiver, ahead, cables)
-            for name, archiver in session.declaration.facility.archivers.items()
-        ]
-        iocs, services, archives = await asyncio.gather(
-            asyncio.gather(*rows), asyncio.gather(*others), asyncio.gather(*archivers)
-        )
-    return _facility(session, tuple(iocs), tuple(services), tuple(archives), ahead.plan)
+        return await _told(session, only, compared, cables)
 
 
-async def _all_down(session: Session) -> FacilityStatus:
-    rows = [
-        _status(Pair(name, name), ioc, session, machine=None, found=DOWN, files=Files.UNKNOWN)
-        for name, ioc in session.declaration.facility.iocs.items()
-    ]
-    has_services = Capability.SERVICES in session.engine.capabilities()
-    services = [
-        service_row(
-            session,
-            name,
-            service,
-            machine=None,
-            found=DOWN,
-            closed=service.ports,
-            files=Files.UNKNOWN,
-            cable=None,
-            left_out=service.optional and not has_services,
-        )
-        for name, service in session.declaration.facility.services.items()
-    ]
-    archivers = [
-        archiver_row(
-            session, name, archiver, machine=None, found=DOWN, files=Files.UNKNOWN, cable=None
-        )
-        for name, archiver in session.declaration.facility.archivers.items()
-    ]
-    return _facility(session, tuple(rows), tuple(services), tuple(archivers), Plan(()))
-
-
-def _facility(
+async def _told(
     session: Session,
-    iocs: tuple[IocStatus, ...],
-    services: tuple[ServiceStatus, ...],
-    archivers: tuple[ArchiverStatus, ...],
-    plan: Plan,
+    only: Collection[str] | None,
+    compared: Comparison | None,
+    cables: Mapping[str, Cable] | None,
 ) -> FacilityStatus:
+    kinds = kinds_of(session)
+
+    async def row(kind: AnyKind, name: str, item: DeclaredMachine) -> object:
+        seen = Seen(live=name, left_out=kind.is_left_out(item, session.engine))
+        if compared is not None and not seen.left_out:
+            seen = await _seen(session, kind, name, item, compared, cables)
+        return await kind.row(session, name, item, seen)
+
+    chosen = [
+        each
+        for each in kinds.programs(session.declaration.facility)
+        if only is None or each[1] in only
+    ]
+    found = await asyncio.gather(*(row(*each) for each in chosen))
+    rows: dict[str, list[object]] = {kind.name: [] for kind, _ in kinds.declared}
+    for (kind, *_), told in zip(chosen, found, strict=True):
+        rows[kind.name].append(told)
+    undeclared, outdated = (), ()
+    if compared is not None and only is None:
+        plan = make_plan(compared.declared, compared.found, digest=None)
+        undeclared, outdated = plan.undeclared, plan.outdated
     return FacilityStatus(
         facility=session.name,
         engine=session.engine.name,
         standing=str(session.note.standing) if session.note else "down",
-        iocs=iocs,
-        services=services,
-        archivers=archivers,
-        undeclared=plan.undeclared,
-        outdated=plan.outdated,
-    )
-
-
-async def _row(
-    session: Session,
-    pair: Pair,
-    ioc: Ioc,
-    spec: MachineSpec,
-    machines: Mapping[str, Machine],
-    cables: Mapping[str, Cable] | None,
-) -> IocStatus:
-    machine = machines.get(pair.live)
-    if machine is None or machine.state is not MachineState.RUNNING:
-        return _status(pair, ioc, session, machine=machine, found=DOWN, files=Files.UNKNOWN)
-    found = await ioc_report(
-        session.engine,
-        pair.live,
-        ioc.address,
-        clock=session.clock,
-        hold_off_s=float(ioc.hold_off),
-    )
-    files = await compare_files(session.engine, spec, machine)
-    row = _status(pair, ioc, session, machine=machine, found=found, files=files)
-    if cables is None:
-        return row
-    cable = (cables[pair.live].found if pair.live in cables else None) or UNPLUGGED
-    return replace(row, cable=cable, green=row.green and cable == ioc.network)
-
-
-async def _service_row(
-    session: Session,
-    name: str,
-    service: Service,
-    ahead: Preview,
-    cables: Mapping[str, Cable] | None,
-) -> ServiceStatus:
-    machine, found, files, cable = await _seen(session, name, service, ahead, cables)
-    closed = service.ports
-    if found.procserv_up:
-        closed = tuple(c.port for c in await closed_ports(session.engine, name, service.ports))
-    return service_row(
-        session,
-        name,
-        service,
-        machine=machine,
-        found=found,
-        closed=closed,
-        files=files,
-        cable=cable,
-        left_out=name in ahead.declared.left_out,
-    )
-
-
-async def _archiver_row(
-    session: Session,
-    name: str,
-    archiver: Archiver,
-    ahead: Preview,
-    cables: Mapping[str, Cable] | None,
-) -> ArchiverStatus:
-    machine, found, files, cable = await _seen(session, name, archiver, ahead, cables)
-    return archiver_row(
-        session, name, archiver, machine=machine, found=found, files=files, cable=cable
+        kinds=kinds,
+        rows={name: tuple(told) for name, told in rows.items()},
+        undeclared=undeclared,
+        outdated=outdated,
     )
 
 
 async def _seen(
     session: Session,
+    kind: AnyKind,
     name: str,
-    program: Service | Archiver,
-    ahead: Preview,
+    item: DeclaredMachine,
+    compared: Comparison,
     cables: Mapping[str, Cable] | None,
-) -> tuple[Machine | None, IocReport, Files, str | None]:
-    """Return the machine of a service or an archiver, how it does, its files and its cable."""
-    machine = ahead.found.machines.get(name)
+) -> Seen:
+    """Return what is seen of one machine; no other is asked."""
+    pair = compared.overrides.pairs.get(name, Pair(name, name))
+    machine = compared.found.machines.get(pair.live)
     if machine is None or machine.state is not MachineState.RUNNING:
-        return machine, DOWN, Files.UNKNOWN, None
-    found = await ioc_report(
+        return Seen(live=pair.live, machine=machine, twin=pair.twin)
+    report = await kind.report(
         session.engine,
-        name,
-        program.address,
+        pair.live,
+        item.address,
         clock=session.clock,
-        hold_off_s=float(program.hold_off),
-        ports=program.ports,
+        hold_off_s=float(item.hold_off),
+        ports=kind.ports(item),
     )
-    files = await compare_files(session.engine, ahead.declared.machine(name), machine)
+    # What is declared, also of an IOC whose machines are left as they are.
+    spec = compared.declared.iocs.get(name) or compared.declared.machine(name)
     cable = None
     if cables is not None:
-        cable = (cables[name].found if name in cables else None) or UNPLUGGED
-    return machine, found, files, cable
+        cable = (cables[pair.live].found if pair.live in cables else None) or UNPLUGGED
+    return Seen(
+        live=pair.live,
+        machine=machine,
+        report=report,
+        files=await compare_files(session.engine, spec, machine),
+        cable=cable,
+        twin=pair.twin,
+    )
 
 
 async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> Files:
@@ -279,47 +191,3 @@ async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> 
         if there is not None and there != wanted:
             return Files.EDITED
     return Files.CLEAN
-
-
-def _status(
-    pair: Pair,
-    ioc: Ioc,
-    session: Session,
-    *,
-    machine: Machine | None,
-    found: IocReport,
-    files: Files,
-) -> IocStatus:
-    bind = session.engine.layout(pair.live, ioc.address).bind
-    uptime = None if found.started_at is None else max(0.0, session.clock.now() - found.started_at)
-    return IocStatus(
-        name=pair.ioc,
-        kind=ioc.kind,
-        host=machine.host if machine else "-",
-        network=ioc.network or "",
-        address=str(ioc.address),
-        endpoint=str(bind or ioc.address),
-        machine=str(machine.state) if machine else "stopped" if session.note else "absent",
-        procserv="up" if found.procserv_up else "down",
-        ioc=_ioc_word(found),
-        started_at=found.started_at,
-        uptime_s=uptime,
-        starts=found.starts,
-        pvs=found.pv_count,
-        files=str(files),
-        live=pair.live,
-        cable=None,
-        twin=pair.twin,
-        green=found.booted and not found.restart_loop,
-        description=ioc.description,
-        owner=ioc.owner,
-        area=ioc.area,
-    )
-
-
-def _ioc_word(found: IocReport) -> str:
-    if found.restart_loop:
-        return "restart loop"
-    if found.booted:
-        return "up"
-    return "booting" if found.ioc_up else "down"

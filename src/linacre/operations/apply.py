@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from linacre.base.clock import Clock
 from linacre.base.errors import LinacreError
-from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, Part
+from linacre.engines.base import Engine, Machine, MachineSpec
 from linacre.engines.labels import (
     IMAGE,
     LOADED_DIGEST,
@@ -21,8 +21,6 @@ from linacre.engines.labels import (
     kept_key,
     network_record,
 )
-from linacre.kinds.archiver import http as archiver_http
-from linacre.kinds.reports import wait_until_booted
 from linacre.kinds.service.ports import ports_of
 from linacre.planning.plan import Action, Plan, Step
 from linacre.planning.specs import Declared
@@ -90,6 +88,7 @@ class _Runner:
     def __init__(self, plan: Plan, context: ApplyContext, journal: Journal) -> None:
         self._plan = plan
         self._context = context
+        self._kinds = context.declared.kinds
         self._journal = journal
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._building = asyncio.Lock()
@@ -159,8 +158,8 @@ class _Runner:
                 await self._do_with_machine(step, self._context.declared.machine(step.target))
 
     async def _remove(self, name: str) -> None:
-        """Remove a machine, and what it kept too unless that is an archive."""
-        kept = self._context.found[name].kind is MachineKind.ARCHIVER
+        """Remove a machine, and what it kept too unless its kind keeps that."""
+        kept = self._kinds.of(self._context.found[name]).keeps_data
         await self._context.engine.delete(name, keep_persistent=kept)
         if kept:
             at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._context.clock.now()))
@@ -172,7 +171,7 @@ class _Runner:
             case Action.CREATE:
                 copied = self._context.copies.get(spec.name)
                 await engine.create(_marked_as_running(spec), persistent_from=copied)
-                if spec.kind is MachineKind.ARCHIVER:
+                if self._kinds.of(spec).keeps_data:
                     await engine.set_record({kept_key(spec.name): None})
             case Action.REBUILD:
                 await engine.rebuild(_marked_as_running(spec))
@@ -194,8 +193,7 @@ class _Runner:
                 await engine.wiring.record_moves({spec.name: cable.recorded}, notes={})
                 await engine.wiring.finish_moves()
             case Action.RELOAD:
-                told = next(f.data for f in spec.payload.files if f.part is Part.RELOADABLE)
-                await archiver_http.tell(engine, spec.name, (told or b"").decode())
+                await self._kinds.of(spec).reload(engine, spec)
                 await engine.set_labels(spec.name, {LOADED_DIGEST: spec.labels[RELOADABLE_DIGEST]})
             case Action.CHECK:
                 pass
@@ -216,16 +214,15 @@ class _Runner:
         if step.action not in (Action.START, Action.RESTART, Action.CHECK):
             return
         spec = self._context.declared.machine(step.target)
-        if not spec.kind.runs_program:
+        if not spec.traits.runs_program:
             return
-        await wait_until_booted(
+        await self._kinds.of(spec).wait_until_serving(
             self._context.engine,
             spec.name,
             spec.address.ip,
             clock=self._context.clock,
             limit_s=self._context.boot_limit_s,
             ports=ports_of(spec.labels),
-            kind=spec.kind,
         )
         if step.action is Action.RESTART:
             await self._context.engine.set_labels(spec.name, _running_labels(spec))

@@ -13,7 +13,8 @@ from linacre.base.errors import LinacreError
 from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.labels import kept_key
 from linacre.kinds.archiver.http import ask
-from linacre.kinds.archiver.status import ArchiverStatus
+from linacre.kinds.archiver.kind import ArchiverStatus
+from linacre.kinds.registry import ARCHIVER
 from linacre.observing.status import facility_status
 from linacre.operations.services import running_archiver
 from linacre.session.session import Session
@@ -63,11 +64,12 @@ class ArchiverInfo:
 
 async def list_archivers(session: Session) -> tuple[list[ArchiverInfo], list[str]]:
     """Return every declared archiver, and the names of deleted ones whose data are kept."""
-    found = await facility_status(session)
+    archivers = session.declaration.facility.archivers
+    found = (await facility_status(session, archivers)).of(ARCHIVER)
     if not await session.is_up():
-        return [ArchiverInfo(row, None) for row in found.archivers], []
+        return [ArchiverInfo(row, None) for row in found], []
     async with session.engine_open() as engine:
-        told = await asyncio.gather(*(_asked(session, row, pvs=True) for row in found.archivers))
+        told = await asyncio.gather(*(_asked(session, row, pvs=True) for row in found))
         record = await engine.record()
     start = kept_key("")
     kept = sorted(key.removeprefix(start) for key in record if key.startswith(start))
@@ -76,8 +78,7 @@ async def list_archivers(session: Session) -> tuple[list[ArchiverInfo], list[str
 
 async def show_archiver(session: Session, name: str) -> ArchiverInfo:
     """Return one archiver with its PVs."""
-    found = await facility_status(session)
-    row = next(each for each in found.archivers if each.name == name)
+    row = (await facility_status(session, (name,))).row(ARCHIVER, name)
     if not await session.is_up():
         return ArchiverInfo(row, None)
     async with session.engine_open():

@@ -16,7 +16,7 @@ from linacre.base.tasks import TaskState
 from linacre.declaration.order import cycles
 from linacre.engines.base import Engine, Machine, MachineState
 from linacre.engines.labels import AFTER, PROGRAM_DIGEST, RUNNING_DIGEST
-from linacre.kinds.reports import ioc_report
+from linacre.kinds.registry import KINDS, Kinds, kinds_of
 from linacre.kinds.service.ports import ports_of
 from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.interaction import Interaction
@@ -75,6 +75,7 @@ class _Look:
     record: Mapping[str, str]
     silent: frozenset[str]
     """Running machines whose IOC or service does not serve."""
+    kinds: Kinds = KINDS
 
     @property
     def iocs(self) -> dict[str, bool]:
@@ -86,7 +87,7 @@ class _Look:
     @property
     def down(self) -> list[str]:
         """The IOCs and services that do not serve."""
-        alone = [m.name for m in self.machines.values() if m.kind.stands_alone]
+        alone = [m.name for m in self.machines.values() if self.kinds.of(m).stands_alone]
         silent = [name for name in alone if not self._serves(name)]
         return [ioc for ioc, serves in self.iocs.items() if not serves] + silent
 
@@ -245,50 +246,54 @@ class _Booting:
 
 
 async def _look(handle: FacilityHandle) -> _Look:
+    kinds = kinds_of(handle)
     machines, record = await handle.machines(), await handle.engine.record()
     # The labels of a machine are written last: without them it is half made.
     whole = {name: each for name, each in machines.items() if PROGRAM_DIGEST in each.labels}
     running = [
         each
         for each in whole.values()
-        if each.state is MachineState.RUNNING and each.kind.runs_program
+        if each.state is MachineState.RUNNING and kinds.of(each).traits.runs_program
     ]
     told = await asyncio.gather(
-        *(_is_silent(handle.engine, each, handle.clock) for each in running)
+        *(_is_silent(handle.engine, each, handle.clock, kinds) for each in running)
     )
     return _Look(
         machines=whole,
         half_made=tuple(sorted(machines.keys() - whole.keys())),
         record=record,
         silent=frozenset(m.name for m, silent in zip(running, told, strict=True) if silent),
+        kinds=kinds,
     )
 
 
-async def _is_silent(engine: Engine, machine: Machine, clock: Clock) -> bool:
+async def _is_silent(engine: Engine, machine: Machine, clock: Clock, kinds: Kinds) -> bool:
     address = as_found(machine).address.ip
     ports = ports_of(machine.labels)
-    report = await ioc_report(engine, machine.name, address, clock=clock, ports=ports)
+    kind = kinds.of(machine)
+    report = await kind.report(engine, machine.name, address, clock=clock, ports=ports)
     return not report.booted or report.restart_loop
 
 
 def _declared(found: _Look) -> Declared:
     """Return what is to be: the machines that there are, as they are."""
     names = {ioc for each in found.machines.values() if (ioc := ioc_of(each)) is not None}
-    live = {m.name: m.name for m in found.machines.values() if m.kind.stands_alone}
+    live = {m.name: m.name for m in found.machines.values() if found.kinds.of(m).stands_alone}
     live |= {ioc: p.live for ioc, p in pairs(names, found.machines, found.record).items()}
     after = {
         name: [live[first] for first in each.labels.get(AFTER, "").split() if first in live]
         for name, each in found.machines.items()
-        if each.kind.runs_program
+        if found.kinds.of(each).traits.runs_program
     }
     # An `up` that was cut short can leave labels of two files, each without a cycle.
     for ring in cycles(after):
         after[ring[-2]].remove(ring[-1])
     return Declared(
         networks=(),
-        machines=tuple(as_found(each) for each in found.machines.values()),
+        machines=tuple(as_found(each, found.kinds) for each in found.machines.values()),
         after={name: tuple(waits) for name, waits in after.items()},
         iocs={},
+        kinds=found.kinds,
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import linacre
 from linacre.declaration.load import Declaration
-from linacre.kinds.archiver.patterns import patterns_of, said_pvs
 from linacre.kinds.image import have_image
+from linacre.kinds.registry import kinds_of
 from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.history.states import Draft, declared_draft
@@ -88,8 +88,12 @@ def _brings_iocs(ahead: Preview) -> bool:
 
 async def _tell_archivers(session: Session, interaction: Interaction) -> None:
     """Tell archivers of PVs that their patterns mean only now, of IOCs that have just come up."""
-    archivers, folder = session.declaration.facility.archivers, session.declaration.folder
-    wide = {name for name, each in archivers.items() if patterns_of(said_pvs(each, folder))}
+    facility, folder = session.declaration.facility, session.declaration.folder
+    wide = {
+        name
+        for kind, name, item in kinds_of(session).programs(facility)
+        if kind.patterns(item, folder)
+    }
     if not wide:
         return
     ahead = await preview(session, UpOptions(only=frozenset(wide)))

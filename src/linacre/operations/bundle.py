@@ -14,6 +14,7 @@ from linacre.declaration.models import GitSource
 from linacre.images.bundle import Manifest, PartFiles, image_part, source_part, write_bundle
 from linacre.images.bundle_contents import Checkout, host_packages, python_packages
 from linacre.kinds.image import have_image, possible_images
+from linacre.kinds.registry import kinds_of
 from linacre.session.session import Session
 
 
@@ -50,7 +51,7 @@ async def _images(session: Session, *, report: Callable[[str], None]) -> list[Pa
         return []
     found: list[PartFiles] = []
     try:
-        for recipe in possible_images(session.declaration):
+        for recipe in possible_images(session.declaration, kinds_of(session)):
             folder = await have_image(session, recipe.digest(), report=report)
             files = [(path.name, path) for path in sorted(folder.iterdir())]
             found.append(PartFiles(image_part(folder.name), f"image {folder.name}", files))
@@ -67,9 +68,10 @@ async def _mirrors(
     session: Session, *, scratch: Path, report: Callable[[str], None]
 ) -> list[PartFiles]:
     """Return a mirror of each git repository that IOCs and services name, as it is now."""
-    facility = session.declaration.facility
-    named = [(f"IOC {name}", ioc.source) for name, ioc in facility.iocs.items()]
-    named += [(f"service {name}", each.source) for name, each in facility.services.items()]
+    named = [
+        (f"{section.noun} {name}", getattr(each, "source", None))
+        for section, name, each in session.declaration.facility.machines()
+    ]
     urls: dict[Path, str] = {}
     for whose, source in named:
         if not isinstance(source, GitSource):

@@ -10,9 +10,9 @@ from linacre.base.tasks import TaskListener
 from linacre.engines.base import Machine, MachineState
 from linacre.kinds.ioc.differences import FileDifference, differing
 from linacre.kinds.ioc.file_tree import declared_tree, shown, tree_inside, without
-from linacre.kinds.reports import wait_until_booted
+from linacre.kinds.registry import IOC
 from linacre.operations.history.recording import Recorder
-from linacre.planning.preview import UpOptions, preview
+from linacre.planning.preview import compare
 from linacre.session.session import Session
 
 
@@ -70,7 +70,7 @@ async def _do(session: Session, verb: Verb, ioc: str, machine: str) -> None:
             await engine.restart_program(machine)
     if verb is not Verb.STOP:
         address = session.declaration.facility.iocs[ioc].address
-        await wait_until_booted(engine, machine, address, clock=session.clock, limit_s=60)
+        await IOC.wait_until_serving(engine, machine, address, clock=session.clock, limit_s=60)
 
 
 async def existing_machine(session: Session, ioc: str, *, twin: bool = False) -> Machine:
@@ -100,8 +100,7 @@ def _not_running(ioc: str, *, twin: bool) -> str:
 async def differences(session: Session, name: str, *, twin: bool = False) -> list[FileDifference]:
     """Return how the files in a running machine differ from those declared; the engine is open."""
     machine = await running_machine(session, name, twin=twin)
-    ahead = await preview(session, UpOptions())
-    spec = ahead.declared.iocs[name]
+    spec = (await compare(session, frozenset((name,)))).declared.iocs[name]
     ioc = session.declaration.facility.iocs[name]
     layout = session.engine.layout(name, ioc.address)
     kept = [PurePosixPath(str(folder)) for folder in ioc.persistent]

@@ -12,7 +12,8 @@ from linacre.base.errors import LinacreError
 from linacre.base.paths import FacilityPaths
 from linacre.base.tasks import TaskListener
 from linacre.declaration.order import dependency_order
-from linacre.engines.base import Machine, MachineKind, MachineState
+from linacre.engines.base import Machine, MachineState
+from linacre.kinds.registry import kinds_of
 from linacre.operations.apply import Journal, StepsFailedError
 from linacre.session.lock import FacilityLock
 from linacre.session.session import Session
@@ -48,9 +49,10 @@ def _batches(session: Session, running: list[Machine]) -> list[list[Machine]]:
         [by_name.pop(name) for name in batch if name in by_name]
         for batch in reversed(dependency_order(session.declaration.facility))
     ]
-    iocs = [m for m in by_name.values() if m.kind.runs_program]
-    desks = [m for m in by_name.values() if m.kind is MachineKind.DESK]
-    return [batch for batch in [iocs, *order, desks] if batch]
+    kinds = kinds_of(session)
+    desks = [m for m in by_name.values() if kinds.of(m).is_of_network]
+    others = [m for m in by_name.values() if not kinds.of(m).is_of_network]
+    return [batch for batch in [others, *order, desks] if batch]
 
 
 async def _stop(
@@ -79,19 +81,9 @@ async def _stop(
 def what_is_lost(session: Session) -> list[str]:
     """Return, line by line, what a purge removes for good."""
     facility = session.declaration.facility
-    iocs, services, archivers = facility.iocs, facility.services, facility.archivers
-    kept = [
-        f"{name} ({', '.join(map(str, each.volumes))})" if each.volumes else name
-        for name, each in services.items()
-    ]
+    lost = [kind.what_is_lost(facility) for kind in kinds_of(session)]
     return [
-        f"{len(iocs)} IOC machines with their persistent folders and logs: {', '.join(iocs)}",
-        *([f"{len(kept)} services with their volumes and logs: {', '.join(kept)}"] if kept else []),
-        *(
-            [f"{len(archivers)} archivers with their data: {', '.join(archivers)}"]
-            if archivers
-            else []
-        ),
+        *(line for line in lost if line is not None),
         "the networks and desks, and the data of deleted archivers",
         f"the catalogue with its history, and everything else in {session.paths.root}"
         if isinstance(session.catalogue_place, Path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from linacre.engines.base import Machine, MachineKind, MachineSpec, MachineState
+from linacre.engines.base import Machine, MachineSpec, MachineState
 from linacre.engines.labels import (
     ACCESS_DIGEST,
     DECLARED_DIGEST,
@@ -53,6 +53,7 @@ class _Planner:
     def __init__(self, declared: Declared, found: Found, rebuild: frozenset[str]) -> None:
         self._declared = declared
         self._found = found
+        self._kinds = declared.kinds
         self._rebuild = rebuild
         self._steps: list[Step] = []
         self._restarts: list[str] = []
@@ -65,8 +66,8 @@ class _Planner:
             self._machine_steps(spec)
         if prune:
             for name in undeclared:
-                kind = self._found.machines[name].kind
-                kept = "; its data are kept" if kind is MachineKind.ARCHIVER else ""
+                kind = self._kinds.of(self._found.machines[name])
+                kept = "; its data are kept" if kind.keeps_data else ""
                 title = f"remove {name}" + (kept or " and its persistent folder")
                 self._add(Action.REMOVE, name, title)
         if digest is not None and (self._steps or self._found.record.get("digest") != digest):
@@ -89,7 +90,7 @@ class _Planner:
         """Return machines so that each comes after those it waits for; desks come first."""
         after = self._declared.after
         ordered: list[MachineSpec] = []
-        waiting = sorted(self._declared.machines, key=lambda s: s.kind is not MachineKind.DESK)
+        waiting = sorted(self._declared.machines, key=lambda s: s.traits.runs_program)
         while waiting:
             done = {spec.name for spec in ordered}
             ready = [spec for spec in waiting if set(after.get(spec.name, ())) <= done]
@@ -108,11 +109,11 @@ class _Planner:
                 title = f"make the network {network.name} ({network.subnet})"
                 self._add(Action.NETWORK, network.name, title, ["prepare facility"])
         makes = [spec for spec in self._declared.machines if self._is_made(spec)]
-        makes.sort(key=lambda spec: spec.kind.stands_alone)
+        makes.sort(key=lambda spec: self._kinds.of(spec).stands_alone)
         for image in dict.fromkeys(spec.image for spec in makes if spec.image is not None):
             users = [spec for spec in makes if spec.image == image]
             title = "have the image ready"
-            if all(spec.kind.stands_alone for spec in users):
+            if all(self._kinds.of(spec).stands_alone for spec in users):
                 named = ", ".join(spec.name for spec in users)
                 title = f"have the image of {named} ready"
             self._add(Action.IMAGE, image, title, ["prepare facility"])
@@ -170,7 +171,7 @@ class _Planner:
         self._start(spec, [made])
 
     def _note_restart(self, found: Machine) -> None:
-        if found.state is MachineState.RUNNING and found.kind.runs_program:
+        if found.state is MachineState.RUNNING and self._kinds.of(found).traits.runs_program:
             self._restarts.append(found.name)
 
     def _adjust(self, spec: MachineSpec, found: Machine) -> None:
@@ -194,27 +195,28 @@ class _Planner:
         elif found.state is MachineState.ERROR:
             after = [self._add(Action.STOP, spec.name, f"stop {spec.name}: it is in error")]
         if differing:
-            what = ", ".join(sorted(_WORDS[name] for name in differing))
+            told = " and ".join(self._kinds.of(spec).told)
+            words = {**_WORDS, RELOADABLE_DIGEST: told}
+            what = ", ".join(sorted(words[name] for name in differing))
             title = f"update {spec.name}: {what}"
             after = [self._add(Action.UPDATE, spec.name, title, after)]
         if not running:
             self._start(spec, after)
-        elif spec.kind.runs_program and self._runs_old_files(spec, found):
+        elif spec.traits.runs_program and self._runs_old_files(spec, found):
             self._note_restart(found)
-            self._add(Action.RESTART, spec.name, f"restart {_called(spec)}", after)
+            self._add(Action.RESTART, spec.name, f"restart {self._called(spec)}", after)
         elif found.labels.get(LOADED_DIGEST) != spec.labels.get(RELOADABLE_DIGEST):
-            self._add(Action.RELOAD, spec.name, f"tell {_called(spec)} its PVs and its end", after)
+            told = " and ".join(f"its {what}" for what in self._kinds.of(spec).told)
+            self._add(Action.RELOAD, spec.name, f"tell {self._called(spec)} {told}", after)
         elif spec.name in self._found.silent:
-            self._add(Action.CHECK, spec.name, f"see whether {_called(spec)} serves", after)
+            self._add(Action.CHECK, spec.name, f"see whether {self._called(spec)} serves", after)
 
     @staticmethod
     def _runs_old_files(spec: MachineSpec, found: Machine) -> bool:
         return found.labels.get(RUNNING_DIGEST) != spec.labels[PROGRAM_DIGEST]
 
-
-def _called(spec: MachineSpec) -> str:
-    """Return what people call the program in a machine."""
-    return f"the {'IOC' if spec.kind is MachineKind.IOC else spec.kind} {spec.name}"
+    def _called(self, spec: MachineSpec) -> str:
+        return self._kinds.of(spec).called(spec.name)
 
 
 _WORDS = {
@@ -222,5 +224,4 @@ _WORDS = {
     ACCESS_DIGEST: "log-in",
     SETTINGS_DIGEST: "settings",
     NIC_DIGEST: "address",
-    RELOADABLE_DIGEST: "PVs and end",
 }

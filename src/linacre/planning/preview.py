@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from linacre.base.errors import UserError
 from linacre.declaration.load import Declaration
-from linacre.declaration.models import Access, Archiver, Ioc, Service
-from linacre.engines.base import Capability, Limits, Machine, MachineKind, MachineState
+from linacre.declaration.models import Access, DeclaredMachine
+from linacre.engines.base import Capability, Limits, Machine, MachineState
 from linacre.engines.labels import IMAGE, ORIGIN, kept_key
-from linacre.kinds.archiver.patterns import names_declared
 from linacre.kinds.image import image_digest
-from linacre.kinds.reports import ioc_report
+from linacre.kinds.kind import AnyKind
+from linacre.kinds.names import names_declared
+from linacre.kinds.registry import kinds_of
 from linacre.planning.plan import Found, Plan, make_plan, narrowed
 from linacre.planning.specs import Declared, declared_facility
 from linacre.planning.twin_overrides import TwinOverrides, override_twins
@@ -49,27 +50,49 @@ class Preview:
     """The machines of each declared IOC."""
 
 
-async def preview(session: Session, options: UpOptions) -> Preview:
-    """Return what `up` would do, changing nothing. The engine is open, or holds nothing yet."""
+@dataclass(frozen=True)
+class Comparison:
+    """What is declared beside what there is, no machine looked into yet."""
+
+    declared: Declared
+    """As it is to be: twins and promoted machines are left alone."""
+    found: Found
+    overrides: TwinOverrides
+
+
+async def compare(session: Session, only: frozenset[str] | None = None) -> Comparison:
+    """Return what is declared and what there is. The engine is open, or holds nothing yet.
+
+    With `only`, machines are those of what is declared under these names, whose files alone are
+    read.
+    """
     declared = await declared_facility(
         session.declaration,
         engine=session.engine,
         paths=session.paths,
         image=image_digest(session),
-        names=await names_declared(session),
+        names=await names_declared(session, only),
+        kinds=kinds_of(session),
+        only=only,
     )
     found = Found()
     if await session.engine.exists():
         found = Found(*await session.found())
-    _check_kept(declared, found)
     overrides = override_twins(declared, found.machines, found.record)
-    declared = overrides.declared
+    return Comparison(overrides.declared, found, overrides)
+
+
+async def preview(session: Session, options: UpOptions) -> Preview:
+    """Return what `up` would do, changing nothing. The engine is open, or holds nothing yet."""
+    compared = await compare(session)
+    declared, found, overrides = compared.declared, compared.found, compared.overrides
+    _check_kept(declared, found)
     meant = _machines_of(session, options.only, overrides)
     looked_at = {
         name: each for name, each in found.machines.items() if meant is None or name in meant
     }
     # A new IOC has no machine to look into, and that is what people wait for.
-    if any(machine.kind is not MachineKind.DESK for machine in looked_at.values()):
+    if any(not declared.kinds.of(machine).is_of_network for machine in looked_at.values()):
         silent, moved = await _silent(session, overrides, looked_at), await _moved(session)
         found = replace(found, silent=silent, moved=moved)
     plan = make_plan(
@@ -96,21 +119,26 @@ def _machines_of(
         for ioc in only
         for n in (overrides.pairs[ioc].names if ioc in overrides.pairs else (ioc,))
     }
-    desks = {m.name for m in overrides.declared.machines if m.kind is MachineKind.DESK}
-    archivers = set[str]()
-    if Capability.BROADCAST not in session.engine.capabilities():
-        # They have the addresses of IOCs written down.
-        archivers = {*session.declaration.facility.archivers}
-    return frozenset(machines | desks | archivers | only)
+    declared, finds_all = overrides.declared, Capability.BROADCAST in session.engine.capabilities()
+    also = {
+        machine.name
+        for machine in declared.machines
+        if (kind := declared.kinds.of(machine)).is_of_network
+        or (kind.names_addresses and not finds_all)
+    }
+    return frozenset(machines | also | only)
 
 
 def _check_kept(declared: Declared, found: Found) -> None:
     """Raise `UserError` for what would take the data of a deleted archiver for its own."""
+    keeping = [kind for kind in declared.kinds if kind.keeps_data]
     for spec in declared.machines:
-        if spec.kind is not MachineKind.ARCHIVER and kept_key(spec.name) in found.record:
+        kind = declared.kinds.of(spec)
+        if kind not in keeping and kept_key(spec.name) in found.record:
+            remedy = " or ".join(each.command("delete", spec.name, "--purge") for each in keeping)
             raise UserError(
-                f"there are data of a deleted archiver {spec.name}; give the {spec.kind} another "
-                f"name, or remove them: linacre archiver delete {spec.name} --purge"
+                f"there are data of a deleted {' or '.join(each.noun for each in keeping)} "
+                f"{spec.name}; give the {kind.name} another name, or remove them: {remedy}"
             )
 
 
@@ -124,26 +152,26 @@ async def _moved(session: Session) -> dict[str, str | None]:
 async def _silent(
     session: Session, overrides: TwinOverrides, machines: Mapping[str, Machine]
 ) -> frozenset[str]:
-    async def is_silent(name: str, program: Ioc | Service | Archiver) -> bool:
-        report = await ioc_report(
+    async def is_silent(name: str, kind: AnyKind, program: DeclaredMachine) -> bool:
+        report = await kind.report(
             session.engine,
             name,
             program.address,
             clock=session.clock,
             hold_off_s=float(program.hold_off),
-            ports=program.ports if isinstance(program, Service | Archiver) else None,
+            ports=kind.ports(program),
         )
         return not report.booted or report.restart_loop
 
     names = {ioc: pair.names for ioc, pair in overrides.pairs.items()}
     running = [
-        (name, program)
-        for program_name, program in session.declaration.facility.programs.items()
+        (name, kind, program)
+        for kind, program_name, program in kinds_of(session).programs(session.declaration.facility)
         for name in names.get(program_name, (program_name,))
         if (machine := machines.get(name)) and machine.state is MachineState.RUNNING
     ]
-    told = await asyncio.gather(*(is_silent(name, ioc) for name, ioc in running))
-    return frozenset(name for (name, _), silent in zip(running, told, strict=True) if silent)
+    told = await asyncio.gather(*(is_silent(*each) for each in running))
+    return frozenset(name for (name, *_), silent in zip(running, told, strict=True) if silent)
 
 
 def _rebuilds(declared: Declared, found: Found, asked: tuple[str, ...]) -> frozenset[str]:

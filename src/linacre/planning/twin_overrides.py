@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface
 
 from linacre.declaration.names import twins_network
-from linacre.engines.base import Machine, MachineKind, MachineSpec, Payload
+from linacre.engines.base import Machine, MachineSpec, Payload
 from linacre.engines.labels import ADDRESS, DECLARED_DIGEST, IMAGE, NETWORK, PROGRAM_DIGEST
+from linacre.kinds.registry import KINDS, Kinds
 from linacre.planning.specs import Declared
 from linacre.session.roles import Pair, pairs
 
@@ -24,7 +25,7 @@ class TwinOverrides:
     """IOCs whose one machine keeps the files of a twin that was promoted."""
 
 
-def as_found(machine: Machine) -> MachineSpec:
+def as_found(machine: Machine, kinds: Kinds = KINDS) -> MachineSpec:
     """Return the spec of a machine that stays as it is: nothing of it differs from what is found.
 
     It can be started, and nothing else.
@@ -38,6 +39,7 @@ def as_found(machine: Machine) -> MachineSpec:
         mac="",
         image=machine.labels.get(IMAGE) or None,
         payload=Payload(),
+        traits=kinds.of(machine).traits,
         labels=machine.labels,
     )
 
@@ -55,26 +57,27 @@ def override_twins(
 ) -> TwinOverrides:
     """Return what is to be, in terms of the machines that are found."""
     found = pairs(declared.iocs, machines, record)
-    desks = [spec for spec in declared.machines if spec.kind is MachineKind.DESK]
+    kinds = declared.kinds
+    desks = [spec for spec in declared.machines if kinds.of(spec).is_of_network]
     specs: list[MachineSpec] = []
     held: list[str] = []
     after: dict[str, tuple[str, ...]] = {}
     for ioc, pair in found.items():
         spec, live = declared.iocs[ioc], machines.get(pair.live)
         if pair.twin is not None:
-            specs += [as_found(machines[name]) for name in pair.names]
+            specs += [as_found(machines[name], kinds) for name in pair.names]
         elif live is not None and is_held(spec, live):
             held.append(ioc)
-            specs.append(as_found(live))
+            specs.append(as_found(live, kinds))
         else:
             specs.append(replace(spec, name=pair.live))
         after |= dict.fromkeys(pair.names, _live(declared.after[ioc], found))
     for spec in declared.machines:
-        if spec.kind.stands_alone:
+        if kinds.of(spec).stands_alone:
             specs.append(spec)
             after[spec.name] = _live(declared.after[spec.name], found)
     with_twin = {declared.iocs[pair.ioc].network for pair in found.values() if pair.twin}
-    desks += _desks_of_twins(machines, networks=with_twin)
+    desks += _desks_of_twins(machines, kinds, networks=with_twin)
     overridden = replace(declared, machines=(*specs, *desks), after=after)
     return TwinOverrides(overridden, found, tuple(held))
 
@@ -85,11 +88,11 @@ def _live(waits: Collection[str], found: Mapping[str, Pair]) -> tuple[str, ...]:
 
 
 def _desks_of_twins(
-    machines: Mapping[str, Machine], *, networks: Collection[str]
+    machines: Mapping[str, Machine], kinds: Kinds, *, networks: Collection[str]
 ) -> list[MachineSpec]:
     sandboxes = {twins_network(network) for network in networks}
     return [
-        as_found(machine)
+        as_found(machine, kinds)
         for machine in machines.values()
-        if machine.kind is MachineKind.DESK and machine.labels.get(NETWORK) in sandboxes
+        if kinds.of(machine).is_of_network and machine.labels.get(NETWORK) in sandboxes
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from linacre.engines.base import Machine, MachineKind
+from linacre.engines.base import Machine
 from linacre.engines.labels import IOC
 
 
@@ -31,10 +31,8 @@ def live_key(ioc: str) -> str:
 
 
 def ioc_of(machine: Machine) -> str | None:
-    """Return the IOC that a machine belongs to; None for a desk."""
-    if machine.kind is not MachineKind.IOC:
-        return None
-    return machine.labels.get(IOC, machine.name)
+    """Return the IOC that a machine belongs to; None for one of no IOC."""
+    return machine.labels.get(IOC)
 
 
 def pairs(

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.base.tasks import TaskListener
 from linacre.declaration.load import Declaration, load
+from linacre.declaration.models import Section
 from linacre.declaration.names import machine_names
 from linacre.engines.base import Capability, Engine, Machine
 from linacre.session.choose import choose_engine, noted_engine, remote_note
@@ -35,6 +36,15 @@ if TYPE_CHECKING:
     from linacre.catalogue.catalogue import Catalogue, TaskHandle
 
 
+class KindSet(Protocol):
+    """The kinds of machine that there are, as far as a facility in hand must know of them."""
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The sections of a facility file in which they are declared."""
+        ...
+
+
 def _unheard(_: str) -> None:
     """Say nothing."""
 
@@ -52,6 +62,8 @@ class FacilityHandle:
     """Called after each write to the journal, with its number; for tests that crash there."""
     say: Callable[[str], None] = _unheard
     """Shows one line to whoever gave the command, beside its result."""
+    kinds: KindSet | None = None
+    """The kinds of machine that there are; None is every Linacre's (`kinds.registry.kinds_of`)."""
     holders: list[object] = field(default_factory=list[object], repr=False, compare=False)
     """Those blocks that hold the engine open; a session made from another shares them."""
 
@@ -243,6 +255,7 @@ def open_handle(
     clock: Clock | None = None,
     journal_hook: Callable[[int], None] | None = None,
     say: Callable[[str], None] = _unheard,
+    kinds: KindSet | None = None,
 ) -> FacilityHandle:
     """Return a facility that this host knows, whatever became of its file."""
     paths = state.facility(note.facility)
@@ -254,6 +267,7 @@ def open_handle(
         clock=clock or SystemClock(),
         journal_hook=journal_hook,
         say=say,
+        kinds=kinds,
     )
 
 
@@ -265,15 +279,18 @@ async def open_session(
     clock: Clock | None = None,
     journal_hook: Callable[[int], None] | None = None,
     say: Callable[[str], None] = _unheard,
+    kinds: KindSet | None = None,
 ) -> Session:
-    """Return the session of the facility that a command means.
+    """Return the session of the facility that a command means, whose file has these kinds.
 
     That is the given file or folder, else the facility file in `folder` or above it, else the
     only facility that this host knows. Raises `UserError` where it is not clear which.
     """
     files = {note.facility: note.file for note in known_facilities(state)}
     choice = find_facility(given, here=folder, up=lambda: files)
-    declaration = load(choice.file or files[choice.name or ""])
+    declaration = load(
+        choice.file or files[choice.name or ""], sections=kinds.sections if kinds else ()
+    )
     name = declaration.facility.facility
     paths = state.facility(name)
     note = read_note(paths)
@@ -294,4 +311,5 @@ async def open_session(
         clock=clock or SystemClock(),
         journal_hook=journal_hook,
         say=say,
+        kinds=kinds,
     )

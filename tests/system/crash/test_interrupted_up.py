@@ -20,6 +20,7 @@ from linacre.base.tasks import TaskState
 from linacre.engines.base import MachineState
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.names import project
+from linacre.kinds.registry import IOC
 from linacre.observing.status import facility_status
 from linacre.operations.bring_up import bring_up
 from linacre.operations.interaction import Interaction
@@ -99,7 +100,7 @@ def assert_whole(site: Site) -> None:
             assert states[0] in (TaskState.DONE, TaskState.INTERRUPTED)
             assert TaskState.RUNNING not in states
         status = await facility_status(session)
-        assert all(row.green and row.files == "clean" for row in status.iocs), status
+        assert all(row.green and row.files == "clean" for row in status.of(IOC)), status
 
     asyncio.run(work())
     for name in ("a", "b"):

@@ -10,6 +10,7 @@ import textwrap
 
 from harness import Done, Site
 
+from linacre.kinds.registry import IOC
 from linacre.observing.status import facility_status
 from linacre.operations.changes.rename import rename
 from linacre.operations.interaction import Interaction
@@ -23,6 +24,7 @@ from pathlib import Path
 from linacre.base.paths import StatePaths
 from linacre.operations.changes.rename import rename
 from linacre.session.session import open_session
+from linacre.kinds.registry import IOC
 from linacre.observing.status import facility_status
 from linacre.operations.interaction import Talk
 
@@ -132,8 +134,8 @@ def quiet() -> Interaction:
 async def machines(site: Site) -> dict[str, str]:
     """Fail unless every IOC is as it should be; return their machines."""
     found = await facility_status(await here(site))
-    assert all(each.green for each in found.iocs), found
-    return {each.name: each.live for each in found.iocs}
+    assert all(each.green for each in found.of(IOC)), found
+    return {each.name: each.live for each in found.of(IOC)}
 
 
 async def rename_here(site: Site, old: str, new: str) -> None:

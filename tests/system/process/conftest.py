@@ -16,7 +16,7 @@ import pytest_asyncio
 from process_support import marked
 
 from linacre.base.paths import FacilityPaths
-from linacre.engines.base import MachineKind, MachineSpec, Payload, PayloadFile
+from linacre.engines.base import MachineSpec, Payload, PayloadFile, Traits
 from linacre.engines.process.engine import ProcessEngine
 from linacre.epics.launch import Program, ProgramKind, make_scripts
 
@@ -103,13 +103,14 @@ def make_ioc(engine: ProcessEngine, softioc: str, _subnet: str) -> Callable[...,
         ]
         return MachineSpec(
             name=name,
-            kind=MachineKind.IOC,
+            kind="ioc",
             network="controls",
             address=IPv4Interface(f"{address}/24"),
             gateway=IPv4Address(f"{_subnet}.1"),
             mac="02:00:00:00:00:01",
             image=None,
             payload=Payload(tuple(files), (layout.tree,)),
+            traits=Traits(serves_pvs=True),
             labels={"digest": "one"},
         )
 
@@ -120,11 +121,12 @@ def make_ioc(engine: ProcessEngine, softioc: str, _subnet: str) -> Callable[...,
 def desk_spec(_subnet: str) -> MachineSpec:
     return MachineSpec(
         name="desk-controls",
-        kind=MachineKind.DESK,
+        kind="desk",
         network="controls",
         address=IPv4Interface(f"{_subnet}.2/24"),
         gateway=IPv4Address(f"{_subnet}.1"),
         mac="02:00:00:00:00:02",
         image=None,
         payload=Payload(),
+        traits=Traits(runs_program=False),
     )

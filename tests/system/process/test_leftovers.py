@@ -11,7 +11,7 @@ import pytest
 from process_support import PYTHON, booted, marked, pids, read_until, until
 
 from linacre.base.paths import FacilityPaths
-from linacre.engines.base import MachineKind, MachineSpec, MachineState, Payload, PayloadFile
+from linacre.engines.base import MachineSpec, MachineState, Payload, PayloadFile
 from linacre.engines.process.engine import ProcessEngine
 from linacre.engines.process.folder import short_folder
 
@@ -124,7 +124,7 @@ def plain_files(paths: FacilityPaths) -> MachineSpec:
     tree = PurePosixPath(paths.machines / "mag/tree")
     return MachineSpec(
         name="mag",
-        kind=MachineKind.IOC,
+        kind="ioc",
         network="controls",
         address=IPv4Interface("10.251.0.11/24"),
         gateway=IPv4Address("10.251.0.1"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -20,18 +21,21 @@ from linacre.engines.base import (
     Capability,
     Device,
     Limits,
-    MachineKind,
     MachineSpec,
+    MachineState,
     Mount,
     NetworkSpec,
     Payload,
     PayloadFile,
+    Traits,
 )
 from linacre.engines.process import commands, files, ports, processes
 from linacre.engines.process.addresses import loopback_address
 from linacre.engines.process.clients import user_environment
 from linacre.engines.process.engine import ProcessEngine
 from linacre.engines.process.program import ioc_environment
+
+_OF_TRAITS = ("runs_program", "serves_pvs")
 
 
 @pytest.fixture
@@ -43,13 +47,14 @@ def spec(engine: ProcessEngine, name: str = "mag", address: str = "10.9.0.11") -
     tree = engine.layout(name, IPv4Address(address)).tree
     return MachineSpec(
         name=name,
-        kind=MachineKind.IOC,
+        kind="ioc",
         network="controls",
         address=IPv4Interface(f"{address}/24"),
         gateway=IPv4Address("10.9.0.1"),
         mac="02:00:00:00:00:01",
         image=None,
         payload=Payload((PayloadFile(tree / "st.cmd", data=b"iocInit\n"),), (tree,)),
+        traits=Traits(serves_pvs=True),
         labels={"digest": "1"},
     )
 
@@ -185,6 +190,23 @@ def test_the_tail_of_a_file_is_read(tmp_path: Path) -> None:
     assert files.read_tail(tmp_path / "none", 3) is None
     assert files.read_tail(tmp_path, 3) is None
     assert files.read_tail(Path("/proc/self/stat"), 1 << 20)
+
+
+@pytest.mark.parametrize("kind", ["ioc", "desk", "of-a-newer-linacre"])
+async def test_a_machine_of_an_older_linacre_is_known_by_its_labels(
+    engine: ProcessEngine, tmp_path: Path, kind: str
+) -> None:
+    labels = {} if kind == "desk" else {"after": ""}
+    await engine.create(
+        replace(spec(engine), kind=kind, labels=labels | ({"ioc": "mag"} if kind == "ioc" else {}))
+    )
+    file = tmp_path / "trial/machines/mag/machine.json"
+    older = json.loads(file.read_text())
+    file.write_text(json.dumps({k: older[k] for k in older if k not in _OF_TRAITS}))
+    (found,) = await engine.machines()
+    assert (found.kind, found.state == MachineState.RUNNING) == (kind, kind == "desk")
+    served = (await engine.client_environment("controls"))["EPICS_CA_ADDR_LIST"]
+    assert served == ("127.9.0.11" if kind == "ioc" else "")
 
 
 async def test_a_manifest_that_is_not_whole_is_no_machine(

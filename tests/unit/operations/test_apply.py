@@ -9,7 +9,7 @@ import pytest
 
 from linacre.base.clock import SystemClock
 from linacre.base.errors import EngineError, LinacreError
-from linacre.engines.base import MachineKind, MachineSpec, Payload
+from linacre.engines.base import MachineSpec, Payload, Traits
 from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.operations.apply import ApplyContext, StepsFailedError, apply
 from linacre.planning.plan import Action, Plan, Step
@@ -50,13 +50,14 @@ class Engine:
 def spec(name: str) -> MachineSpec:
     return MachineSpec(
         name=name,
-        kind=MachineKind.DESK,
+        kind="desk",
         network="controls",
         address=IPv4Interface("10.9.0.2/24"),
         gateway=IPv4Address("10.9.0.1"),
         mac="02:00:00:00:00:01",
         image=None,
         payload=Payload(),
+        traits=Traits(runs_program=False),
         labels={PROGRAM_DIGEST: "program-1"},
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linacre.engines.base import Machine, MachineKind, MachineState
+from linacre.engines.base import Machine, MachineState
 from linacre.engines.labels import (
     ACCESS_DIGEST,
     ADDRESS,
@@ -29,7 +29,7 @@ def machine(
         RUNNING_DIGEST: runs,
         **dict.fromkeys((ACCESS_DIGEST, SETTINGS_DIGEST, NIC_DIGEST), "x"),
     }
-    return Machine(name, MachineKind.IOC, state, "here", labels)
+    return Machine(name, "ioc", state, "here", labels)
 
 
 def planned(*machines: Machine, silent: set[str] | None = None, **record: str) -> dict[str, tuple]:
@@ -44,7 +44,7 @@ def test_what_runs_is_left_alone_also_with_older_files() -> None:
 def service(name: str, state: MachineState, *, after: str = "") -> Machine:
     made = machine(name, state, after=after)
     labels = {key: value for key, value in made.labels.items() if key != IOC}
-    return Machine(name, MachineKind.SERVICE, state, "here", labels)
+    return Machine(name, "service", state, "here", labels)
 
 
 def test_services_and_iocs_start_after_one_another() -> None:

@@ -11,7 +11,7 @@ import pytest
 from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths
 from linacre.declaration.load import load
-from linacre.engines.base import Engine, Machine, MachineKind, MachineSpec, MachineState, Part
+from linacre.engines.base import Engine, Machine, MachineSpec, MachineState, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.labels import (
@@ -26,7 +26,7 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
 )
 from linacre.engines.process.engine import ProcessEngine
-from linacre.kinds.archiver import payload as archiver_payload
+from linacre.kinds.archiver import files as archiver_files
 from linacre.kinds.archiver.patterns import archived_pvs, patterns_of
 from linacre.kinds.image import archiver_recipe, base_recipe, facility_images, possible_images
 from linacre.planning.plan import Action, Found, make_plan
@@ -90,7 +90,7 @@ def differing(one: MachineSpec, other: MachineSpec) -> set[str]:
 
 async def test_an_archiver_is_a_machine_that_is_told_its_pvs_and_its_end(tmp_path: Path) -> None:
     spec = await drift(tmp_path)
-    assert (spec.kind, spec.labels[PORTS]) == (MachineKind.ARCHIVER, "17665/tcp")
+    assert (spec.kind, spec.labels[PORTS]) == ("archiver", "17665/tcp")
     assert spec.volume_bytes == 10 << 30
     assert tomllib.loads(laid(spec, "archiver.toml")) == {
         "until": "2026-12-24T08:00:00Z",
@@ -192,16 +192,14 @@ async def test_as_a_process_it_finds_iocs_by_their_addresses(tmp_path: Path) -> 
 async def test_as_a_process_it_needs_its_libraries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        archiver_payload, "find_spec", lambda name: None if name == "pyarrow" else 1
-    )
+    monkeypatch.setattr(archiver_files, "find_spec", lambda name: None if name == "pyarrow" else 1)
     with pytest.raises(UserError) as caught:
         await drift(tmp_path, process=True)
     assert str(caught.value) == (
         "an archiver needs pyarrow, which this Python has not; install them with pip install "
         "'linacre[archiver]', or use the incus engine"
     )
-    assert (await drift(tmp_path)).kind is MachineKind.ARCHIVER
+    assert (await drift(tmp_path)).kind == "archiver"
 
 
 def test_what_patterns_and_names_come_to() -> None:

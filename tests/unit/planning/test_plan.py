@@ -5,7 +5,6 @@ import pytest
 
 from linacre.engines.base import (
     Machine,
-    MachineKind,
     MachineSpec,
     MachineState,
     NetworkSpec,
@@ -20,6 +19,7 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
     network_record,
 )
+from linacre.kinds.registry import KINDS
 from linacre.planning.plan import Action, Found, Plan, make_plan, narrowed
 from linacre.planning.specs import Declared
 
@@ -32,7 +32,7 @@ DIGESTS = {
 }
 
 
-def spec(name: str, number: int, *, kind: MachineKind = MachineKind.IOC, **labels: str):
+def spec(name: str, number: int, *, kind: str = "ioc", **labels: str):
     return MachineSpec(
         name=name,
         kind=kind,
@@ -42,6 +42,7 @@ def spec(name: str, number: int, *, kind: MachineKind = MachineKind.IOC, **label
         mac="02:00:00:00:00:01",
         image="image-1",
         payload=Payload(),
+        traits=KINDS.named(kind).traits,
         labels={**DIGESTS, IMAGE: "image-1", "kind": str(kind), **labels},
     )
 
@@ -70,7 +71,7 @@ def actions(made: Plan) -> list[str]:
 
 
 A, B = spec("a", 11), spec("b", 12)
-DESK = spec("desk-controls", 2, kind=MachineKind.DESK)
+DESK = spec("desk-controls", 2, kind="desk")
 
 
 def test_first_time_makes_everything_and_starts_in_order():
@@ -135,7 +136,7 @@ def test_an_ioc_that_runs_and_does_not_serve_is_looked_at_and_holds_back_what_wa
 
 
 def test_a_machine_without_labels_was_half_made_and_is_made_anew():
-    half = Machine("a", MachineKind.IOC, MachineState.STOPPED, "host", {"kind": "ioc"})
+    half = Machine("a", "ioc", MachineState.STOPPED, "host", {"kind": "ioc"})
     assert actions(plan(declared(A), found(half)))[:3] == ["image image-1", "create a", "start a"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from linacre.base.errors import UnsupportedError
 from linacre.base.paths import FacilityPaths
 from linacre.declaration.load import load
-from linacre.engines.base import Engine, MachineKind, MachineSpec, Part
+from linacre.engines.base import Engine, MachineSpec, Part
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.labels import (
@@ -83,7 +83,7 @@ def differing(one: MachineSpec, other: MachineSpec) -> set[str]:
 async def test_a_service_is_a_machine_with_its_files_and_scripts(tmp_path: Path) -> None:
     spec = await db(tmp_path)
     laid = {str(file.path): file for file in spec.payload.files}
-    assert spec.kind is MachineKind.SERVICE
+    assert spec.kind == "service"
     assert laid["/etc/db.conf"].data == b"x"
     assert laid["/etc/db.conf"].mode == 0o600
     assert laid["/etc/db.conf"].part is Part.PROGRAM

@@ -8,7 +8,6 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from linacre.declaration.names import other_name
 from linacre.engines.base import (
     Machine,
-    MachineKind,
     MachineSpec,
     MachineState,
     NetworkSpec,
@@ -26,6 +25,7 @@ from linacre.engines.labels import (
     SETTINGS_DIGEST,
     network_record,
 )
+from linacre.kinds.registry import KINDS
 from linacre.planning.plan import Found, make_plan
 from linacre.planning.specs import Declared
 from linacre.planning.twin_overrides import override_twins
@@ -35,7 +35,7 @@ SAME = {ACCESS_DIGEST: "x", SETTINGS_DIGEST: "x", NIC_DIGEST: "x", IMAGE: ""}
 CONTROLS = NetworkSpec("controls", IPv4Network("10.9.0.0/24"), IPv4Address("10.9.0.1"))
 
 
-def spec(name: str, number: int, *, kind: MachineKind = MachineKind.IOC) -> MachineSpec:
+def spec(name: str, number: int, *, kind: str = "ioc") -> MachineSpec:
     own = {IOC: name, PROGRAM_DIGEST: "p1", DECLARED_DIGEST: "p1"}
     return MachineSpec(
         name=name,
@@ -46,13 +46,14 @@ def spec(name: str, number: int, *, kind: MachineKind = MachineKind.IOC) -> Mach
         mac="02:00:00:00:00:01",
         image=None,
         payload=Payload(),
+        traits=KINDS.named(kind).traits,
         labels={NETWORK: "controls", "kind": str(kind), PROGRAM_DIGEST: "p1", **SAME}
-        | (own if kind is MachineKind.IOC else {}),
+        | (own if kind == "ioc" else {}),
     )
 
 
 A, B = spec("a", 11), spec("b", 12)
-DESK = spec("desk-controls", 2, kind=MachineKind.DESK)
+DESK = spec("desk-controls", 2, kind="desk")
 DECLARED = Declared((CONTROLS,), (A, B, DESK), {"a": (), "b": ("a",)}, {"a": A, "b": B})
 
 

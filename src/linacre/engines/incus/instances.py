@@ -12,6 +12,7 @@ from linacre.engines.incus import leftovers, machines, names, payload, storage, 
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.files import Files
+from linacre.engines.labels import IOC, KIND
 
 Instance = Mapping[str, Any]
 """What the daemon says of an instance."""
@@ -27,6 +28,12 @@ def _path(name: str, tail: str = "") -> str:
 
 def _untold(found: Sequence[Instance]) -> list[str]:
     return [str(each["name"]) for each in found if not each.get("config")]
+
+
+def _whose(spec: MachineSpec) -> dict[str, str]:
+    """Return the labels that an instance has from the first: half made, it is known by them."""
+    ioc = spec.labels.get(IOC)
+    return {KIND: spec.kind} | ({} if ioc is None else {IOC: ioc})
 
 
 class Instances:
@@ -93,7 +100,7 @@ class Instances:
         is known to be half made.
         """
         await self.delete(spec.name, keep_persistent=True)
-        if spec.kind.runs_program:
+        if spec.traits.runs_program:
             await storage.ensure_volume(
                 self._client,
                 pool=self._pool,
@@ -110,7 +117,7 @@ class Instances:
             "name": spec.name,
             "type": "container",
             "profiles": [],
-            "config": config | {names.LABEL + "kind": str(spec.kind)},
+            "config": config | {names.LABEL + key: value for key, value in _whose(spec).items()},
             "devices": self._devices(spec),
             "source": {"type": "image", "alias": spec.image},
         }

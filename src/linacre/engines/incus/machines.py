@@ -10,10 +10,10 @@ from linacre.engines.base import (
     Device,
     Limits,
     Machine,
-    MachineKind,
     MachineSpec,
     MachineState,
     NetworkSpec,
+    Traits,
 )
 from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.incus.names import LABEL, volume
@@ -32,9 +32,6 @@ LAYOUT = Layout(
 )
 """Where things stand: the same in every machine of our image."""
 _PERIOD_MS = 100
-# Of the 1024 that every other machine and program has. The kernel lets what runs go on for up to
-# 4 ms although another wakes; with so little weight it does not, see decision 0014.
-_ARCHIVER_SHARES = 32
 _CGROUPS_V2 = Path("/sys/fs/cgroup/cgroup.controllers")
 _STATES = {"Running": MachineState.RUNNING, "Stopped": MachineState.STOPPED}
 
@@ -52,17 +49,16 @@ def _limit_config(limits: Limits) -> dict[str, str]:
     return found
 
 
-def _raw_config(kind: MachineKind) -> list[str]:
+def _raw_config(traits: Traits) -> list[str]:
     """Return the lines for lxc that give a machine less weight than its neighbours.
 
-    Incus has no setting for it beside an allowance of time. What an archiver does in its allowance
-    would otherwise hold an IOC that wakes up for a whole turn of the scheduler.
+    Incus has no setting for it beside an allowance of time.
     """
-    if kind is not MachineKind.ARCHIVER:
+    if traits.cpu_shares is None:
         return []
     if _CGROUPS_V2.exists():
-        return [f"lxc.cgroup2.cpu.weight = {_ARCHIVER_SHARES * 100 // 1024}"]
-    return [f"lxc.cgroup.cpu.shares = {_ARCHIVER_SHARES}"]
+        return [f"lxc.cgroup2.cpu.weight = {traits.cpu_shares * 100 // 1024}"]
+    return [f"lxc.cgroup.cpu.shares = {traits.cpu_shares}"]
 
 
 def _device(device: Device) -> dict[str, str]:
@@ -87,7 +83,7 @@ def _device(device: Device) -> dict[str, str]:
 def instance_config(spec: MachineSpec, *, hook: Path | None) -> dict[str, str]:
     """Return the configuration of the instance for a machine."""
     # runit halts on SIGCONT, and Incus' own signal for a halt means nothing to it.
-    raw = ["lxc.signal.halt = SIGCONT", *_raw_config(spec.kind)]
+    raw = ["lxc.signal.halt = SIGCONT", *_raw_config(spec.traits)]
     if hook is not None:
         raw.append(f"lxc.hook.start-host = {hook}")
     config = {
@@ -111,7 +107,7 @@ def instance_devices(spec: MachineSpec, *, facility: str, pool: str, local: bool
         "root": {"type": "disk", "path": "/", "pool": pool},
         "eth0": nic,
     }
-    if spec.kind.runs_program:
+    if spec.traits.runs_program:
         devices["persist"] = {
             "type": "disk",
             "pool": pool,
@@ -157,7 +153,7 @@ def found_machine(instance: Mapping[str, Any], server: str) -> Machine:
     }
     return Machine(
         name=str(instance["name"]),
-        kind=MachineKind(labels.get("kind", MachineKind.IOC)),
+        kind=labels.get("kind", ""),
         state=_STATES.get(str(instance.get("status")), MachineState.ERROR),
         # Outside a cluster Incus says that the location is "none".
         host=server if instance.get("location") in (None, "", "none") else instance["location"],

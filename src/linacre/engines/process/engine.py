@@ -18,7 +18,6 @@ from linacre.engines.base import (
     Capability,
     Host,
     Machine,
-    MachineKind,
     MachineSpec,
     NetworkSpec,
     Space,
@@ -164,7 +163,7 @@ class ProcessEngine(Reach):
         `EngineError` where a standard port of its address is taken: the line says by whom.
         """
         manifest = self._machines.manifest(name)
-        if manifest.kind.runs_program:
+        if manifest.traits.runs_program:
             environment = ioc_environment() | self._machines.clients(manifest.network)
             await self._machines.program(self._machines.folder(name)).start(
                 address=loopback_address(manifest.address), environment=environment
@@ -172,7 +171,7 @@ class ProcessEngine(Reach):
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
         """Stop procServ and all below it, at the latest by SIGKILL."""
-        if self._machines.manifest(name).kind.runs_program:
+        if self._machines.manifest(name).traits.runs_program:
             await self._machines.program(self._machines.folder(name)).stop(timeout_s=timeout_s)
 
     async def restart_program(self, name: str) -> None:
@@ -223,13 +222,13 @@ class ProcessEngine(Reach):
         if spec.devices:
             self._refuse(Capability.DEVICES)
         folder = self._machines.folder(spec.name)
-        if spec.kind.runs_program:
-            made = [m for _, m in self._machines.made() if m.kind.runs_program]
+        if spec.traits.runs_program:
+            made = [m for _, m in self._machines.made() if m.traits.runs_program]
             check_distinct(spec.name, spec.address.ip, {m.name: m.address for m in made})
         if folder.manifest() is None:
             await self._machines.program(folder).stop(timeout_s=10.0)
         await asyncio.to_thread(folder.make, spec)
-        if spec.kind is MachineKind.DESK:
+        if not spec.traits.runs_program:
             await asyncio.to_thread(lay_tools, folder.bin)
 
     def _refuse(self, capability: Capability) -> NoReturn:

@@ -12,7 +12,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from linacre.base.errors import EngineError
-from linacre.engines.base import MachineKind, MachineSpec
+from linacre.engines.base import MachineSpec, Traits
+from linacre.engines.labels import AFTER, IOC
 from linacre.engines.process.files import lay, read_json, remove_tree, write_json
 
 _SOCKET = "console.sock"
@@ -25,11 +26,12 @@ class Manifest:
     """What is kept of a machine in its `machine.json`; without one, a machine is not made."""
 
     name: str
-    kind: MachineKind
+    kind: str
     network: str
     address: IPv4Address
     """As declared."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    traits: Traits = field(default_factory=Traits)
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,12 @@ class MachineFolder:
             self.home / "machine.json",
             {
                 "name": manifest.name,
-                "kind": manifest.kind.value,
+                "kind": manifest.kind,
                 "network": manifest.network,
                 "address": str(manifest.address),
                 "labels": dict(manifest.labels),
+                "runs_program": manifest.traits.runs_program,
+                "serves_pvs": manifest.traits.serves_pvs,
             },
         )
 
@@ -130,7 +134,9 @@ class MachineFolder:
             folder.mkdir(parents=True, exist_ok=True)
         self.ensure_run()
         lay(spec.payload, home=self.home, keep=self.persist)
-        self.keep(Manifest(spec.name, spec.kind, spec.network, spec.address.ip, labels))
+        self.keep(
+            Manifest(spec.name, spec.kind, spec.network, spec.address.ip, labels, spec.traits)
+        )
 
     def set_labels(self, labels: Mapping[str, str]) -> None:
         """Change labels, leaving the others."""
@@ -205,8 +211,13 @@ def _manifest(values: Mapping[str, object]) -> Manifest:
         raise TypeError(labels)
     return Manifest(
         name=str(values["name"]),
-        kind=MachineKind(str(values["kind"])),
+        kind=str(values["kind"]),
         network=str(values["network"]),
         address=IPv4Address(str(values["address"])),
+        # One that an older Linacre made does not say it in so many words.
+        traits=Traits(
+            runs_program=bool(values.get("runs_program", AFTER in labels)),
+            serves_pvs=bool(values.get("serves_pvs", IOC in labels)),
+        ),
         labels={str(k): str(v) for k, v in labels.items()},  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] -- JSON
     )

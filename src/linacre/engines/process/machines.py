@@ -9,7 +9,7 @@ from pathlib import Path
 
 from linacre.base.clock import Clock
 from linacre.base.errors import EngineError
-from linacre.engines.base import Machine, MachineKind, MachineState
+from linacre.engines.base import Machine, MachineState
 from linacre.engines.process.addresses import loopback_address
 from linacre.engines.process.clients import client_environment, user_environment
 from linacre.engines.process.commands import Place
@@ -59,7 +59,7 @@ class Machines:
 
     def _machine(self, folder: MachineFolder, manifest: Manifest) -> Machine:
         leader = self.program(folder).leader()
-        runs = manifest.kind is MachineKind.DESK or leader is not None
+        runs = leader is not None or not manifest.traits.runs_program
         return Machine(
             name=manifest.name,
             kind=manifest.kind,
@@ -74,13 +74,13 @@ class Machines:
         return client_environment(
             loopback_address(manifest.address)
             for _, manifest in self.made()
-            if manifest.kind is MachineKind.IOC and manifest.network == network
+            if manifest.traits.serves_pvs and manifest.network == network
         )
 
     def place(self, name: str) -> Place:
         """Return where a person's command runs: at a desk here and now, else in the IOC's tree."""
         manifest, folder = self.manifest(name), self.folder(name)
-        is_desk = manifest.kind is MachineKind.DESK
+        is_desk = not manifest.traits.runs_program
         extra = {} if is_desk else {"IOC": name, "PERSIST_DIR": str(folder.persist)}
         return Place(
             folder=Path.cwd() if is_desk else folder.tree,

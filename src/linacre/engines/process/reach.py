@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from linacre.base.errors import EngineError, UserError
-from linacre.engines.base import Client, Completed, MachineKind, Output, Stream
+from linacre.engines.base import Client, Completed, Output, Stream
 from linacre.engines.connections import clients, served, sockets
 from linacre.engines.console import ConsoleStream
 from linacre.engines.process import commands
@@ -85,8 +85,9 @@ class Reach:
 
     async def console(self, name: str) -> Stream:
         """Open procServ's console through its unix socket; `EngineError` where none listens."""
-        if self._machines.manifest(name).kind is MachineKind.DESK:
-            raise UserError(f"{name} is a desk: it has no console; use linacre shell")
+        manifest = self._machines.manifest(name)
+        if not manifest.traits.runs_program:
+            raise UserError(f"{name} is a {manifest.kind}: it has no console; use linacre shell")
         folder = self._machines.folder(name)
         folder.ensure_run()
         try:

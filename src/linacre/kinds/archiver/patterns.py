@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from linacre.base.errors import UserError
 from linacre.declaration.models import Archiver
 from linacre.declaration.models.archiver_values import is_pattern, parted_pv, read_pvs
-from linacre.session.session import Session
-
-_MOST = 200_000
-"""Far more than one archiver takes; a pattern for more is a mistake."""
-Names = Mapping[str, tuple[str, ...]]
-"""For each pattern, the names of the PVs that it means."""
+from linacre.kinds.maker import Names
 
 
 def said_pvs(archiver: Archiver, folder: Path) -> tuple[str, ...]:
@@ -50,27 +44,3 @@ def archived_pvs(said: Iterable[str], names: Names, *, protocol: str) -> tuple[s
         for one in names.get(name, ()) if is_pattern(name) else (name,):
             found.setdefault(one, f"{before}{one}{behind}")
     return tuple(found.values())
-
-
-async def names_of(session: Session, patterns: Iterable[str]) -> Names:
-    """Return what patterns mean by the catalogue; nothing where the facility has none yet."""
-    wanted = tuple(patterns)
-    place = session.catalogue_place
-    if not wanted or (isinstance(place, Path) and not place.exists()):
-        return {}
-    found: dict[str, tuple[str, ...]] = {}
-    async with session.catalogue_open() as catalogue:
-        inventory = catalogue.inventory(session.name)
-        for pattern in wanted:
-            hits = await inventory.find(pattern, limit=_MOST)
-            if hits.more:
-                raise UserError(f"{pattern} means more than {_MOST} PVs; write a narrower pattern")
-            found[pattern] = tuple(dict.fromkeys(match.pv for match in hits.matches if match.pv))
-    return found
-
-
-async def names_declared(session: Session) -> Names:
-    """Return what the patterns of all declared archivers mean."""
-    folder = session.declaration.folder
-    said = (said_pvs(each, folder) for each in session.declaration.facility.archivers.values())
-    return await names_of(session, patterns_of(pv for pvs in said for pv in pvs))

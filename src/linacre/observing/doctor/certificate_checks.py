@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from linacre.declaration import models
-from linacre.observing.doctor.facts import Facts
-from linacre.observing.doctor.model import (
+from linacre.kinds.checking.facts import Facts
+from linacre.kinds.checking.model import (
     Finding,
     Outcome,
     counted,

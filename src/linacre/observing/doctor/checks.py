@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
+from linacre.kinds.checking.model import Check
+from linacre.kinds.registry import KINDS, Kinds
 from linacre.observing.doctor.certificate_checks import certificates_valid
 from linacre.observing.doctor.clock_checks import clock_right
-from linacre.observing.doctor.facts import Facts
 from linacre.observing.doctor.ioc_checks import iocs_booted, procserv_answers, restart_loop
 from linacre.observing.doctor.machine_checks import engine_reachable, image_current, machines_up
-from linacre.observing.doctor.model import Outcome
 from linacre.observing.doctor.mount_checks import mounts_answer
-from linacre.observing.doctor.name_checks import names_served_once
 from linacre.observing.doctor.network_checks import addresses_unique, cables_recorded, uplinks_there
-from linacre.observing.doctor.pv_checks import pvs_answered
 from linacre.observing.doctor.space_checks import memory_left, room_left
 
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that the doctor looks at."""
-
-    key: str
-    title: str
-    look: Callable[[Facts], Awaitable[Outcome]]
-    about: str
-    """What is looked at and when it is told, for the docs."""
-    asks_engine: bool = True
-    """Whether there is nothing to look at while the engine is silent."""
-    limit_s: float = 10.0
-
-
-CHECKS: tuple[Check, ...] = (
+_OF_MACHINES: tuple[Check, ...] = (
     Check(
         "engine",
         "engine reachable",
@@ -98,24 +80,9 @@ CHECKS: tuple[Check, ...] = (
         "service runs, and its ports are open to the network. One that was started within the last "
         "minute is a warning.",
     ),
-    Check(
-        "pvs",
-        "PVs answered",
-        pvs_answered,
-        "Every PV of every IOC that has booted is read by Channel Access, and those that nobody "
-        "answers for by pvAccess, at the desk of the network that the machine is plugged into. "
-        "Wrong are PVs that nobody answers for within 2 s, that connect and give no value within "
-        "1.5 s (they hang: exactly those are named, not the ones that wait behind them), and that "
-        "another server answers for. A PV that answers with an error is a warning.",
-        limit_s=15.0,
-    ),
-    Check(
-        "names",
-        "PV names served once",
-        names_served_once,
-        "The lists of PVs of all IOCs of a network that have booted, twins left out. Wrong where a "
-        "name is in more than one: which of them answers a client is a matter of chance.",
-    ),
+)
+"""What is looked at in machines of every kind."""
+_OF_HOST: tuple[Check, ...] = (
     Check(
         "clock",
         "clock",
@@ -163,4 +130,13 @@ CHECKS: tuple[Check, ...] = (
         asks_engine=False,
     ),
 )
-"""Every check; each of them is in every diagnosis."""
+
+
+def checks_of(kinds: Kinds = KINDS) -> tuple[Check, ...]:
+    """Return every check, those that kinds of machine bring among them; each is always made."""
+    own: Iterable[Check] = (check for kind in kinds for check in kind.checks())
+    return (*_OF_MACHINES, *own, *_OF_HOST)
+
+
+CHECKS = checks_of()
+"""Every check of the kinds that there are."""

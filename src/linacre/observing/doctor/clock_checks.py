@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import linacre
+from linacre.kinds.checking.facts import Facts
+from linacre.kinds.checking.model import Finding, Outcome, problem, warning
 from linacre.observing.doctor import sntp
-from linacre.observing.doctor.facts import Facts
-from linacre.observing.doctor.model import Finding, Outcome, problem, warning
 
 BEHIND_S = 2.0
 """So far may the clock be behind what was written by it."""

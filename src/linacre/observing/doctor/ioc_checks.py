@@ -9,9 +9,8 @@ from linacre.base.errors import LinacreError
 from linacre.engines.base import Capability
 from linacre.epics.launch import PROCSERV_PORT
 from linacre.epics.report import IocReport
-from linacre.kinds.service.ports import ClosedPort, closed_ports
-from linacre.observing.doctor.facts import Facts, IocMachine
-from linacre.observing.doctor.model import (
+from linacre.kinds.checking.facts import Facts, ProgramMachine
+from linacre.kinds.checking.model import (
     Finding,
     Outcome,
     counted,
@@ -19,6 +18,7 @@ from linacre.observing.doctor.model import (
     problem,
     warning,
 )
+from linacre.kinds.service.ports import ClosedPort, closed_ports
 
 _BANNER_LIMIT_S = 2.0
 _BOOT_PATIENCE_S = 60.0
@@ -36,7 +36,7 @@ async def procserv_answers(facts: Facts) -> Outcome:
     return Outcome(f"{answered} of {len(running)} answer with their banner", findings)
 
 
-async def _procserv(facts: Facts, each: IocMachine, report: IocReport) -> Finding | None:
+async def _procserv(facts: Facts, each: ProgramMachine, report: IocReport) -> Finding | None:
     if not report.procserv_up:
         return problem(each.name, "procServ does not run", each.command("restart"))
     try:
@@ -100,24 +100,21 @@ async def iocs_booted(facts: Facts) -> Outcome:
         if report is not None and (finding := _boot(each, report, closed, now=now)) is not None:
             findings.append(finding)
     booted = sum(report.booted for report in reports.values())
-    nouns = [each.noun for each in facts.program_machines if each.name in reports]
-    words = {"IOC": "ioc", "service": "service", "archiver": "archiver"}
-    counts = {word: nouns.count(noun) for word, noun in words.items()}
+    nouns = [each.kind.noun for each in facts.program_machines if each.name in reports]
+    counts = {kind.noun: nouns.count(kind.noun) for kind in facts.kinds}
     what = " and ".join(counted(n, word) for word, n in counts.items() if n)
     return Outcome(f"{booted} of {what} have booted", tuple(findings))
 
 
 def _boot(
-    each: IocMachine, report: IocReport, closed: tuple[ClosedPort, ...], *, now: float
+    each: ProgramMachine, report: IocReport, closed: tuple[ClosedPort, ...], *, now: float
 ) -> Finding | None:
     # What procServ or a restart loop is to blame for is told there.
     if report.booted or report.restart_loop or not report.procserv_up:
         return None
     if not report.ioc_up:
-        what = "IOC" if each.ports is None else each.noun
-        return problem(
-            each.name, f"procServ runs, and its {what} does not", each.command("restart")
-        )
+        text = f"procServ runs, and its {each.kind.noun} does not"
+        return problem(each.name, text, each.command("restart"))
     since_s = 0.0 if report.started_at is None else max(0.0, now - report.started_at)
     text = f"started {since_s:.0f} s ago and not booted yet"
     if closed:

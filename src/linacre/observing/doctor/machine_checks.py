@@ -7,8 +7,8 @@ import asyncio
 from linacre.declaration.models import desk_name
 from linacre.engines.base import Capability, MachineState
 from linacre.engines.labels import IMAGE
-from linacre.observing.doctor.facts import Facts
-from linacre.observing.doctor.model import (
+from linacre.kinds.checking.facts import Facts
+from linacre.kinds.checking.model import (
     Finding,
     Outcome,
     counted,
@@ -49,12 +49,13 @@ async def image_current(facts: Facts) -> Outcome:
     if not facts.has(Capability.FILE_SYSTEM):
         return not_applicable(f"the {facts.engine.name} engine has no images")
     # Its libraries are of no use to the other checks.
-    from linacre.kinds.image import archiver_recipe, base_recipe, service_recipe
+    from linacre.kinds.image import base_recipe
 
     def digests() -> tuple[str, dict[str, str]]:
-        services = facts.facility.services.items()
-        own = {name: service_recipe(service).digest() for name, service in services}
-        own |= {name: archiver_recipe().digest() for name in facts.facility.archivers}
+        recipes = (
+            (name, kind.recipe(item)) for kind, name, item in facts.kinds.programs(facts.facility)
+        )
+        own = {name: recipe.digest() for name, recipe in recipes if recipe is not None}
         return base_recipe().digest(), own
 
     present, own = await asyncio.to_thread(digests)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from linacre.observing.doctor.facts import Facts
-from linacre.observing.doctor.model import Finding, Outcome, counted, listed, problem
+from linacre.declaration.models import MountSettings
+from linacre.kinds.checking.facts import Facts
+from linacre.kinds.checking.model import Finding, Outcome, counted, listed, problem
 from linacre.observing.doctor.probe import Probed, probe
 
 PROBE_LIMIT_S = 1.5
@@ -89,8 +90,9 @@ def _used(facts: Facts) -> Mapping[Path, str]:
     folders: dict[Path, list[str]] = {}
     state = facts.session.state.root
     folders[existing(state)] = ["Linacre's state"]
-    for name, each in {**facts.facility.iocs, **facts.facility.services}.items():
-        for mount in each.mounts:
+    for name, each in facts.facility.programs.items():
+        mounts: tuple[MountSettings, ...] = getattr(each, "mounts", ())
+        for mount in mounts:
             folders.setdefault(Path(mount.host), []).append(name)
     return {path: listed(dict.fromkeys(users)) for path, users in folders.items()}
 

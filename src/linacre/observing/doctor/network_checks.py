@@ -9,8 +9,8 @@ from ipaddress import IPv4Address
 from linacre.engines.base import Cable, Capability
 from linacre.engines.labels import ADDRESS
 from linacre.kinds.addresses import mac_address
-from linacre.observing.doctor.facts import Facts
-from linacre.observing.doctor.model import (
+from linacre.kinds.checking.facts import Facts
+from linacre.kinds.checking.model import (
     Finding,
     Outcome,
     counted,

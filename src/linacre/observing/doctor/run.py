@@ -8,16 +8,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from linacre.base.errors import LinacreError
-from linacre.observing.doctor.checks import CHECKS, Check
-from linacre.observing.doctor.facts import Facts, gather_facts, no_facts
-from linacre.observing.doctor.model import (
-    Diagnosis,
-    Outcome,
-    Result,
-    Verdict,
-    not_applicable,
-    problem,
-)
+from linacre.kinds.checking.facts import Facts, gather_facts, no_facts
+from linacre.kinds.checking.model import Check, Outcome, Verdict, not_applicable, problem
+from linacre.kinds.registry import kinds_of
+from linacre.observing.doctor.checks import checks_of
+from linacre.observing.doctor.model import Diagnosis, Result
 from linacre.session.session import Session
 from linacre.session.state import Standing
 
@@ -25,13 +20,15 @@ ENGINE_LIMIT_S = 15.0
 _AGAIN = "run it again as linacre --debug doctor for the whole story"
 
 
-async def diagnose(session: Session, *, checks: Sequence[Check] = CHECKS) -> Diagnosis:
+async def diagnose(session: Session, *, checks: Sequence[Check] | None = None) -> Diagnosis:
     """Make every check of a facility and tell what was found; nothing is mended.
 
     As with any command, a daemon of ours that does not run is started, and cables that a command
     killed meanwhile was moving are brought to their place.
     """
     begun = session.clock.monotonic()
+    if checks is None:
+        checks = checks_of(kinds_of(session))
     async with _facts(session) as facts:
         results = await asyncio.gather(*(_make(check, facts) for check in checks))
     problems, warnings = (

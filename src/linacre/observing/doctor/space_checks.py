@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from linacre.engines.base import Capability
-from linacre.observing.doctor import memory
-from linacre.observing.doctor.facts import Facts
-from linacre.observing.doctor.model import (
+from linacre.kinds.checking.facts import Facts
+from linacre.kinds.checking.model import (
     Finding,
     Outcome,
     not_applicable,
     problem,
     warning,
 )
+from linacre.observing.doctor import memory
 from linacre.observing.doctor.mount_checks import existing
 from linacre.observing.doctor.probe import Probed, probe
 

@@ -16,7 +16,8 @@ from linacre.declaration.editing.rewrite import Draft, draft
 from linacre.declaration.load import Declaration, LoadError
 from linacre.declaration.models import FolderSource, Ioc
 from linacre.declaration.models.values import Name
-from linacre.engines.base import Machine, MachineKind
+from linacre.engines.base import Machine
+from linacre.kinds.registry import IOC, kinds_of
 from linacre.kinds.reports import listed_pvs
 from linacre.operations.interaction import Interaction
 from linacre.session.lock import FacilityLock
@@ -76,26 +77,20 @@ def check_new_name(session: Session, name: str, machines: dict[str, Machine]) ->
         raise UserError(said) from None
     declaration = session.declaration
     facility = declaration.facility
-    sections = {
-        "an IOC": ("iocs", facility.iocs),
-        "a service": ("services", facility.services),
-        "an archiver": ("archivers", facility.archivers),
-    }
-    for what, (section, names) in sections.items():
-        if name in names:
+    for section in facility.sections:
+        if name in facility.section(section):
+            where = declaration.where(section.key, name)
             raise UserError(
-                f"there is {what} {name} already, at {declaration.where(section, name)}; "
-                "choose another name"
+                f"there is {section.one} {name} already, at {where}; choose another name"
             )
     if name in machines:
+        # What has data of its own to be asked about has a command of its own for that.
+        kind = kinds_of(session).of(machines[name])
+        remedy = (kind if kind.keeps_data else IOC).command("delete", name)
         raise UserError(
             f"there is a machine {name} that is not declared; choose another name, or remove it "
-            f"first: linacre {_noun(machines[name])} delete {name}"
+            f"first: {remedy}"
         )
-
-
-def _noun(machine: Machine) -> str:
-    return "archiver" if machine.kind is MachineKind.ARCHIVER else "ioc"
 
 
 def in_terms_of(name: str, error: LoadError, *, section: str = "iocs") -> UserError:

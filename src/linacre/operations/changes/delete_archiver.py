@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.editing.rewrite import Draft, draft
-from linacre.engines.base import Machine, MachineKind, MachineState
+from linacre.engines.base import Machine, MachineState
 from linacre.engines.labels import kept_key
+from linacre.kinds.archiver.files import DATA
 from linacre.kinds.archiver.http import ask
-from linacre.kinds.archiver.payload import DATA
+from linacre.kinds.registry import ARCHIVER, kinds_of
 from linacre.operations.bring_up import bring_up
 from linacre.operations.changes.common import machines_there, quiet, with_declaration
 from linacre.operations.changes.new_archiver import SECTION
@@ -66,7 +67,7 @@ async def delete_archiver(
         async with machines_there(session) as machines:
             record = await session.engine.record() if await session.engine.exists() else {}
             machine = machines.get(name)
-            if machine is not None and machine.kind is not MachineKind.ARCHIVER:
+            if machine is not None and kinds_of(session).of(machine) is not ARCHIVER:
                 raise UserError(f"{name} is no archiver, and stays; it is: {machine.kind}")
             doomed = _Doomed(name, found, machine, kept_key(name) in record, purge)
             _check_there(session, doomed)

@@ -14,9 +14,10 @@ from linacre.declaration.load import LoadError
 from linacre.declaration.models.archiver_values import age_s, read_pvs, time_text
 from linacre.declaration.yaml_text import scalar, stretched
 from linacre.engines.labels import kept_key
-from linacre.kinds.archiver.patterns import archived_pvs, names_of, patterns_of, said_pvs
-from linacre.kinds.archiver.payload import check_installed
-from linacre.kinds.archiver.status import archiver_url
+from linacre.kinds.archiver.files import check_installed
+from linacre.kinds.archiver.kind import archiver_url
+from linacre.kinds.archiver.patterns import archived_pvs, patterns_of, said_pvs
+from linacre.kinds.names import names_of
 from linacre.operations.bring_up import bring_up
 from linacre.operations.changes.addresses import choose_address, choose_network, read_address
 from linacre.operations.changes.common import (

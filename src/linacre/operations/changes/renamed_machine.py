@@ -14,6 +14,7 @@ from linacre.catalogue.inventory import Inventory
 from linacre.engines.base import Capability, Machine
 from linacre.engines.labels import AFTER, SETTINGS_DIGEST
 from linacre.kinds.image import have_image, image_digest
+from linacre.kinds.registry import kinds_of
 from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.interaction import Interaction
 from linacre.planning.plan import Action, Found, make_plan
@@ -99,6 +100,7 @@ async def _declared(session: Session) -> Declared:
         engine=session.engine,
         paths=session.paths,
         image=image_digest(session),
+        kinds=kinds_of(session),
     )
 
 

@@ -228,7 +228,7 @@ async def record_present(
 def _machine_entry(machine: Machine) -> MachineEntry:
     return MachineEntry(
         name=machine.name,
-        kind=str(machine.kind),
+        kind=machine.kind,
         ioc=ioc_of(machine) or "",
         network=machine.labels.get(NETWORK, ""),
         address=machine.labels.get(ADDRESS, ""),

@@ -11,11 +11,13 @@ from linacre.declaration.models.sources import FolderSource
 from linacre.declaration.names import TWINS_ENDING, other_name, twins_network
 from linacre.engines.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
 from linacre.kinds.image import have_image, image_digest
+from linacre.kinds.maker import Maker
+from linacre.kinds.registry import DESK, IOC, kinds_of
 from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.interaction import Interaction
 from linacre.planning.plan import Found, make_plan
-from linacre.planning.specs import Declared, Maker, network_spec
+from linacre.planning.specs import Declared, network_spec
 from linacre.planning.twin_overrides import as_found
 from linacre.session.roles import Pair
 from linacre.session.session import Session
@@ -88,8 +90,8 @@ async def _declared(session: Session, ioc: Ioc, pair: Pair) -> Declared:
     facility = declaration.facility.model_copy(update={"networks": networks})
     variant = replace(declaration, facility=facility)
     maker = Maker(variant, session.engine, session.paths, image_digest(session))
-    wanted = await maker.ioc(pair.ioc, declaration.facility.iocs[pair.ioc])
-    made = await maker.ioc(pair.ioc, ioc.model_copy(update={"network": sandbox}))
+    wanted = await IOC.spec(maker, pair.ioc, declaration.facility.iocs[pair.ioc])
+    made = await IOC.spec(maker, pair.ioc, ioc.model_copy(update={"network": sandbox}))
     digest = wanted.labels[PROGRAM_DIGEST]
     name = pair.twin or other_name(pair.ioc, pair.live)
     twin = replace(made, name=name, labels={**made.labels, DECLARED_DIGEST: digest})
@@ -97,11 +99,11 @@ async def _declared(session: Session, ioc: Ioc, pair: Pair) -> Declared:
         # One that was live has its home elsewhere, and keeps its cable.
         kept = {key: there.labels[key] for key in (NETWORK, NIC_DIGEST) if key in there.labels}
         twin = replace(twin, labels={**twin.labels, **kept})
-    desk = maker.desk(sandbox)
+    desk = DESK.desk(maker, sandbox)
     if (there := machines.get(desk.name)) is not None:
         desk = as_found(there)
     network = replace(network_spec(facility, sandbox), host_address=None, uplink=None)
-    return Declared((network,), (twin, desk), {}, {pair.ioc: twin})
+    return Declared((network,), (twin, desk), {}, {pair.ioc: twin}, kinds=kinds_of(session))
 
 
 async def _carry_out(

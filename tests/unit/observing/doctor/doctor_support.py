@@ -19,14 +19,13 @@ from linacre.engines.base import (
     Engine,
     Host,
     Machine,
-    MachineKind,
     MachineState,
     Space,
 )
 from linacre.epics.answers import Answers, answer, read_question
 from linacre.epics.layout import Layout
 from linacre.epics.report import IocReport
-from linacre.observing.doctor.facts import Facts
+from linacre.kinds.checking.facts import Facts
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 
@@ -126,7 +125,7 @@ def session_of(tmp_path: Path, engine: FakeEngine, text: str = FILE) -> Session:
 def machine(name: str, *, ioc: str | None = None, runs: bool = True, **labels: str) -> Machine:
     """Return a machine of an IOC, or a desk."""
     state = MachineState.RUNNING if runs else MachineState.STOPPED
-    kind = MachineKind.IOC if ioc else MachineKind.DESK
+    kind = "ioc" if ioc else "desk"
     return Machine(name, kind, state, "srv1", ({"ioc": ioc} if ioc else {}) | labels)
 
 
@@ -140,7 +139,7 @@ def facts_of(
     """Return facts; every IOC reports that it is well unless something else is given."""
     there = {each.name: each for each in machines}
     live = {name: name for name in session.declaration.facility.iocs}
-    told = {m.name: GOOD for m in machines if m.kind is MachineKind.IOC and m.state == "running"}
+    told = {m.name: GOOD for m in machines if m.kind == "ioc" and m.state == "running"}
 
     async def known() -> Mapping[str, IocReport]:
         return told | dict(reports or {})

@@ -13,16 +13,16 @@ from linacre.base.errors import LinacreError
 from linacre.engines.base import Cable, Capability, Machine
 from linacre.epics.answers import Answers
 from linacre.kinds.addresses import mac_address
-from linacre.observing.doctor.facts import Facts
+from linacre.kinds.checking.facts import Facts
+from linacre.kinds.checking.model import Outcome, Verdict
+from linacre.kinds.ioc.pv_checks import pvs_answered
 from linacre.observing.doctor.ioc_checks import iocs_booted, restart_loop
 from linacre.observing.doctor.machine_checks import engine_reachable, machines_up
-from linacre.observing.doctor.model import Outcome, Verdict
 from linacre.observing.doctor.network_checks import (
     addresses_unique,
     cables_recorded,
     uplinks_there,
 )
-from linacre.observing.doctor.pv_checks import pvs_answered
 
 ADDRESSES = {"mag": "10.9.0.11", "bpm": "10.9.0.12", "desk-controls": "10.9.0.2"}
 OURS = {each: (mac_address("test", IPv4Address(each)),) for each in ADDRESSES.values()}

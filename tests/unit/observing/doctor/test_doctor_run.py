@@ -9,9 +9,9 @@ from pathlib import Path
 from doctor_support import FakeEngine, session_of
 
 from linacre.base.errors import EngineError, LinacreError
-from linacre.observing.doctor.checks import CHECKS, Check
-from linacre.observing.doctor.facts import Facts
-from linacre.observing.doctor.model import Outcome
+from linacre.kinds.checking.facts import Facts
+from linacre.kinds.checking.model import Check, Outcome
+from linacre.observing.doctor.checks import CHECKS
 from linacre.observing.doctor.run import diagnose
 from linacre.session.state import FacilityNote, Standing
 

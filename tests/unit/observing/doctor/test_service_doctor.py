@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from doctor_support import FILE, GOOD, FakeEngine, facts_of, session_of
 
-from linacre.engines.base import Capability, Machine, MachineKind, MachineState
+from linacre.engines.base import Capability, Machine, MachineState
 from linacre.epics.report import IocReport
-from linacre.observing.doctor.facts import Facts
+from linacre.kinds.checking.facts import Facts
 from linacre.observing.doctor.ioc_checks import iocs_booted, restart_loop
 from linacre.observing.doctor.machine_checks import machines_up
 
@@ -35,7 +35,7 @@ def facts(
     tmp_path: Path, *, engine: FakeEngine | None = None, runs: bool = True, db: IocReport = GOOD
 ) -> Facts:
     state = MachineState.RUNNING if runs else MachineState.STOPPED
-    machines = [Machine(name, MachineKind.SERVICE, state, "srv1", {}) for name in ("db", "wiki")]
+    machines = [Machine(name, "service", state, "srv1", {}) for name in ("db", "wiki")]
     session = session_of(tmp_path, engine or ClosedEngine(), SERVICES)
     return facts_of(session, *machines, reports={"db": db, "wiki": GOOD})
 

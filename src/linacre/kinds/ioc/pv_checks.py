@@ -12,9 +12,8 @@ from linacre.declaration.names import TWINS_ENDING
 from linacre.engines.base import MachineState
 from linacre.epics.answers import Answers, Asked, question, read_answer
 from linacre.epics.report import IocReport
-from linacre.kinds.reports import listed_pvs
-from linacre.observing.doctor.facts import Facts, IocMachine
-from linacre.observing.doctor.model import (
+from linacre.kinds.checking.facts import Facts, ProgramMachine
+from linacre.kinds.checking.model import (
     Finding,
     Outcome,
     counted,
@@ -23,6 +22,7 @@ from linacre.observing.doctor.model import (
     problem,
     warning,
 )
+from linacre.kinds.reports import listed_pvs
 
 READ_LIMIT_S = 8.0
 
@@ -31,7 +31,7 @@ READ_LIMIT_S = 8.0
 class _Served:
     """The PVs of a machine, and where a client would read them."""
 
-    each: IocMachine
+    each: ProgramMachine
     network: str
     names: tuple[str, ...]
 
@@ -40,7 +40,7 @@ async def pvs_answered(facts: Facts) -> Outcome:
     """Read every PV at the desk of the network that its machine is plugged into."""
     reports = await facts.reported()
     unread: list[Finding] = []
-    places: list[tuple[IocMachine, str]] = []
+    places: list[tuple[ProgramMachine, str]] = []
     for each in facts.ioc_machines:
         report = reports.get(each.name)
         cable = facts.cables.get(each.name)
@@ -67,7 +67,7 @@ async def pvs_answered(facts: Facts) -> Outcome:
     return Outcome(said + silent, findings)
 
 
-def _network(facts: Facts, each: IocMachine) -> str | None:
+def _network(facts: Facts, each: ProgramMachine) -> str | None:
     """Return the network that the machine is in as clients see it."""
     if not facts.cables:
         return each.declared.network
@@ -76,9 +76,9 @@ def _network(facts: Facts, each: IocMachine) -> str | None:
 
 
 async def _listings(
-    facts: Facts, places: list[tuple[IocMachine, str]], reports: Mapping[str, IocReport]
+    facts: Facts, places: list[tuple[ProgramMachine, str]], reports: Mapping[str, IocReport]
 ) -> tuple[list[_Served], list[str]]:
-    async def names(each: IocMachine) -> tuple[str, ...] | None:
+    async def names(each: ProgramMachine) -> tuple[str, ...] | None:
         served = await listed_pvs(facts.engine, each.name, each.declared.address)
         return None if served is None else tuple(pv.name for pv in served)
 
@@ -124,7 +124,7 @@ def _home(network: str) -> str:
     return network.removesuffix(TWINS_ENDING)
 
 
-def _endpoint(facts: Facts, each: IocMachine) -> str:
+def _endpoint(facts: Facts, each: ProgramMachine) -> str:
     address = each.declared.address
     return str(facts.engine.layout(each.name, address).bind or address)
 

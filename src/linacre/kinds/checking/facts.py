@@ -6,36 +6,31 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from linacre.declaration.models import Archiver, Facility, Ioc, Service
-from linacre.engines.base import Cable, Capability, Engine, Machine, MachineKind, MachineState
+from linacre.declaration.models import DeclaredMachine, Facility
+from linacre.engines.base import Cable, Capability, Engine, Machine, MachineState
 from linacre.epics.report import IocReport
-from linacre.kinds.reports import ioc_report
+from linacre.kinds.kind import AnyKind
+from linacre.kinds.registry import Kinds, kinds_of
 from linacre.session.roles import Pair, pairs
 from linacre.session.session import Session
 
 
 @dataclass(frozen=True)
-class IocMachine:
-    """A machine of an IOC, live or a twin, of a service or of an archiver; made or not."""
+class ProgramMachine:
+    """A machine that is declared, of whatever kind, live or a twin; made or not."""
 
+    kind: AnyKind
     ioc: str
-    """The IOC, service or archiver that it belongs to."""
+    """The IOC, service or whatever it is that the machine belongs to."""
     name: str
     is_twin: bool
-    declared: Ioc | Service | Archiver
+    declared: DeclaredMachine
     machine: Machine | None
 
     @property
     def ports(self) -> tuple[str, ...] | None:
-        """The ports of a service or an archiver; None for an IOC."""
-        return self.declared.ports if isinstance(self.declared, Service | Archiver) else None
-
-    @property
-    def noun(self) -> str:
-        """What it runs, as commands call it."""
-        if isinstance(self.declared, Archiver):
-            return "archiver"
-        return "service" if isinstance(self.declared, Service) else "ioc"
+        """The ports on which it serves; None for one that tells itself that it does."""
+        return self.kind.ports(self.declared)
 
     @property
     def runs(self) -> bool:
@@ -43,9 +38,8 @@ class IocMachine:
         return self.machine is not None and self.machine.state is MachineState.RUNNING
 
     def command(self, verb: str, *more: str) -> str:
-        """Return a command of `linacre ioc`, `service` or `archiver` on it."""
-        twin = ("--twin",) if self.is_twin else ()
-        return " ".join(("linacre", self.noun, verb, self.ioc, *twin, *more))
+        """Return a command on it, of those of its kind."""
+        return self.kind.command(verb, self.ioc, *(("--twin",) if self.is_twin else ()), *more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,36 +72,30 @@ class Facts:
         return capability in self.engine.capabilities()
 
     @property
-    def ioc_machines(self) -> tuple[IocMachine, ...]:
-        """Every machine of a declared IOC, the live ones and the twins."""
-        there = {ioc: self.pairs.get(ioc, Pair(ioc, ioc)) for ioc in self.facility.iocs}
-        return tuple(
-            IocMachine(
-                ioc, name, name != pair.live, self.facility.iocs[ioc], self.machines.get(name)
-            )
-            for ioc, pair in there.items()
-            for name in pair.names
-        )
+    def kinds(self) -> Kinds:
+        """The kinds of machine that there are."""
+        return kinds_of(self.session)
 
     @property
-    def program_machines(self) -> tuple[IocMachine, ...]:
-        """The machines of IOCs and archivers, and those of services that this engine runs."""
-        has_services = self.has(Capability.SERVICES)
-        services = (
-            IocMachine(name, name, False, service, self.machines.get(name))
-            for name, service in self.facility.services.items()
-            if has_services or not service.optional
+    def ioc_machines(self) -> tuple[ProgramMachine, ...]:
+        """Every machine of a declared IOC, the live ones and the twins."""
+        return tuple(each for each in self.program_machines if each.kind.traits.serves_pvs)
+
+    @property
+    def program_machines(self) -> tuple[ProgramMachine, ...]:
+        """The machines of all that is declared, what this engine cannot run left out."""
+        return tuple(
+            ProgramMachine(kind, name, each, each != pair.live, item, self.machines.get(each))
+            for kind, name, item in self.kinds.programs(self.facility)
+            if not kind.is_left_out(item, self.engine)
+            for pair in (self.pairs.get(name, Pair(name, name)),)
+            for each in pair.names
         )
-        archivers = (
-            IocMachine(name, name, False, archiver, self.machines.get(name))
-            for name, archiver in self.facility.archivers.items()
-        )
-        return (*self.ioc_machines, *services, *archivers)
 
     @property
     def desks(self) -> tuple[Machine, ...]:
         """The desks that there are."""
-        return tuple(m for m in self.machines.values() if m.kind is MachineKind.DESK)
+        return tuple(m for m in self.machines.values() if self.kinds.of(m).is_of_network)
 
     async def reported(self) -> Mapping[str, IocReport]:
         """Return how the IOCs and services of running machines do, by machine."""
@@ -151,8 +139,8 @@ def no_facts(session: Session, *, why: str, wrong: bool) -> Facts:
 
 
 async def _reports(facts: Facts) -> Mapping[str, IocReport]:
-    async def one(each: IocMachine) -> IocReport:
-        return await ioc_report(
+    async def one(each: ProgramMachine) -> IocReport:
+        return await each.kind.report(
             facts.engine,
             each.name,
             each.declared.address,

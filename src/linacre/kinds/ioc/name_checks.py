@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from linacre.kinds.reports import listed_pvs
-from linacre.observing.doctor.facts import Facts, IocMachine
-from linacre.observing.doctor.model import (
+from linacre.kinds.checking.facts import Facts, ProgramMachine
+from linacre.kinds.checking.model import (
     Finding,
     Outcome,
     counted,
@@ -14,6 +13,7 @@ from linacre.observing.doctor.model import (
     not_applicable,
     problem,
 )
+from linacre.kinds.reports import listed_pvs
 
 _PAIRS_TOLD = 8
 
@@ -44,7 +44,7 @@ async def names_served_once(facts: Facts) -> Outcome:
     return Outcome(said + rest, tuple(findings[:_PAIRS_TOLD]))
 
 
-async def _names(facts: Facts, each: IocMachine) -> frozenset[str]:
+async def _names(facts: Facts, each: ProgramMachine) -> frozenset[str]:
     served = await listed_pvs(facts.engine, each.name, each.declared.address)
     return frozenset(pv.name for pv in served or ())
 

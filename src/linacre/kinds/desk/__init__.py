@@ -1,0 +1,1 @@
+"""Desks: a machine on each network, from which people and tests reach it."""

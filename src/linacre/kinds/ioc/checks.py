@@ -1,0 +1,28 @@
+"""What the doctor looks at in IOCs alone."""
+
+from __future__ import annotations
+
+from linacre.kinds.checking.model import Check
+from linacre.kinds.ioc.name_checks import names_served_once
+from linacre.kinds.ioc.pv_checks import pvs_answered
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "pvs",
+        "PVs answered",
+        pvs_answered,
+        "Every PV of every IOC that has booted is read by Channel Access, and those that nobody "
+        "answers for by pvAccess, at the desk of the network that the machine is plugged into. "
+        "Wrong are PVs that nobody answers for within 2 s, that connect and give no value within "
+        "1.5 s (they hang: exactly those are named, not the ones that wait behind them), and that "
+        "another server answers for. A PV that answers with an error is a warning.",
+        limit_s=15.0,
+    ),
+    Check(
+        "names",
+        "PV names served once",
+        names_served_once,
+        "The lists of PVs of all IOCs of a network that have booted, twins left out. Wrong where a "
+        "name is in more than one: which of them answers a client is a matter of chance.",
+    ),
+)
