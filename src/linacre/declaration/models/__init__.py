@@ -28,7 +28,7 @@ from linacre.declaration.models.iocs import (
     PythonIoc,
     SoftIoc,
 )
-from linacre.declaration.models.machine import DeclaredMachine, Section
+from linacre.declaration.models.machine import DeclaredMachine, ProgramPart, Section
 from linacre.declaration.models.service_values import SERVICE_TREE
 from linacre.declaration.models.services import FileSettings, Service
 from linacre.declaration.models.settings import (
@@ -69,6 +69,7 @@ __all__ = [
     "MountSettings",
     "Network",
     "ProcessEngine",
+    "ProgramPart",
     "PythonIoc",
     "RetentionSettings",
     "Seconds",

@@ -6,10 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from linacre.declaration.models import fields
 from linacre.declaration.models.archiver_values import Age, PvText, Until
 from linacre.declaration.models.part import Part
 from linacre.declaration.models.settings import HoldOff, LimitSettings, LogSettings
-from linacre.declaration.models.values import Address, Bytes, Line, Name, NetworkName, Seconds
+from linacre.declaration.models.values import Address, Bytes, Line, Name, NetworkName
 
 ARCHIVER_PORT = 17665
 """Where an archiver answers over HTTP, at the address of its machine."""
@@ -29,28 +30,12 @@ class RetentionSettings(Part):
 class Archiver(Part):
     """A machine that archives some PVs, until a time or for good."""
 
-    address: Address = Field(
-        description="The IPv4 address of its machine, free in its network's subnet.",
-        examples=["10.61.2.71"],
-    )
-    network: NetworkName | None = Field(
-        default=None,
-        description="The network its machine is on, whose PVs it takes; not needed where the "
-        "facility has one.",
-        examples=["controls"],
-    )
-    host: Name | None = Field(
-        default=None,
-        description="The host its machine runs on; without it, the engine chooses.",
-        examples=["srv1"],
-    )
-    description: Line = Field(
-        default="", description="What it is for, in a line.", examples=["Drift of the S02 dipoles"]
-    )
-    owner: Line = Field(default="", description="Whose study it is.", examples=["physics"])
-    area: Line = Field(
-        default="", description="The part of the machine it is of.", examples=["S02"]
-    )
+    address: Address = fields.address("10.61.2.71")
+    network: NetworkName | None = fields.network(", whose PVs it takes")
+    host: Name | None = fields.host()
+    description: Line = fields.text("What it is for, in a line.", "Drift of the S02 dipoles")
+    owner: Line = fields.text("Whose study it is.", "physics")
+    area: Line = fields.area("The part of the machine it is of.")
     pvs: tuple[PvText, ...] = Field(
         default=(),
         description="What it archives: names of PVs, and patterns with `*`, `?` and `[]`, which "
@@ -87,27 +72,13 @@ class Archiver(Part):
         description="The size of its data volume. The oldest samples go when nine tenths are full.",
         examples=["20GiB"],
     )
-    limits: LimitSettings = Field(
-        default_factory=LimitSettings,
-        description="Ceilings on what the machine may use.",
-        examples=[{"memory": "512MiB", "cpu": 1}],
+    limits: LimitSettings = fields.limits({"memory": "512MiB", "cpu": 1})
+    after: tuple[str, ...] = fields.after(
+        "IOCs, services and archivers that must run before this one starts. Not needed for its "
+        "PVs: it finds them whenever they come."
     )
-    after: tuple[str, ...] = Field(
-        default=(),
-        description="IOCs, services and archivers that must run before this one starts. Not "
-        "needed for its PVs: it finds them whenever they come.",
-        examples=[["s02-mag"]],
-    )
-    hold_off: HoldOff = Field(
-        default=Seconds(5),
-        description="Shortest time from one start of its program to the next when it keeps ending.",
-        examples=["5s"],
-    )
-    log: LogSettings = Field(
-        default_factory=LogSettings,
-        description="The rotated log of what its program prints.",
-        examples=[{"size": "1MiB", "files": 5}],
-    )
+    hold_off: HoldOff = fields.hold_off("its program", 5)
+    log: LogSettings = fields.log("what its program prints")
 
     @property
     def ports(self) -> tuple[str, ...]:

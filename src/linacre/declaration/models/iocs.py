@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from linacre.declaration.models import fields
 from linacre.declaration.models.part import Part, empty_as_mapping
 from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.settings import (
@@ -25,7 +26,6 @@ from linacre.declaration.models.values import (
     MachinePath,
     Name,
     NetworkName,
-    Seconds,
     TreePath,
 )
 
@@ -33,25 +33,13 @@ from linacre.declaration.models.values import (
 class IocDefaults(Part):
     """What an IOC may say itself, and `defaults.ioc` may say for all of them."""
 
-    owner: Line = Field(default="", description="Who answers for the IOC.", examples=["magnets"])
-    area: Line = Field(
-        default="", description="The part of the machine it serves.", examples=["S02"]
+    owner: Line = fields.text("Who answers for the IOC.", "magnets")
+    area: Line = fields.area()
+    device_type: Line = fields.text(
+        "What sort of device it serves, for people and searches.", "magnets"
     )
-    device_type: Line = Field(
-        default="",
-        description="What sort of device it serves, for people and searches.",
-        examples=["magnets"],
-    )
-    network: NetworkName | None = Field(
-        default=None,
-        description="The network its machine is on; not needed where the facility has one.",
-        examples=["controls"],
-    )
-    host: Name | None = Field(
-        default=None,
-        description="The host its machine runs on; without it, the engine chooses.",
-        examples=["srv1"],
-    )
+    network: NetworkName | None = fields.network()
+    host: Name | None = fields.host()
     environment: Environment = Field(
         default_factory=dict,
         description="Environment variables for the IOC. An IOC's own are added to the defaults'.",
@@ -63,55 +51,27 @@ class IocDefaults(Part):
         "not there, to the IOC's own files; loaded without editing st.cmd.",
         examples=["access/controls.acf"],
     )
-    limits: LimitSettings = Field(
-        default_factory=LimitSettings,
-        description="Ceilings on what the machine may use; an IOC's own are added to the "
-        "defaults'.",
-        examples=[{"memory": "256MiB"}],
+    limits: LimitSettings = fields.limits(
+        {"memory": "256MiB"}, "; an IOC's own are added to the defaults'"
     )
-    hold_off: HoldOff = Field(
-        default=Seconds(15),
-        description="Shortest time from one start of the IOC to the next when it keeps ending.",
-        examples=["15s"],
-    )
-    log: LogSettings = Field(
-        default_factory=LogSettings,
-        description="The rotated log of the IOC's console.",
-        examples=[{"size": "1MiB", "files": 5}],
-    )
-    mounts: tuple[MountSettings, ...] = Field(
-        default=(),
-        description="Folders of the host that the machine sees read-only.",
-        examples=[[{"host": "/srv/waveforms", "path": "/data/waveforms"}]],
-    )
+    hold_off: HoldOff = fields.hold_off("the IOC")
+    log: LogSettings = fields.log("the IOC's console")
+    mounts: tuple[MountSettings, ...] = fields.mounts("/srv/waveforms", "/data/waveforms")
 
 
 class IocCommon(IocDefaults):
     """What IOCs of every kind have."""
 
-    address: Address = Field(
-        description="The IPv4 address of its machine, free in its network's subnet.",
-        examples=["10.61.2.11"],
-    )
-    description: Line = Field(
-        default="", description="What the IOC does, in a line.", examples=["S02 magnets"]
-    )
-    after: tuple[str, ...] = Field(
-        default=(),
-        description="IOCs and services that must run before this one starts.",
-        examples=[["s02-mag"]],
-    )
+    address: Address = fields.address("10.61.2.11")
+    description: Line = fields.text("What the IOC does, in a line.", "S02 magnets")
+    after: tuple[str, ...] = fields.after()
     persistent: tuple[TreePath, ...] = Field(
         default=(),
         description="Folders of the IOC's own files that it writes to, such as autosave's; they "
         "survive a rebuild of the machine.",
         examples=[["autosave"]],
     )
-    devices: tuple[DeviceSettings, ...] = Field(
-        default=(),
-        description="Devices of the host given to the machine.",
-        examples=[[{"path": "/dev/ttyUSB0"}]],
-    )
+    devices: tuple[DeviceSettings, ...] = fields.devices()
 
     @model_validator(mode="after")
     def _separate_folders(self) -> IocCommon:

@@ -8,8 +8,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from linacre.declaration.models.settings import LimitSettings, LogSettings
-from linacre.declaration.models.values import Seconds
+from linacre.declaration.models import fields
+from linacre.declaration.models.part import Part
+from linacre.declaration.models.settings import HoldOff, LimitSettings, LogSettings
+from linacre.declaration.models.values import Address, Line, Name, NetworkName, Seconds
 
 if TYPE_CHECKING:
     from linacre.declaration.document import Problem
@@ -67,6 +69,21 @@ class DeclaredMachine(Protocol):
     def log(self) -> LogSettings:
         """The rotated log of its program."""
         ...
+
+
+class ProgramPart(Part):
+    """What a kind says at least of one of its programs: a `DeclaredMachine` to go on from."""
+
+    address: Address = fields.address("10.61.2.81")
+    network: NetworkName | None = fields.network()
+    host: Name | None = fields.host()
+    description: Line = fields.text("What it is for, in a line.", "Gauges of the S02 girders")
+    owner: Line = fields.text("Who answers for it.", "computing")
+    area: Line = fields.area()
+    after: tuple[str, ...] = fields.after()
+    limits: LimitSettings = fields.limits({"memory": "512MiB"})
+    hold_off: HoldOff = fields.hold_off("its program")
+    log: LogSettings = fields.log("what its program prints")
 
 
 @dataclass(frozen=True)

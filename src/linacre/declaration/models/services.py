@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from linacre.declaration.models import fields
 from linacre.declaration.models.part import Part
 from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.service_values import (
@@ -30,7 +31,7 @@ from linacre.declaration.models.settings import (
     MountSettings,
 )
 from linacre.declaration.models.sources import Source
-from linacre.declaration.models.values import Address, Line, Name, NetworkName, Seconds
+from linacre.declaration.models.values import Address, Line, Name, NetworkName
 
 
 class FileSettings(Part):
@@ -75,29 +76,12 @@ LaidFile = Annotated[
 class Service(Part):
     """A machine that runs any program of Debian's, or one of the facility's own."""
 
-    address: Address = Field(
-        description="The IPv4 address of its machine, free in its network's subnet.",
-        examples=["10.61.2.51"],
-    )
-    network: NetworkName | None = Field(
-        default=None,
-        description="The network its machine is on; not needed where the facility has one.",
-        examples=["controls"],
-    )
-    host: Name | None = Field(
-        default=None,
-        description="The host its machine runs on; without it, the engine chooses.",
-        examples=["srv1"],
-    )
-    description: Line = Field(
-        default="", description="What the service does, in a line.", examples=["Log book"]
-    )
-    owner: Line = Field(
-        default="", description="Who answers for the service.", examples=["computing"]
-    )
-    area: Line = Field(
-        default="", description="The part of the machine it serves.", examples=["S02"]
-    )
+    address: Address = fields.address("10.61.2.51")
+    network: NetworkName | None = fields.network()
+    host: Name | None = fields.host()
+    description: Line = fields.text("What the service does, in a line.", "Log book")
+    owner: Line = fields.text("Who answers for the service.", "computing")
+    area: Line = fields.area()
     optional: bool = Field(
         default=False,
         strict=True,
@@ -149,36 +133,12 @@ class Service(Part):
         "is the beginning.",
         examples=[["/var/lib/mysql"]],
     )
-    after: tuple[str, ...] = Field(
-        default=(),
-        description="IOCs and services that must run before this one starts.",
-        examples=[["s02-mag"]],
-    )
-    limits: LimitSettings = Field(
-        default_factory=LimitSettings,
-        description="Ceilings on what the machine may use.",
-        examples=[{"memory": "512MiB"}],
-    )
-    hold_off: HoldOff = Field(
-        default=Seconds(15),
-        description="Shortest time from one start of the command to the next when it keeps ending.",
-        examples=["15s"],
-    )
-    log: LogSettings = Field(
-        default_factory=LogSettings,
-        description="The rotated log of what the command prints.",
-        examples=[{"size": "1MiB", "files": 5}],
-    )
-    mounts: tuple[MountSettings, ...] = Field(
-        default=(),
-        description="Folders of the host that the machine sees read-only.",
-        examples=[[{"host": "/srv/boot", "path": "/srv/tftp"}]],
-    )
-    devices: tuple[DeviceSettings, ...] = Field(
-        default=(),
-        description="Devices of the host given to the machine.",
-        examples=[[{"path": "/dev/ttyUSB0"}]],
-    )
+    after: tuple[str, ...] = fields.after()
+    limits: LimitSettings = fields.limits({"memory": "512MiB"})
+    hold_off: HoldOff = fields.hold_off("the command")
+    log: LogSettings = fields.log("what the command prints")
+    mounts: tuple[MountSettings, ...] = fields.mounts("/srv/boot", "/srv/tftp")
+    devices: tuple[DeviceSettings, ...] = fields.devices()
 
     @model_validator(mode="after")
     def _separate(self) -> Service:
