@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import PurePosixPath
 
 from linacre.declaration import sources
 from linacre.declaration.models import Access
 from linacre.engines.base import Part, PayloadFile
+from linacre.epics.launch import Script
 from linacre.epics.layout import Layout
 
 
@@ -22,6 +24,11 @@ def tree_files(layout: Layout, tree: sources.SourceTree | None) -> list[PayloadF
         )
         for each in (sources.walk(tree.folder) if tree is not None else ())
     ]
+
+
+def script_files(scripts: Iterable[Script]) -> list[PayloadFile]:
+    """Return start scripts as they are laid: newer ones wait for the next real change."""
+    return [text_file(each.path, each.text, mode=each.mode, part=Part.SCRIPTS) for each in scripts]
 
 
 def system_files(

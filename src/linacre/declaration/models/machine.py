@@ -86,7 +86,7 @@ class ProgramPart(Part):
     log: LogSettings = fields.log("what its program prints")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Section:
     """A section of the facility file: what has a machine of one kind, by name."""
 

@@ -14,6 +14,7 @@ from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.base import Part, PayloadFile
 from linacre.epics.layout import Layout
 from linacre.epics.service import ServiceProgram, make_service_scripts
+from linacre.kinds.files import script_files
 
 SETTINGS = "archiver.toml"
 """The file in `layout.etc` that tells the program its PVs and its end."""
@@ -70,10 +71,7 @@ def archiver_files(
         log_files=archiver.log.files,
     )
     scripts = make_service_scripts(program, layout)
-    files += [
-        PayloadFile(s.path, data=s.text.encode(), mode=s.mode, part=Part.SCRIPTS) for s in scripts
-    ]
-    return files
+    return [*files, *script_files(scripts)]
 
 
 def settings_text(archiver: Archiver, pvs: Iterable[str]) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from linacre.base.errors import UserError
 from linacre.declaration import sources
 from linacre.declaration.models import Ioc, PythonIoc
-from linacre.engines.base import Part, PayloadFile
+from linacre.engines.base import PayloadFile
 from linacre.epics.launch import Program, ProgramKind, make_scripts
 from linacre.epics.layout import Layout
-from linacre.kinds.files import text_file, tree_files
+from linacre.kinds.files import script_files, tree_files
 from linacre.kinds.ioc.build_paths import built_files, moved_environment
 
 _ACCESS_FILE = ".linacre/access.acf"
@@ -43,7 +43,7 @@ def ioc_files(
         *(file for file in tree_files(layout, tree) if file.path not in changed),
         *built,
         *access_files,
-        *(text_file(s.path, s.text, mode=s.mode, part=Part.SCRIPTS) for s in scripts),
+        *script_files(scripts),
     ]
 
 

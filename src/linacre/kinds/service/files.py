@@ -6,10 +6,10 @@ from pathlib import Path
 
 from linacre.declaration import sources
 from linacre.declaration.models import Service
-from linacre.engines.base import Part, PayloadFile
+from linacre.engines.base import PayloadFile
 from linacre.epics.layout import Layout
 from linacre.epics.service import ServiceProgram, make_service_scripts
-from linacre.kinds.files import text_file, tree_files
+from linacre.kinds.files import script_files, tree_files
 
 
 def service_files(
@@ -42,5 +42,5 @@ def service_files(
             )
             for path, file in service.files.items()
         ),
-        *(text_file(s.path, s.text, mode=s.mode, part=Part.SCRIPTS) for s in scripts),
+        *script_files(scripts),
     ]
