@@ -46,7 +46,7 @@ async def _desk(session: Session, named: str | None) -> str:
     from linacre.engines.base import MachineState
 
     name = desk_name(_network(session, named))
-    machine = (await session.machines()).get(name)
+    machine = (await session.machines((name,))).get(name)
     if machine is None or machine.state is not MachineState.RUNNING:
         raise LinacreError(f"the desk {name} does not run: run linacre up")
     return name

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from linacre.base.clock import Clock
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import DeclaredMachine, Facility, Section
+from linacre.declaration.names import machine_names
 from linacre.engines.base import Capability, Engine, MachineSpec, Traits, require
 from linacre.epics.report import IocReport
 from linacre.kinds.reports import ioc_report, wait_until_serving
@@ -66,6 +67,10 @@ class Kind(ABC, Generic[ItemT, RowT]):
     def command(self, verb: str, name: str, *more: str) -> str:
         """Return a command on one of them."""
         return " ".join(("linacre", self.name, verb, name, *more))
+
+    def machine_names(self, name: str) -> tuple[str, ...]:
+        """Return the names that the machines of what is declared may have."""
+        return machine_names(name) if self.has_twins else (name,)
 
     def declared(self, facility: Facility) -> dict[str, ItemT]:
         """Return what a facility declares of this kind, by name."""

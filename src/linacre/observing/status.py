@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Any
 
 from linacre.declaration.models import DeclaredMachine
@@ -30,6 +31,7 @@ from linacre.session.session import Session
 
 UNPLUGGED = "unplugged"
 _LARGEST_COMPARED = 1 << 20
+_READ_AT_ONCE = 64
 
 
 class Files(StrEnum):
@@ -99,7 +101,9 @@ async def facility_status(session: Session, only: Collection[str] | None = None)
     async with session.engine_open() as engine:
         compared = await compare(session, None if only is None else frozenset(only))
         has_cables = Capability.CABLES in engine.capabilities()
-        cables = await engine.wiring.cables() if has_cables else None
+        found, cables = compared.found, None
+        if has_cables:
+            cables = await engine.wiring.cables(found.machines.values(), found.record)
         return await _told(session, only, compared, cables)
 
 
@@ -181,13 +185,15 @@ async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> 
     """Compare the files in a running machine with those declared."""
     if machine.labels.get(PROGRAM_DIGEST) != spec.labels[PROGRAM_DIGEST]:
         return Files.TWIN if is_held(spec, machine) else Files.CHANGED
+    wanted: dict[PurePosixPath, bytes] = {}
     for file in spec.payload.files:
-        if file.part is not Part.PROGRAM or (file.data is None and file.source is None):
-            continue
-        wanted = file.source.read_bytes() if file.source else file.data
-        if wanted is None or len(wanted) > _LARGEST_COMPARED:
-            continue
-        there = await engine.read(machine.name, file.path, limit=_LARGEST_COMPARED + 1)
-        if there is not None and there != wanted:
+        data = file.source.read_bytes() if file.source else file.data
+        if file.part is Part.PROGRAM and data is not None and len(data) <= _LARGEST_COMPARED:
+            wanted[file.path] = data
+    paths = [*wanted]
+    for begin in range(0, len(paths), _READ_AT_ONCE):
+        some = paths[begin : begin + _READ_AT_ONCE]
+        there = await engine.read_all(machine.name, some, limit=_LARGEST_COMPARED + 1)
+        if any(there.get(path) not in (None, wanted[path]) for path in some):
             return Files.EDITED
     return Files.CLEAN

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
+from linacre.declaration.names import machine_names
 from linacre.engines.base import Machine, MachineState
 from linacre.kinds.ioc.differences import FileDifference, differing
 from linacre.kinds.ioc.file_tree import declared_tree, shown, tree_inside, without
@@ -51,7 +52,9 @@ async def act(
             detail=machine.name,
             steps=[(key, key)],
             listener=listener,
-            recorder=Recorder(session, f"ioc {verb}", about=() if twin else (name,)),
+            recorder=Recorder(
+                session, f"ioc {verb}", about=() if twin else (name,), machines=machine_names(name)
+            ),
         ) as task:
             await task.step_started(key)
             await _do(session, verb, name, machine.name)
@@ -78,7 +81,8 @@ async def existing_machine(session: Session, ioc: str, *, twin: bool = False) ->
     pair = await session.pair(ioc)
     if twin and pair.twin is None:
         raise UserError(f"{ioc} has no twin: linacre ioc twin {ioc} makes one")
-    machine = (await session.machines()).get(pair.twin if twin and pair.twin else pair.live)
+    name = pair.twin if twin and pair.twin else pair.live
+    machine = (await session.machines((name,))).get(name)
     if machine is None:
         raise LinacreError(f"{ioc} has no machine yet: run linacre up")
     return machine

@@ -88,7 +88,7 @@ async def existing_machine(session: Session, name: str, *, kind: AnyKind) -> Mac
     if kind.needs is not None:
         instead = f"{name} is optional and left out here; the incus engine runs it"
         require(session.engine, kind.needs, instead=instead)
-    machine = (await session.machines()).get(name)
+    machine = (await session.machines((name,))).get(name)
     if machine is None:
         raise LinacreError(f"{name} has no machine yet: run linacre up")
     return machine

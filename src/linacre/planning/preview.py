@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from linacre.base.errors import UserError
@@ -63,8 +63,8 @@ class Comparison:
 async def compare(session: Session, only: frozenset[str] | None = None) -> Comparison:
     """Return what is declared and what there is. The engine is open, or holds nothing yet.
 
-    With `only`, machines are those of what is declared under these names, whose files alone are
-    read.
+    With `only`, machines are those of what is declared under these names: no other is looked for,
+    and no other's files are read.
     """
     declared = await declared_facility(
         session.declaration,
@@ -77,9 +77,16 @@ async def compare(session: Session, only: frozenset[str] | None = None) -> Compa
     )
     found = Found()
     if await session.engine.exists():
-        found = Found(*await session.found())
+        names = None if only is None else _possible(session, only)
+        found = Found(*await session.found(names))
     overrides = override_twins(declared, found.machines, found.record)
     return Comparison(overrides.declared, found, overrides)
+
+
+def _possible(session: Session, only: Collection[str]) -> list[str]:
+    """Return the names that the machines may have of what is declared under some names."""
+    programs = kinds_of(session).programs(session.declaration.facility)
+    return [each for kind, name, _ in programs if name in only for each in kind.machine_names(name)]
 
 
 async def preview(session: Session, options: UpOptions) -> Preview:
@@ -93,7 +100,7 @@ async def preview(session: Session, options: UpOptions) -> Preview:
     }
     # A new IOC has no machine to look into, and that is what people wait for.
     if any(not declared.kinds.of(machine).is_of_network for machine in looked_at.values()):
-        silent, moved = await _silent(session, overrides, looked_at), await _moved(session)
+        silent, moved = await _silent(session, overrides, looked_at), await _moved(session, found)
         found = replace(found, silent=silent, moved=moved)
     plan = make_plan(
         declared,
@@ -142,10 +149,11 @@ def _check_kept(declared: Declared, found: Found) -> None:
             )
 
 
-async def _moved(session: Session) -> dict[str, str | None]:
+async def _moved(session: Session, found: Found) -> dict[str, str | None]:
     if Capability.CABLES not in session.engine.capabilities():
         return {}
-    cables = (await session.engine.wiring.cables()).values()
+    wiring = session.engine.wiring
+    cables = (await wiring.cables(found.machines.values(), found.record)).values()
     return {cable.machine: cable.recorded for cable in cables if not cable.is_right}
 
 

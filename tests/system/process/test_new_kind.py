@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,12 +14,14 @@ from click.testing import Result
 from pydantic import Field
 from typer.testing import CliRunner
 
+from linacre.base.paths import StatePaths
 from linacre.cli.main import app
 from linacre.declaration.document import Problem
 from linacre.declaration.load import LoadError, load
 from linacre.declaration.models import ProgramPart, Section
 from linacre.declaration.schema import facility_schema
 from linacre.engines.base import MachineSpec, PayloadFile
+from linacre.engines.process.engine import ProcessEngine
 from linacre.epics.service import ServiceProgram, make_service_scripts
 from linacre.kinds import registry
 from linacre.kinds.checking.facts import Facts
@@ -29,7 +32,8 @@ from linacre.kinds.labelling import settings_text
 from linacre.kinds.maker import Maker
 from linacre.kinds.registry import Kinds
 from linacre.kinds.rows import Column, ProgramRow, Seen, columns, program_row
-from linacre.session.session import Session
+from linacre.observing.status import facility_status
+from linacre.session.session import Session, open_session
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -107,7 +111,8 @@ class GaugeKind(Kind[Gauge, GaugeStatus]):
         return (Check("gauge", "gauges read", read_gauges, "What each gauge reads."),)
 
 
-KINDS = Kinds(*registry.KINDS, GaugeKind())
+GAUGE = GaugeKind()
+KINDS = Kinds(*registry.KINDS, GAUGE)
 
 
 @pytest.fixture
@@ -177,6 +182,35 @@ def test_a_changed_file_of_it_restarts_that_one_alone_and_the_doctor_sees_what_i
         "problem",
         "linacre gauge restart girder",
     )
+
+
+def test_a_look_at_one_machine_is_a_look_at_that_one_alone(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert linacre("up", "--yes").exit_code == 0
+    looked_at: set[str] = set()
+
+    def watched(verb: str) -> None:
+        done = getattr(ProcessEngine, verb)
+
+        async def watch(engine: ProcessEngine, name: str, *given: Any, **more: Any) -> Any:
+            looked_at.add(name)
+            return await done(engine, name, *given, **more)
+
+        monkeypatch.setattr(ProcessEngine, verb, watch)
+
+    for verb in ("read", "read_all", "connect", "exec"):
+        watched(verb)
+
+    async def look() -> GaugeStatus:
+        state = StatePaths.from_environment()
+        session = await open_session(None, state=state, folder=site, kinds=KINDS)
+        found = await facility_status(session, ("girder",))
+        assert found.green and found.undeclared == ()
+        return found.row(GAUGE, "girder")
+
+    assert asyncio.run(look()).files == "clean"
+    assert looked_at == {"girder"}
 
 
 def test_its_section_is_checked_and_described_like_every_other(site: Path) -> None:

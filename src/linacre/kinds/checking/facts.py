@@ -110,10 +110,10 @@ async def gather_facts(session: Session) -> Facts:
     engine = session.engine
     has_cables = Capability.CABLES in engine.capabilities()
 
-    async def cables() -> Mapping[str, Cable]:
-        return await engine.wiring.cables() if has_cables else {}
-
-    machines, record, found = await asyncio.gather(session.machines(), engine.record(), cables())
+    machines, record = await session.found()
+    found: Mapping[str, Cable] = {}
+    if has_cables:
+        found = await engine.wiring.cables(machines.values(), record)
     iocs = session.declaration.facility.iocs
     facts = Facts(
         session=session,

@@ -117,7 +117,7 @@ async def remove_pvs(
 
 
 async def _runs(session: Session, name: str) -> bool:
-    machine = (await session.machines()).get(name)
+    machine = (await session.machines((name,))).get(name)
     return machine is not None and machine.state is MachineState.RUNNING
 
 

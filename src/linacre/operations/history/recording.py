@@ -58,19 +58,22 @@ class Recorder:
         drafts: Sequence[Draft] = (),
         about: Collection[str] | None = None,
         moved: Collection[str] = (),
+        machines: Collection[str] | None = None,
         note: str = "",
     ) -> None:
         """Record a command.
 
         `drafts` are the states that IOCs are about to have, `about` the IOCs whose records are
         read anew (all where it is None), `moved` those that another machine may serve
-        afterwards, whose files are read from inside it, and `note` is said of each state.
+        afterwards, whose files are read from inside it, `machines` those that it may change (any
+        where it is None: all are looked at), and `note` is said of each state.
         """
         self._session = session
         self._verb = verb
         self._drafts = drafts
         self._about = about
         self._moved = moved
+        self._machines = machines
         self._note = note
         self._kept = KeptFiles(session.paths.files)
 
@@ -85,7 +88,7 @@ class Recorder:
     async def ended(self, inventory: Inventory) -> None:
         """Write what there is now; what goes wrong here is said and spoils nothing."""
         try:
-            await record_present(self._session, inventory, about=self._about)
+            await record_present(self._session, inventory, about=self._about, only=self._machines)
             for name in self._moved:
                 await self._add_found_state(inventory, name)
             for line in told_duplicates(await self._duplicates(inventory)):
@@ -129,7 +132,8 @@ class Recorder:
         self, inventory: Inventory, name: str, *, verb: str | None = None
     ) -> None:
         session = self._session
-        machine = (await session.machines()).get((await session.pair(name)).live)
+        live = (await session.pair(name)).live
+        machine = (await session.machines((live,))).get(live)
         if machine is None or machine.state is not MachineState.RUNNING:
             return
         address = session.declaration.facility.iocs[name].address
@@ -199,17 +203,32 @@ def _is_same(last: State, draft: Draft, files: Mapping[str, FileEntry]) -> bool:
 
 
 async def record_present(
-    session: Session, inventory: Inventory, *, about: Collection[str] | None = None
+    session: Session,
+    inventory: Inventory,
+    *,
+    about: Collection[str] | None = None,
+    only: Collection[str] | None = None,
 ) -> None:
     """Write the machines, the IOCs and the records of those `about` (all where it is None).
 
-    The engine is open. An IOC that does not serve keeps the records that it had.
+    With `only` the other machines are as they are known to be. The engine is open. An IOC that
+    does not serve keeps the records that it had.
     """
-    machines, record = await session.found()
+    machines, record = await session.found(only)
     found = pairs(session.declaration.facility.iocs, machines, record)
-    await inventory.set_machines(map(_machine_entry, machines.values()))
+    entries = [*map(_machine_entry, machines.values())]
     there = [pair for pair in found.values() if pair.live in machines]
-    await inventory.set_iocs([_ioc_entry(session, p, machines[p.live]) for p in there])
+    iocs = [_ioc_entry(session, pair, machines[pair.live]) for pair in there]
+    if only is not None:
+        entries += [each for each in await inventory.machines() if each.name not in only]
+        known = {each.name for each in iocs}
+        iocs += [
+            each
+            for each in await inventory.iocs()
+            if each.name not in known and each.machine not in only
+        ]
+    await inventory.set_machines(entries)
+    await inventory.set_iocs(iocs)
     at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def read(pair: Pair) -> None:

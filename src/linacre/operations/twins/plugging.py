@@ -47,8 +47,9 @@ async def _check_free(session: Session, name: str, machine: Machine, target: str
     wiring = session.engine.wiring
     if target not in await session.engine.networks():
         raise LinacreError(f"there is no network {target}: linacre ioc twin {name} makes it")
-    cables = await wiring.cables()
-    for other in (await session.pair(name)).names:
+    names = (await session.pair(name)).names
+    cables = await wiring.cables((await session.machines(names)).values())
+    for other in names:
         if other != machine.name and target in (cables[other].recorded, cables[other].found):
             raise LinacreError(
                 f"{other} is on {target} with the same address: linacre ioc swap {name} exchanges "

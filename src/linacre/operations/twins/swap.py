@@ -15,7 +15,7 @@ from linacre.kinds.reports import ioc_report
 from linacre.observing.who import KnownClient, clients_of
 from linacre.operations.history.recording import Recorder
 from linacre.operations.interaction import Interaction
-from linacre.planning.preview import UpOptions, preview
+from linacre.planning.preview import compare
 from linacre.session.roles import Pair, live_key
 from linacre.session.session import Session
 
@@ -58,12 +58,12 @@ async def swap(session: Session, name: str, interaction: Interaction) -> Swapped
 
 async def _check_serves(session: Session, pair: Pair, twin: str) -> None:
     ioc = session.declaration.facility.iocs[pair.ioc]
-    machine = (await session.machines())[twin]
+    machine = (await session.machines((twin,)))[twin]
     if machine.state is MachineState.RUNNING:
         found = await ioc_report(
             session.engine, twin, ioc.address, clock=session.clock, hold_off_s=float(ioc.hold_off)
         )
-        cable = (await session.engine.wiring.cables())[twin]
+        cable = (await session.engine.wiring.cables([machine]))[twin]
         if not cable.is_there:
             raise LinacreError(
                 f"{twin} has lost its cable: linacre ioc stop {pair.ioc} --twin, then start it"
@@ -115,7 +115,8 @@ async def _exchange(
 ) -> Swapped:
     network = session.declaration.facility.network_of(pair.ioc)
     wiring, clock = session.engine.wiring, session.clock
-    before = {name: cable.recorded for name, cable in (await wiring.cables()).items()}
+    machines = (await session.machines(pair.names)).values()
+    before = {name: cable.recorded for name, cable in (await wiring.cables(machines)).items()}
     titles = [
         (_RECORD, f"write down that {twin} is to be live"),
         (_MOVE, f"unplug {pair.live} and plug {twin} into {network}"),
@@ -159,7 +160,7 @@ async def promote(session: Session, name: str, interaction: Interaction) -> str 
         pair = await session.pair(name)
         if pair.twin is None:
             raise UserError(f"{name} has one machine only, {pair.live}: nothing to promote")
-        machine = (await session.machines())[pair.live]
+        machine = (await session.machines((pair.live,)))[pair.live]
         if not interaction.confirm(
             f"This keeps {pair.live} and removes {pair.twin} for good, with its persistent folder "
             "and log. Go on?"
@@ -172,8 +173,7 @@ async def promote(session: Session, name: str, interaction: Interaction) -> str 
 async def _retire(
     session: Session, pair: Pair, other: str, live: Machine, interaction: Interaction
 ) -> None:
-    ahead = await preview(session, UpOptions())
-    declared = ahead.declared.iocs[pair.ioc]
+    declared = (await compare(session, frozenset((pair.ioc,)))).declared.iocs[pair.ioc]
     home = {key: declared.labels[key] for key in (NETWORK, NIC_DIGEST)}
     sandbox = twins_network(declared.network)
     steps = [
@@ -192,7 +192,7 @@ async def _retire(
     ) as task:
         await task.step_started("keep")
         # Home first: with two machines this changes nothing, with one it is what holds.
-        cable = (await engine.wiring.cables())[pair.live].recorded
+        cable = (await engine.wiring.cables([live]))[pair.live].recorded
         await engine.set_labels(live.name, home)
         await engine.wiring.record_moves({pair.live: cable}, notes={})
         await engine.wiring.finish_moves()

@@ -68,7 +68,7 @@ def _with_source(session: Session, name: str, source: Path | None) -> Ioc:
 
 
 async def _question(session: Session, pair: Pair) -> str:
-    machine = (await session.machines())[pair.twin or ""]
+    machine = (await session.machines(pair.names))[pair.twin or ""]
     origin = machine.labels.get(ORIGIN, "elsewhere")
     was_live = not machine.labels.get(NETWORK, "").endswith(TWINS_ENDING)
     lost = "; it was the live one, and the way back to it is lost" if was_live else ""
