@@ -99,11 +99,16 @@ def pss_by_pid() -> dict[int, int]:
 def daemons(directory: Path) -> list[int]:
     """Return the pids of the Incus daemon of this directory, or of the system's without one."""
     # A machine's monitor bears the daemon's name too.
-    found = [pid for pid in _pids() if _comm(pid) == "incusd" and not _CGROUP.search(_cgroup(pid))]
+    found = {
+        pid: _environment(pid)
+        for pid in _pids()
+        if _comm(pid) == "incusd" and not _CGROUP.search(_cgroup(pid))
+    }
     ours = [
-        pid for pid in found if _environment(pid).get("INCUS_DIR", "").startswith(f"{directory}")
+        pid for pid, has in found.items() if has.get("INCUS_DIR", "").startswith(f"{directory}")
     ]
-    return ours or [pid for pid in found if "INCUS_DIR" not in _environment(pid)]
+    # One that has ended, and that its parent has not asked after, has no environment.
+    return ours or [pid for pid, has in found.items() if has and "INCUS_DIR" not in has]
 
 
 def _comm(pid: int) -> str:

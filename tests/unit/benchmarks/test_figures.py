@@ -97,3 +97,21 @@ def test_own_cpu_time_is_counted() -> None:
     while processes.cpu_of([os.getpid()]) < begun + 0.03:
         pass
     assert processes.cpu_busy() > busy
+
+
+def test_daemon_is_the_directorys_or_else_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = {
+        1: ("init", "", "PATH=/bin"),
+        2: ("incusd", "", "INCUS_DIR=/var/x/incus\0PATH=/bin"),
+        3: ("incusd", "", "INCUS_DIR=/var/other/incus\0PATH=/bin"),
+        4: ("incusd", "0::/lxc.monitor.linacre-x_ioc1", "INCUS_DIR=/var/x/incus"),
+        5: ("incusd", "", "PATH=/bin"),
+        6: ("incusd", "", ""),  # it has ended
+    }
+    files = {"comm": 0, "cgroup": 1, "environ": 2}
+    monkeypatch.setattr(processes, "_pids", lambda: iter(host))
+    monkeypatch.setattr(processes, "_read", lambda pid, file: host[pid][files[file]])
+    assert processes.daemons(Path("/var/x")) == [2]
+    assert processes.daemons(Path("/var/y")) == [5]
+    del host[5]
+    assert processes.daemons(Path("/var/y")) == []
