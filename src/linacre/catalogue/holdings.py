@@ -97,6 +97,13 @@ def select_iocs(connection: Connection, *, facility: str) -> list[IocEntry]:
     return [IocEntry(*values) for values in connection.execute(query)]
 
 
+def select_unread(connection: Connection, *, facility: str) -> set[str]:
+    """Return the IOCs that there are and whose records were never told."""
+    here = (ioc.c.facility == facility) & ioc.c.gone_at.is_(None)
+    query = select(ioc.c.name).where(here, ioc.c.records_digest == "")
+    return set(connection.execute(query).scalars())
+
+
 def ioc_id(connection: Connection, name: str, *, facility: str, gone: bool) -> int | None:
     """Return the id of the IOC of this name, or None.
 

@@ -70,6 +70,10 @@ class Inventory:
         """Return the records of an IOC by name."""
         return await self._read(partial(holdings.select_records, name=ioc))
 
+    async def unread(self) -> set[str]:
+        """Return the IOCs whose records were never told."""
+        return await self._read(holdings.select_unread)
+
     async def rename_ioc(self, old: str, new: str) -> None:
         """Give an IOC, its records and its history another name.
 

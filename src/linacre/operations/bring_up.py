@@ -75,15 +75,16 @@ async def bring_up(
             return None
         session.take_note(Standing.UP)
         await _carry_out(session, options, ahead, interaction, verb=verb, note=note)
-        if _brings_iocs(ahead):
+        # IOCs that were started may serve PVs that nothing knew of before.
+        if _iocs_of(ahead):
             await _tell_archivers(session, interaction)
     return ahead
 
 
-def _brings_iocs(ahead: Preview) -> bool:
-    """Tell whether IOCs were started, which may serve PVs that nothing knew of before."""
-    iocs = {name for pair in ahead.pairs.values() for name in pair.names}
-    return any(step.target in iocs for step in ahead.plan.steps)
+def _iocs_of(ahead: Preview) -> set[str]:
+    """Return the IOCs with whose machines the plan does something."""
+    targets = {step.target for step in ahead.plan.steps}
+    return {ioc for ioc, pair in ahead.pairs.items() if not targets.isdisjoint(pair.names)}
 
 
 async def _tell_archivers(session: Session, interaction: Interaction) -> None:
@@ -129,9 +130,8 @@ async def _carry_out(
     )
     steps = [(step.key, step.title) for step in ahead.plan.steps]
     detail = str(session.declaration.file)
-    recorder = Recorder(
-        session, verb, drafts=_drafts(session, ahead), about=options.only, note=note
-    )
+    about = _iocs_of(ahead) if options.only is None else options.only
+    recorder = Recorder(session, verb, drafts=_drafts(session, ahead), about=about, note=note)
     async with session.task(
         verb, detail=detail, steps=steps, listener=interaction.listener, recorder=recorder
     ) as task:

@@ -56,6 +56,7 @@ class _Planner:
         self._kinds = declared.kinds
         self._rebuild = rebuild
         self._steps: list[Step] = []
+        self._keys: set[str] = set()
         self._restarts: list[str] = []
 
     def plan(self, *, digest: str | None, prune: bool) -> Plan:
@@ -81,9 +82,9 @@ class _Planner:
         )
 
     def _add(self, action: Action, target: str, title: str, after: Iterable[str] = ()) -> str:
-        known = {step.key for step in self._steps}
-        step = Step(action, target, title, tuple(key for key in after if key in known))
+        step = Step(action, target, title, tuple(key for key in after if key in self._keys))
         self._steps.append(step)
+        self._keys.add(step.key)
         return step.key
 
     def _in_order(self) -> list[MachineSpec]:

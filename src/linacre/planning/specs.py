@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths
@@ -31,7 +32,11 @@ class Declared:
 
     def machine(self, name: str) -> MachineSpec:
         """Return one machine; `KeyError` where it is not declared."""
-        return next(spec for spec in self.machines if spec.name == name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, MachineSpec]:
+        return {spec.name: spec for spec in self.machines}
 
 
 async def declared_facility(

@@ -91,6 +91,18 @@ async def test_facilities_that_share_a_database_do_not_meet(catalogue: Catalogue
     assert await other.duplicates() == []
 
 
+async def test_it_is_known_of_which_iocs_no_record_was_ever_told(inventory: Inventory) -> None:
+    await inventory.set_iocs([MAGNETS, BPMS])
+    assert await inventory.unread() == {MAGNETS.name, BPMS.name}
+    await inventory.set_records(MAGNETS.name, [SETI])
+    # One that serves none has told so.
+    await inventory.set_records(BPMS.name, [])
+    assert await inventory.unread() == set()
+    await inventory.set_iocs([BPMS])
+    await inventory.set_iocs([MAGNETS, BPMS])
+    assert await inventory.unread() == {MAGNETS.name}
+
+
 async def test_records_are_replaced(inventory: Inventory) -> None:
     await inventory.set_iocs([MAGNETS])
     await inventory.set_records("S02-MAG", [SETI, GETI])

@@ -211,8 +211,9 @@ async def record_present(
 ) -> None:
     """Write the machines, the IOCs and the records of those `about` (all where it is None).
 
-    With `only` the other machines are as they are known to be. The engine is open. An IOC that
-    does not serve keeps the records that it had.
+    Those of an IOC of which none were ever written are written too: the command before may have
+    been cut short. With `only` the other machines are as they are known to be. The engine is
+    open. An IOC that does not serve keeps the records that it had.
     """
     machines, record = await session.found(only)
     found = pairs(session.declaration.facility.iocs, machines, record)
@@ -239,6 +240,8 @@ async def record_present(
             records = [RecordEntry(pv.name, pv.record_type, pv.description) for pv in served]
             await inventory.set_records(pair.ioc, records)
 
+    if about is not None:
+        about = {*about, *await inventory.unread()}
     chosen = [p for p in there if about is None or p.ioc in about]
     running = [p for p in chosen if machines[p.live].state is MachineState.RUNNING]
     await asyncio.gather(*map(read, running))
