@@ -12,14 +12,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commands import Command, run_fresh
 from leftovers import force_away, leftovers, pids
 
 from linacre.base.paths import StatePaths
@@ -175,17 +175,10 @@ class Site:
 
     # -- the command line
 
-    def spawn(self, *args: str, **environment: str) -> subprocess.Popen[str]:
+    def spawn(self, *args: str, **environment: str) -> Command:
         """Start a command and return at once."""
-        return subprocess.Popen(
-            self.argv(*args),
-            cwd=self.folder,
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        environment = self.environment | environment
+        return Command.with_pipes(args, folder=self.folder, environment=environment)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -195,23 +188,24 @@ class Site:
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
         return kept | {"LINACRE_STATE": str(self.state.root)}
 
-    @staticmethod
-    def argv(*args: str) -> list[str]:
-        """Return the words of a command."""
-        return [sys.executable, "-m", "linacre.cli.main", *args]
-
     def run(self, *args: str, stdin: str = "", limit_s: float = 240, **environment: str) -> Done:
-        """Run a command to its end."""
+        """Run a command to its end; it is killed when time is up."""
+        environment = self.environment | environment
         begun = time.monotonic()
-        done = subprocess.run(
-            self.argv(*args),
-            cwd=self.folder,
-            env=self.environment | environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-            check=False,
+        command = Command.with_pipes(args, folder=self.folder, environment=environment, stdin=stdin)
+        try:
+            out, err = command.communicate(limit_s)
+        except BaseException:
+            command.kill()
+            command.communicate()
+            raise
+        return Done(args, command.wait(), out, err, time.monotonic() - begun)
+
+    def run_fresh(self, *args: str, before: Sequence[str] = (), limit_s: float = 60) -> Done:
+        """Run a command in an interpreter of its own, as a user does; `before` starts it."""
+        begun = time.monotonic()
+        done = run_fresh(
+            args, folder=self.folder, environment=self.environment, before=before, limit_s=limit_s
         )
         took = time.monotonic() - begun
         return Done(args, done.returncode, done.stdout, done.stderr, took)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from commands import Command
 from harness import Done, Site, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -201,14 +202,8 @@ class Terminal:
     def __init__(self, site: Site, *args: str) -> None:
         self._master, slave = pty.openpty()
         environment = site.environment | {"TERM": "xterm"}
-        self.process = subprocess.Popen(
-            site.argv(*args),
-            cwd=site.folder,
-            env=environment,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-        )
+        files = (slave, slave, slave)
+        self.process = Command(args, folder=site.folder, environment=environment, files=files)
         os.close(slave)
         self.seen = b""
 

@@ -49,13 +49,11 @@ class Doctor:
     """What `linacre doctor --json` says of a site."""
 
     def __init__(self, site: Site, *before: str) -> None:
-        argv = [*before, *site.argv("doctor", "--json")]
-        done = subprocess.run(
-            argv, cwd=site.folder, env=site.environment, capture_output=True, text=True, timeout=60
-        )
-        assert done.stdout, done
-        self.status = done.returncode
-        self.found: dict[str, Any] = json.loads(done.stdout)
+        argv = ("doctor", "--json")
+        done = site.run_fresh(*argv, before=before) if before else site.run(*argv, limit_s=60)
+        assert done.out, done
+        self.status = done.status
+        self.found: dict[str, Any] = json.loads(done.out)
         self.checks = {check["check"]: check for check in self.found["checks"]}
         assert [*self.checks] == [check.key for check in CHECKS]
         assert self.status == (0 if self.found["healthy"] else 1), done

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from commands import Command
 from harness import DATABASE, Site, until
 
 from linacre.engines.incus.cable import veth_name
@@ -46,7 +47,7 @@ def value(site: Site, name: str, *, network: str = "controls") -> str:
 
 
 @contextmanager
-def monitor(site: Site) -> Iterator[subprocess.Popen[str]]:
+def monitor(site: Site) -> Iterator[Command]:
     """Hold a camonitor of a's read-back at the desk, connected."""
     process = site.spawn("exec", "--", "camonitor", f"{site.prefix('a')}READI")
     assert process.stdout is not None

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from commands import Command
 from harness import Site, until
 
 from linacre.base.errors import LinacreError
@@ -66,7 +67,7 @@ def comes(site: Site, name: str, expected: set[Row]) -> None:
 
 
 @contextlib.contextmanager
-def ended(*clients: subprocess.Popen[str]) -> Iterator[None]:
+def ended(*clients: Command | subprocess.Popen[str]) -> Iterator[None]:
     """End clients after the block."""
     try:
         yield
