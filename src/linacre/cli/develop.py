@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +12,6 @@ import typer
 import linacre
 from linacre.base.errors import UserError
 
-# The system tests wait more than they compute: four keep two cores half busy.
-_WORKERS = ("-n", "4", "--durations=15")
 _FORWARDED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -32,48 +28,61 @@ def _source_folder() -> Path:
     return root
 
 
-def _checks(root: Path) -> dict[str, list[str]]:
-    bin_folder = Path(sys.executable).parent
-    pytest = [str(bin_folder / "pytest"), "-q"]
-    return {
-        "lint": [str(bin_folder / "ruff"), "check", "."],
-        "format": [str(bin_folder / "ruff"), "format", "--check", "."],
-        "types": [str(bin_folder / "pyright"), "--pythonpath", sys.executable],
-        "layers": [str(bin_folder / "lint-imports"), "--no-cache"],
-        "unit": [*pytest, "-n", "2", "--durations=5", "tests/unit"],
-        "system": [*pytest, "-v", "--timeout=600", *_WORKERS, "tests/system"],
-    }
-
-
 def test(
     only: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CHECK]...", help="lint, format, types, layers, unit, system."),
+        typer.Argument(metavar="[CHECK]...", help="lint, format, layers, types, unit, system."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The thorough tests as well: long loops, large builds.")
+    ] = False,
+    expression: Annotated[
+        str | None,
+        typer.Option("-k", metavar="EXPR", help="Only tests that match, as pytest's -k takes it."),
+    ] = None,
+    times: Annotated[
+        int | None,
+        typer.Option(
+            "--repeat",
+            metavar="N",
+            min=1,
+            help="Run the tests N times on a loaded machine: what fails, and how often.",
+        ),
     ] = None,
 ) -> None:
-    """Run every check of the project: lint, types, layers, unit and system tests."""
+    """Run the checks of the project: lint, format, layers, types, unit and system tests.
+
+    Those that need nothing but files come first; where one of them fails the system tests are not
+    begun. Exit status 1 where one failed.
+    """
+    from linacre.cli.checks.budget import budget_table, read_budget
+    from linacre.cli.checks.choosing import Choice, choose
+    from linacre.cli.checks.repeating import repeat, repeat_report
+    from linacre.cli.checks.running import run_checks
+
     root = _source_folder()
-    checks = _checks(root)
-    for name in only or ():
-        if name not in checks:
-            raise UserError(f"there is no check {name}; there are: {', '.join(checks)}")
-    failed: list[str] = []
-    for name, argv in checks.items():
-        if only and name not in only:
-            continue
-        typer.echo(
-            f"== {name}: {' '.join(Path(argv[0]).name if a == argv[0] else a for a in argv)}"
-        )
-        begun = time.monotonic()
-        status = subprocess.run(argv, cwd=root, stdin=subprocess.DEVNULL, check=False).returncode
-        took = time.monotonic() - begun
-        typer.echo(f"== {name}: {'passed' if status == 0 else 'FAILED'} in {took:.1f} s\n")
-        if status != 0:
-            failed.append(name)
-    if failed:
-        typer.echo(f"failed: {', '.join(failed)}")
-        raise typer.Exit(1)
-    typer.echo("every check passed")
+    choice = Choice(everything=everything, expression=expression)
+    checks = choose(only or (), choice, only_tests=times is not None)
+    if times is not None:
+        rounds = repeat(checks, times, root=root, say=typer.echo)
+        for line in repeat_report(rounds):
+            typer.echo(line)
+        if any(each.log for each in rounds):
+            raise typer.Exit(1)
+        return
+    outcome = run_checks(checks, root=root, say=typer.echo)
+    if outcome.results:
+        budgets = None if everything else read_budget(root / "tests")
+        for line in budget_table(outcome.results, budgets):
+            typer.echo(line)
+        typer.echo()
+    if not outcome.failed:
+        typer.echo("every check passed")
+        return
+    if outcome.not_run:
+        typer.echo(f"not run, because of what failed: {', '.join(outcome.not_run)}")
+    typer.echo(f"failed: {', '.join(outcome.failed)}")
+    raise typer.Exit(1)
 
 
 def bench(

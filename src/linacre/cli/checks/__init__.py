@@ -1,0 +1,1 @@
+"""What `linacre test` runs, how it runs it, and what it says at the end."""
