@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from commands import Command, run_fresh
 from leftovers import force_away, leftovers, pids
 
@@ -72,6 +73,11 @@ def until(what: Callable[[], Any], limit_s: float = 30.0, why: str = "") -> Any:
         assert time.monotonic() < end, why or "the condition did not come"
         time.sleep(0.05)
     return found
+
+
+def steps(few: int) -> list[Any]:
+    """Return how far a loop over places to kill at goes: in large steps, or to all of them."""
+    return [few, pytest.param(1, marks=pytest.mark.thorough)]
 
 
 class Subnet:

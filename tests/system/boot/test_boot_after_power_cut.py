@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from harness import DATABASE, Site, until
+from harness import DATABASE, Site, steps, until
 from power_cut import (
     answers,
     boot,
@@ -129,20 +129,24 @@ def test_the_host_starts_and_another_process_has_the_daemons_id(
 @pytest.mark.parametrize(
     "doomed",
     [
-        lambda site: [daemon(site), *monitors(site)],
-        lambda site: [daemon(site), *inside(site)],
-        lambda site: [daemon(site), *inside(site, "a")],
-        lambda site: [daemon(site), monitors(site)[0]],
-        lambda site: monitors(site)[:2],
-        lambda site: inside(site, "b"),
-    ],
-    ids=[
-        "daemon and monitors",
-        "daemon and all inside",
-        "daemon and one machine",
-        "daemon and one monitor",
-        "two monitors",
-        "one machine",
+        pytest.param(lambda site: [daemon(site), *monitors(site)], id="daemon and monitors"),
+        pytest.param(
+            lambda site: [daemon(site), *inside(site)],
+            id="daemon and all inside",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            lambda site: [daemon(site), *inside(site, "a")],
+            id="daemon and one machine",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            lambda site: [daemon(site), monitors(site)[0]],
+            id="daemon and one monitor",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(lambda site: monitors(site)[:2], id="two monitors"),
+        pytest.param(lambda site: inside(site, "b"), id="one machine", marks=pytest.mark.thorough),
     ],
 )
 def test_what_is_half_dead_comes_back_whole(
@@ -160,8 +164,9 @@ def test_what_is_half_dead_comes_back_whole(
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("step", steps(5))
 def test_a_boot_that_is_killed_is_finished_by_the_next(
-    make_site: Callable[[str], Site],
+    make_site: Callable[[str], Site], step: int
 ) -> None:
     site = make_site("cutboot")
     site.settings = {"autostart": True}
@@ -170,7 +175,7 @@ def test_a_boot_that_is_killed_is_finished_by_the_next(
     site.up()
     kills = 0
     while True:
-        kills += 1
+        kills += step
         cut_power(site)
         done, _ = boot(site, LINACRE_TEST_KILL_AFTER=str(kills))
         if done.status == 0:
@@ -179,7 +184,7 @@ def test_a_boot_that_is_killed_is_finished_by_the_next(
         booted(site)
         assert [answers(site, name) for name in site.iocs] == ["2.5", "2.5"]
     assert kills > 5
-    print(f"killed after each of {kills - 1} writes")
+    print(f"killed after each {step}. of {kills} writes")
 
 
 def test_one_that_another_command_holds_is_told(site: Site) -> None:

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 HASH = f"$6$hunter2${'x' * 86}"
 ROUTES = "cat /proc/net/route /proc/net/ipv6_route | grep -c -v -E 'Iface|lo$'"
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 
 
 def git(folder: Path, *argv: str) -> None:

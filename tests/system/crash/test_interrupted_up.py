@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from harness import Site, until
+from harness import Site, steps, until
 
 from linacre.base.tasks import TaskState
 from linacre.engines.base import MachineState
@@ -108,17 +108,19 @@ def assert_whole(site: Site) -> None:
         site.pid(name, "softIoc")
 
 
-def test_killed_again_and_again_from_nothing(site: Site) -> None:
-    kills = 0
+@pytest.mark.parametrize("step", steps(4))
+def test_killed_again_and_again_from_nothing(site: Site, step: int) -> None:
+    site.run("down", "--purge", "--yes")
+    writes = 0
     while True:
-        kills += 1
+        writes += step
         # Each gets a little further on top of what the one before it left.
-        done = site.run("up", "--yes", LINACRE_TEST_KILL_AFTER=str(kills))
+        done = site.run("up", "--yes", LINACRE_TEST_KILL_AFTER=str(writes))
         if done.status == 0:
             break
         assert done.status == KILLED, done
-    print(f"killed {kills - 1} times before an up was done")
-    assert kills > 5
+    print(f"killed {writes // step - 1} times before an up was done")
+    assert writes > 5
     assert_whole(site)
 
 
@@ -166,12 +168,15 @@ def test_files_are_laid_where_the_daemons_helper_is_lost(site: Site) -> None:
     pytest.fail("no helper was lost in five tries")
 
 
-def test_killed_after_every_write_to_the_journal(site: Site, timings: dict[str, float]) -> None:
+@pytest.mark.parametrize("step", steps(9))
+def test_killed_after_writes_to_the_journal(
+    site: Site, step: int, timings: dict[str, float]
+) -> None:
     site.up()
     begun = time.monotonic()
     writes = 0
     while True:
-        writes += 1
+        writes += step
         begin_afresh(site)
         done = site.run("up", "--yes", LINACRE_TEST_KILL_AFTER=str(writes))
         if done.status == 0:
@@ -180,18 +185,19 @@ def test_killed_after_every_write_to_the_journal(site: Site, timings: dict[str, 
         print(f"killed after write {writes}")
         finish(site)
         assert_whole(site)
-    timings[f"killed after each of {writes - 1} writes"] = time.monotonic() - begun
+    timings[f"killed after each {step}. of {writes} writes"] = time.monotonic() - begun
     assert writes > 20
 
 
-def test_killed_at_random_times(site: Site, timings: dict[str, float]) -> None:
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.thorough)])
+def test_killed_at_random_times(site: Site, times: int, timings: dict[str, float]) -> None:
     seed = int(os.environ.get("LINACRE_TEST_SEED") or random.SystemRandom().randrange(10**6))
     print(f"LINACRE_TEST_SEED={seed}")
     chosen = random.Random(seed)
     begin_afresh(site)
     length = site.up().took_s
     begun = time.monotonic()
-    for number in range(20):
+    for number in range(times):
         begin_afresh(site)
         at = chosen.uniform(0.0, length)
         process = site.spawn("up", "--yes")
@@ -203,4 +209,4 @@ def test_killed_at_random_times(site: Site, timings: dict[str, float]) -> None:
         print(f"number {number}, killed at {at:.2f} s")
         finish(site)
         assert_whole(site)
-    timings["killed at 20 random times"] = time.monotonic() - begun
+    timings[f"killed at {times} random times"] = time.monotonic() - begun

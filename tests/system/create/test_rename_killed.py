@@ -18,7 +18,7 @@ from create_support import (
     text_of,
     write_by_hand,
 )
-from harness import Site
+from harness import Site, steps
 
 from linacre.operations.bring_up import bring_up
 
@@ -70,11 +70,12 @@ async def finish(site: Site, old: str, new: str, *, by_up: bool) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_processes(processes: Site) -> None:
+@pytest.mark.parametrize("step", steps(7))
+def test_processes(processes: Site, step: int) -> None:
     site, names = processes, ("first", "one")
     kept(site, "first").write_text("42\n")
     text = text_of(site)
-    for after in range(1, _MOST_WRITES):
+    for after in range(step, _MOST_WRITES, step):
         old, new = names
         was_killed = killed_rename(site, old, new, after=after)
         if was_killed:
@@ -93,12 +94,20 @@ def test_processes(processes: Site) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("by_up", [True, False])
-def test_containers(containers_site: Site, by_up: bool) -> None:
+@pytest.mark.parametrize(
+    ("by_up", "places"),
+    [
+        # Stopped; made anew; in the file; brought up; and before the old one is removed.
+        pytest.param(True, (5, 7, 9, 16, 22), marks=pytest.mark.thorough),
+        pytest.param(False, (5, 7, 9, 16, 22), marks=pytest.mark.thorough),
+        (True, (9,)),
+        (False, (16,)),
+    ],
+)
+def test_containers(containers_site: Site, by_up: bool, places: tuple[int, ...]) -> None:
     site, names = containers_site, ("first", "one")
     site.inside("first", "echo 42 > /srv/persist/data/kept")
-    # Stopped; made anew; in the file; brought up; and before the old one is removed.
-    for after in (5, 7, 9, 16, 22):
+    for after in places:
         old, new = names
         if killed_rename(site, old, new, after=after):
             asyncio.run(finish(site, old, new, by_up=by_up))

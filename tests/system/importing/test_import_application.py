@@ -11,7 +11,7 @@ import pytest
 from epics_build import TOP, build_application, epics_root
 from harness import Site, until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
 UNIT = """\
 [Unit]

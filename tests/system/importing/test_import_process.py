@@ -11,7 +11,7 @@ import pytest
 from epics_build import TOP, build_application, build_for_host
 from harness import Site
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
 FACILITY = """\
 facility: {name}

@@ -19,7 +19,7 @@ from service_clients import DHCP, tftp_get
 from service_sources import epics_source
 
 # Five images may have to be built first, beside other tests.
-pytestmark = pytest.mark.timeout(1000)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1000)]
 
 EXAMPLE = Path(__file__).parents[3] / "examples/services"
 NAMES = ("boot", "db", "build", "wiki")

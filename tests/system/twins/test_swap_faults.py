@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from harness import Site, until
+from harness import Site, steps, until
 
 from linacre.engines.incus.cable import veth_name
 from linacre.engines.incus.netns import socket_in
@@ -97,10 +97,11 @@ def test_a_kill_of_everything(site: Site) -> None:
     assert site.processes("a"), "the unplugged one runs too"
 
 
-def test_a_kill_of_a_swap_at_each_write_to_the_journal(site: Site) -> None:
+@pytest.mark.parametrize("step", steps(3))
+def test_a_kill_of_a_swap_at_writes_to_the_journal(site: Site, step: int) -> None:
     kills = 0
     while True:
-        kills += 1
+        kills += step
         live = site.status()["a"]["live"]
         (other,) = PAIR - {live}
         done = site.run("ioc", "swap", "a", "--yes", LINACRE_TEST_KILL_AFTER=str(kills))
