@@ -45,7 +45,7 @@ def database(postgresql: Server) -> Iterator[str]:
         yield name
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
 def kind(request: pytest.FixtureRequest) -> str:
     """A test that asks for this, or for what follows from it, is done with both databases."""
     return request.param
