@@ -180,7 +180,7 @@ def test_only_arrow_and_numpy_are_imported() -> None:
 
 
 def test_the_five_lines_of_the_documentation_work(capsys: pytest.CaptureFixture[str]) -> None:
-    page = Path(__file__).parents[3] / "docs" / "how-to" / "archive-data-in-pandas.md"
+    page = Path(__file__).parents[4] / "docs" / "how-to" / "archive-data-in-pandas.md"
     lines = page.read_text().partition("```python\n")[2].partition("```")[0]
     assert len(lines.split("\n\n", 1)[1].splitlines()) <= 4
     now = time.time_ns()

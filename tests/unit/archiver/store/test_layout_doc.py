@@ -17,7 +17,7 @@ from linacre.archiver.store.segments import Limits
 from linacre.archiver.store.shelf import Keeping, tiers_of
 from linacre.archiver.store.store import Store
 
-DOC = Path(__file__).parents[3] / "docs/reference/archive-layout.md"
+DOC = Path(__file__).parents[4] / "docs/reference/archive-layout.md"
 PV = "CLA-S01-MAG-QUAD-01:READI"
 START, END = 1795600800000000000, 1795604400000000000
 SERIES = [

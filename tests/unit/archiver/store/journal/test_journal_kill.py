@@ -12,7 +12,7 @@ from linacre.archiver.store.journal.journal import Journal
 
 
 def test_fifty_kills_under_load_lose_nothing_that_was_safe(tmp_path):
-    script = Path(__file__).with_name("journal_writer.py")
+    script = Path(__file__).parents[1] / "journal_writer.py"
     random.seed(5)
     writer = subprocess.Popen(
         [sys.executable, str(script)],
