@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ TOGETHER = {
     "who/test_who.py": "three",
 }
 _TIMINGS = pytest.StashKey[dict[str, float]]()
+_FAILED = pytest.StashKey[bool]()
 
 
 def _module(nodeid: str) -> str:
@@ -146,8 +147,25 @@ def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return key
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, Any]:
+    """Note whether a test failed, for the facility that it shares with others."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture
+def three(shared_three: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The facility of three IOCs; one that a failed test left is brought up for the next test."""
+    yield shared_three
+    if request.node.stash.get(_FAILED, False):
+        shared_three.write()
+        shared_three.run("up", "--yes")
+
+
 @pytest.fixture(scope="session")
-def three(
+def shared_three(
     containers: None,
     ssh_key: Path,
     tmp_path_factory: pytest.TempPathFactory,

@@ -26,6 +26,8 @@ def bench(folder: Path, *argv: str) -> dict[str, Any]:
     return json.loads(done.stdout)["runs"][0]
 
 
+@pytest.mark.thorough
+@pytest.mark.timeout(900)
 def test_reading_and_start_up(tmp_path: Path) -> None:
     found = bench(tmp_path, "--only", "reading,startup", "--days", "0.1", "--others", "1,30")
     for others in (1, 30):
@@ -52,6 +54,7 @@ def test_events(tmp_path: Path) -> None:
     assert found["callback"]["cpu_us_per_event"] < found["aioca"]["cpu_us_per_event"]
 
 
+@pytest.mark.thorough
 def test_waveforms(tmp_path: Path) -> None:
     found = bench(tmp_path, "--only", "waveforms", "--seconds", "2")["waveforms"]
     assert found["1000 doubles"]["stored_hz"] == pytest.approx(100, rel=0.3)

@@ -69,7 +69,7 @@ SLEEP = ("exec", "--", "sleep", "62.5")
 def sleeping(site: Site) -> Iterator[Command]:
     """A command that waits for what sleeps at the desk."""
     command = site.spawn(*SLEEP)
-    until(lambda: sleeper(command.pid))
+    until(lambda: sleeper(command.pid), 60)
     yield command
     command.kill()
     command.communicate()
@@ -102,9 +102,10 @@ def test_it_has_nothing_of_what_it_was_forked_from(site: Site, sleeping: Command
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as fresh:
-        until(lambda: sleeper(fresh.pid))
+        until(lambda: sleeper(fresh.pid), 60)
         try:
-            assert of_process(sleeping.pid) == of_process(fresh.pid)
+            # The pipes and threads of its start go when the desk's command runs.
+            until(lambda: of_process(sleeping.pid) == of_process(fresh.pid), 60)
             assert os.getsid(sleeping.pid) == os.getsid(fresh.pid)
             assert os.getpgid(sleeping.pid) == os.getpgid(fresh.pid)
         finally:

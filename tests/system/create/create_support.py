@@ -26,7 +26,7 @@ from linacre.operations.changes.rename import rename
 from linacre.session.session import open_session
 from linacre.kinds.registry import IOC
 from linacre.observing.status import facility_status
-from linacre.operations.interaction import Talk
+from linacre.operations.interaction import Interaction
 
 left = int(sys.argv[3])
 
@@ -40,7 +40,7 @@ async def work():
     session = await open_session(
         Path.cwd(), state=StatePaths.from_environment(), folder=Path.cwd(), journal_hook=hook
     )
-    talk = Talk(confirm=lambda _: True, say=print, show_plan=lambda _: None)
+    talk = Interaction(confirm=lambda _: True, say=print, show_plan=lambda _: None)
     await rename(session, sys.argv[1], sys.argv[2], talk)
 
 asyncio.run(work())
