@@ -49,7 +49,8 @@ def _show(found: Diagnosis) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from linacre.kinds.checking.model import Verdict, counted
+    from linacre.base.listing import counted
+    from linacre.kinds.checking.model import Verdict
 
     styles = {
         Verdict.OK: "green",

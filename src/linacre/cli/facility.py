@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linacre.base.listing import listed
 from linacre.cli.context import (
     FileOption,
     JsonOption,
@@ -250,9 +251,9 @@ def _show_status(found: FacilityStatus) -> None:
             for remark in kind.remarks(row):
                 typer.echo(remark)
     if found.undeclared:
-        typer.echo(f"no longer declared: {', '.join(found.undeclared)}")
+        typer.echo(f"no longer declared: {listed(found.undeclared)}")
     if found.outdated:
-        typer.echo(f"made from an older image: {', '.join(found.outdated)}")
+        typer.echo(f"made from an older image: {listed(found.outdated)}")
 
 
 def schema() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from linacre.base.errors import UserError
+from linacre.base.listing import listed
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import Access, DeclaredMachine
 from linacre.engines.base import Capability, Limits, Machine, MachineState
@@ -186,7 +187,8 @@ def _rebuilds(declared: Declared, found: Found, asked: tuple[str, ...]) -> froze
     names = {spec.name for spec in declared.machines}
     for name in asked:
         if name != ALL_OUTDATED and name not in names:
-            raise UserError(f"there is no machine {name} to rebuild; there are: {_listed(names)}")
+            there = listed(sorted(names))
+            raise UserError(f"there is no machine {name} to rebuild; there are: {there}")
     outdated = {
         spec.name
         for spec in declared.machines
@@ -196,24 +198,20 @@ def _rebuilds(declared: Declared, found: Found, asked: tuple[str, ...]) -> froze
     return frozenset(chosen | outdated if ALL_OUTDATED in asked else chosen)
 
 
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names))
-
-
 def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
     notes: list[str] = []
     if plan.undeclared:
-        named = ", ".join(plan.undeclared)
+        named = listed(plan.undeclared)
         notes.append(f"no longer declared, left running: {named} (up --prune removes them)")
     if plan.outdated:
-        named = ", ".join(plan.outdated)
+        named = listed(plan.outdated)
         notes.append(f"made from an older image: {named} (up --rebuild makes them anew)")
     if declared.left_out:
-        named = ", ".join(declared.left_out)
+        named = listed(declared.left_out)
         notes.append(f"the {session.engine.name} engine runs no services, left out: {named}")
     limited = [spec.name for spec in declared.machines if spec.limits != Limits()]
     if limited and Capability.LIMITS not in session.engine.capabilities():
-        notes.append(f"the {session.engine.name} engine applies no limits: {', '.join(limited)}")
+        notes.append(f"the {session.engine.name} engine applies no limits: {listed(limited)}")
     if session.engine.name == "process" and session.declaration.facility.access != Access():
         notes.append(f"the {session.engine.name} engine gives no log-in: access is not used")
     return tuple(notes)
@@ -222,7 +220,7 @@ def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
 def _twin_notes(overrides: TwinOverrides, machines: Mapping[str, Machine]) -> Iterator[str]:
     with_twin = [pair.ioc for pair in overrides.pairs.values() if pair.twin]
     if with_twin:
-        named = ", ".join(with_twin)
+        named = listed(with_twin)
         yield f"have a twin, and stay as they are until ioc promote: {named}"
     for ioc in overrides.held:
         origin = machines[overrides.pairs[ioc].live].labels.get(ORIGIN, "a twin")

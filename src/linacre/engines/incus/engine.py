@@ -122,7 +122,7 @@ class IncusEngine(Reach):
             self._cables.prepare()
 
     async def record(self) -> dict[str, str]:
-        """Return the facility's record: the project's own keys of ours."""
+        """Return the facility's record: the keys of a profile in its project."""
         return await self._project.record()
 
     async def set_record(self, values: Mapping[str, str | None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -81,15 +81,3 @@ def problem(what: str, text: str, remedy: str) -> Finding:
 def warning(what: str, text: str, remedy: str) -> Finding:
     """Return a finding of something that works for now."""
     return Finding(what, Verdict.WARNING, text, remedy)
-
-
-def listed(names: Iterable[str], *, most: int = 8) -> str:
-    """Return names in a row; of many, the first and how many more."""
-    there = list(names)
-    more = len(there) - most
-    return ", ".join(there[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun: `1 PV`, `3 PVs`."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"

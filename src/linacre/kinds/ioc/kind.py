@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from linacre.base.listing import listed
 from linacre.declaration.models import IOCS, Facility, Ioc, PythonIoc
 from linacre.declaration.sources import SourceTree
 from linacre.engines.base import Capability, Engine, MachineSpec, Traits, require
@@ -139,9 +140,9 @@ class IocKind(Kind[Ioc, IocStatus]):
 
     def what_is_lost(self, facility: Facility) -> str:
         """Return what a purge removes of IOCs, of which a facility mostly has some."""
-        iocs = facility.iocs
-        named = ", ".join(iocs)
-        return f"{len(iocs)} IOC machines with their persistent folders and logs: {named}"
+        named = listed(facility.iocs, most=20)
+        number = len(facility.iocs)
+        return f"{number} IOC machines with their persistent folders and logs: {named}"
 
 
 def _origin(ioc: Ioc, tree: SourceTree | None) -> str:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from linacre.base.listing import counted, listed
 from linacre.kinds.checking.facts import Facts, ProgramMachine
-from linacre.kinds.checking.model import (
-    Finding,
-    Outcome,
-    counted,
-    listed,
-    not_applicable,
-    problem,
-)
+from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem
 from linacre.kinds.reports import listed_pvs
 
 _PAIRS_TOLD = 8

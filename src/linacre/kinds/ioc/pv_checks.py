@@ -7,21 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from linacre.base.errors import LinacreError
+from linacre.base.listing import counted, listed
 from linacre.declaration.models import desk_name
 from linacre.declaration.names import TWINS_ENDING
 from linacre.engines.base import MachineState
 from linacre.epics.answers import Answers, Asked, question, read_answer
 from linacre.epics.report import IocReport
 from linacre.kinds.checking.facts import Facts, ProgramMachine
-from linacre.kinds.checking.model import (
-    Finding,
-    Outcome,
-    counted,
-    listed,
-    not_applicable,
-    problem,
-    warning,
-)
+from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem, warning
 from linacre.kinds.reports import listed_pvs
 
 READ_LIMIT_S = 8.0

@@ -9,16 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from linacre.base.listing import counted
 from linacre.declaration import models
 from linacre.kinds.checking.facts import Facts
-from linacre.kinds.checking.model import (
-    Finding,
-    Outcome,
-    counted,
-    not_applicable,
-    problem,
-    warning,
-)
+from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem, warning
 
 SOON_S = 30 * 86400.0
 _CONNECT_LIMIT_S = 3.0

@@ -6,18 +6,12 @@ import asyncio
 import contextlib
 
 from linacre.base.errors import LinacreError
+from linacre.base.listing import counted
 from linacre.engines.base import Capability
 from linacre.epics.launch import PROCSERV_PORT
 from linacre.epics.report import IocReport
 from linacre.kinds.checking.facts import Facts, ProgramMachine
-from linacre.kinds.checking.model import (
-    Finding,
-    Outcome,
-    counted,
-    not_applicable,
-    problem,
-    warning,
-)
+from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem, warning
 from linacre.kinds.service.ports import ClosedPort, closed_ports
 
 _BANNER_LIMIT_S = 2.0

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from linacre.base.listing import counted, listed
 from linacre.declaration.models import desk_name
 from linacre.engines.base import Capability, MachineState
 from linacre.engines.labels import IMAGE
 from linacre.kinds.checking.facts import Facts
-from linacre.kinds.checking.model import (
-    Finding,
-    Outcome,
-    counted,
-    listed,
-    not_applicable,
-    problem,
-    warning,
-)
+from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem, warning
 
 _SLOW_S = 1.0
 

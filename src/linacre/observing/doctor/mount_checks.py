@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from linacre.base.listing import counted, listed
 from linacre.declaration.models import MountSettings
 from linacre.kinds.checking.facts import Facts
-from linacre.kinds.checking.model import Finding, Outcome, counted, listed, problem
+from linacre.kinds.checking.model import Finding, Outcome, problem
 from linacre.observing.doctor.probe import Probed, probe
 
 PROBE_LIMIT_S = 1.5

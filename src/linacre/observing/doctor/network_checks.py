@@ -6,17 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
+from linacre.base.listing import counted
 from linacre.engines.base import Cable, Capability
 from linacre.engines.labels import ADDRESS
 from linacre.kinds.addresses import mac_address
 from linacre.kinds.checking.facts import Facts
-from linacre.kinds.checking.model import (
-    Finding,
-    Outcome,
-    counted,
-    not_applicable,
-    problem,
-)
+from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem
 from linacre.session.roles import ioc_of
 
 _PATIENCE_S = 1.0
