@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from linacre.operations.changes.delete_archiver import DeletedArchiver
     from linacre.operations.changes.new_archiver import WrittenArchiver
 
-app = typer.Typer(no_args_is_help=True, help="Archivers, made on demand.")
+app = typer.Typer()
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The archiver.")]
 _PVS_SHOWN = 40
 

@@ -27,13 +27,10 @@ SomePvsArgument = Annotated[
     typer.Argument(metavar="PV", help="Names, or one pattern; without any, all."),
 ]
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the commands under `linacre archiver`."""
-    for command in (pause, resume, extend, add, remove):
-        app.command()(command)
+app = typer.Typer()
 
 
+@app.command()
 def pause(
     name: NameArgument,
     pvs: SomePvsArgument = None,
@@ -43,6 +40,7 @@ def pause(
     _pause(name, pvs, file, resume=False)
 
 
+@app.command()
 def resume(
     name: NameArgument,
     pvs: SomePvsArgument = None,
@@ -64,6 +62,7 @@ def _pause(name: str, pvs: list[str] | None, file: Path | None, *, resume: bool)
         say(f"{name}: nothing to do: {'none was paused' if resume else 'paused already'}")
 
 
+@app.command()
 def extend(
     name: NameArgument,
     lasting: Annotated[str | None, option("--for", "How long, from now: 12h, 7d.", "TIME")] = None,
@@ -91,6 +90,7 @@ def extend(
         _say_changed(changed, f"ends {changed.until}" if changed.until else "has no end")
 
 
+@app.command()
 def add(
     name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
 ) -> None:
@@ -106,6 +106,7 @@ def add(
         _say_changed(changed, f"archives {' '.join(pvs)} too")
 
 
+@app.command()
 def remove(
     name: NameArgument, pvs: PvsArgument, file: FileOption = None, as_json: JsonOption = False
 ) -> None:

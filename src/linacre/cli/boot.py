@@ -12,12 +12,10 @@ from linacre.cli.context import JsonOption, journal_hook, progress_interaction, 
 if TYPE_CHECKING:
     from linacre.operations.boot import Booted
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the command into the command line."""
-    app.command("boot")(boot)
+app = typer.Typer()
 
 
+@app.command()
 def boot(as_json: JsonOption = False) -> None:
     """Start every facility marked autostart, as after a power cut; nothing is changed."""
     from linacre.base.paths import StatePaths

@@ -13,12 +13,10 @@ from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, run,
 if TYPE_CHECKING:
     from linacre.images.bundle import Manifest
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the command into the command line."""
-    app.command("bundle")(bundle)
+app = typer.Typer()
 
 
+@app.command()
 def bundle(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
     facility: FileOption = None,

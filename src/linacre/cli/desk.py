@@ -21,13 +21,8 @@ NetworkOption = Annotated[
     typer.Option("--network", help="The network; the first one if not given.", show_default=False),
 ]
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the commands into the command line."""
-    settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-    app.command("exec", context_settings=settings)(execute)
-    app.command("shell")(shell)
-    app.command("env")(environment)
+app = typer.Typer()
+_FORWARDED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 def _network(session: Session, named: str | None) -> str:
@@ -76,6 +71,7 @@ def _read_input() -> bytes:
     return sys.stdin.buffer.read()
 
 
+@app.command("exec", context_settings=_FORWARDED)
 def execute(
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND", help="The command.")],
     network: NetworkOption = None,
@@ -91,6 +87,7 @@ def execute(
     raise typer.Exit(run(work()))
 
 
+@app.command()
 def shell(network: NetworkOption = None, file: FileOption = None) -> None:
     """Open a shell at a network's desk."""
 
@@ -102,6 +99,7 @@ def shell(network: NetworkOption = None, file: FileOption = None) -> None:
     raise typer.Exit(run(work()))
 
 
+@app.command("env")
 def environment(
     network: NetworkOption = None,
     file: FileOption = None,

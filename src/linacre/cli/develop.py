@@ -14,11 +14,7 @@ from linacre.base.errors import UserError
 
 _FORWARDED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the commands into the command line."""
-    app.command("test")(test)
-    app.command("bench", context_settings=_FORWARDED)(bench)
+app = typer.Typer()
 
 
 def _source_folder() -> Path:
@@ -28,6 +24,7 @@ def _source_folder() -> Path:
     return root
 
 
+@app.command()
 def test(
     only: Annotated[
         list[str] | None,
@@ -85,6 +82,7 @@ def test(
     raise typer.Exit(1)
 
 
+@app.command(context_settings=_FORWARDED)
 def bench(
     name: Annotated[
         str,

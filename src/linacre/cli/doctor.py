@@ -12,12 +12,10 @@ from linacre.cli.context import FileOption, JsonOption, run, session_of
 if TYPE_CHECKING:
     from linacre.observing.doctor.model import Diagnosis
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the command into the command line."""
-    app.command("doctor")(doctor)
+app = typer.Typer()
 
 
+@app.command()
 def doctor(
     where: Annotated[
         Path | None,

@@ -36,16 +36,10 @@ WhereArgument = Annotated[
     ),
 ]
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the commands into the command line."""
-    app.command("up")(up)
-    app.command("plan")(plan)
-    app.command("down")(down)
-    app.command("status")(status)
-    app.command("schema")(schema)
+app = typer.Typer()
 
 
+@app.command()
 def up(
     where: WhereArgument = None,
     file: FileOption = None,
@@ -123,6 +117,7 @@ async def _arrange_boot(session: Session) -> None:
         say(line)
 
 
+@app.command()
 def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOption = False) -> None:
     """Show what `up` would do, and change nothing."""
     from linacre.cli.render import print_json
@@ -152,6 +147,7 @@ def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOpti
     run(work())
 
 
+@app.command()
 def down(
     where: WhereArgument = None,
     file: FileOption = None,
@@ -193,6 +189,7 @@ def down(
         run(stop(progress))
 
 
+@app.command()
 def status(
     where: WhereArgument = None,
     file: FileOption = None,
@@ -256,6 +253,7 @@ def _show_status(found: FacilityStatus) -> None:
         typer.echo(f"made from an older image: {listed(found.outdated)}")
 
 
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the facility file, for editors."""
     from linacre.cli.schema import print_schema

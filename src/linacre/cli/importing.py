@@ -13,12 +13,10 @@ if TYPE_CHECKING:
     from linacre.operations.importing.take import Taking
     from linacre.session.session import Session
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the command among those of an IOC."""
-    app.command("import")(import_ioc)
+app = typer.Typer()
 
 
+@app.command("import")
 def import_ioc(
     folder: Annotated[
         Path,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from linacre.epics.report import ServedPv
     from linacre.kinds.ioc.kind import IocStatus
 
-app = typer.Typer(no_args_is_help=True, help="One IOC at a time.")
+app = typer.Typer()
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The IOC.")]
 TwinOption = Annotated[bool, typer.Option("--twin", help="Its twin, not the live one.")]
 

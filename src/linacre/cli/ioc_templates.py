@@ -12,7 +12,10 @@ from linacre.cli.context import FileOption, JsonOption
 if TYPE_CHECKING:
     from linacre.declaration.ioc_templates import Broken, Template
 
+app = typer.Typer()
 
+
+@app.command()
 def templates(
     name: Annotated[
         str | None, typer.Argument(metavar="[TEMPLATE]", help="One of them, with its entry.")

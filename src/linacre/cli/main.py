@@ -11,52 +11,20 @@ import typer
 
 from linacre import __version__
 from linacre.base.errors import LinacreError
-from linacre.cli import (
-    archiver,
-    archiver_changes,
-    boot,
-    bundle,
-    catalogue,
-    desk,
-    develop,
-    doctor,
-    facility,
-    importing,
-    ioc,
-    ioc_templates,
-    new_iocs,
-    service,
-    task,
-    twins,
-    who,
-)
+from linacre.cli.lazy import LazyGroup
 
 app = typer.Typer(
     name="linacre",
     help="Virtualises an accelerator's control system: every EPICS IOC in a light machine "
     "of its own, with its own address and the standard ports.",
+    cls=LazyGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Plain text: rich takes longer to load than all else that a help needs.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-facility.add_to(app)
-boot.add_to(app)
-bundle.add_to(app)
-desk.add_to(app)
-doctor.add_to(app)
-new_iocs.add_to(ioc.app)
-archiver_changes.add_to(archiver.app)
-ioc.app.command()(ioc_templates.templates)
-twins.add_to(ioc.app)
-who.add_to(ioc.app)
-importing.add_to(ioc.app)
-catalogue.add_to(app, ioc.app)
-app.add_typer(ioc.app, name="ioc")
-app.add_typer(service.app, name="service")
-app.add_typer(archiver.app, name="archiver")
-app.add_typer(task.app, name="task")
-develop.add_to(app)
 
 
 def _version(wanted: bool) -> None:

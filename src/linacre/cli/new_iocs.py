@@ -39,11 +39,7 @@ NoStartOption = Annotated[
 ]
 NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="The new name.")]
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the commands under `linacre ioc`."""
-    for command in (create, clone, rename, delete):
-        app.command()(command)
+app = typer.Typer()
 
 
 def _settings(given: list[str] | None) -> dict[str, str]:
@@ -60,6 +56,7 @@ def _settings(given: list[str] | None) -> dict[str, str]:
     return found
 
 
+@app.command()
 def create(
     name: NameArgument,
     template: Annotated[
@@ -112,6 +109,7 @@ def create(
     _show_written(written, as_json=as_json)
 
 
+@app.command()
 def clone(
     name: NameArgument,
     new: NewArgument,
@@ -146,6 +144,7 @@ def clone(
         _show_written(written, as_json=as_json)
 
 
+@app.command()
 def rename(
     name: NameArgument,
     new: NewArgument,
@@ -174,6 +173,7 @@ def rename(
         say(f"  declared at {renamed.declared}")
 
 
+@app.command()
 def delete(
     name: NameArgument,
     purge: Annotated[

@@ -12,7 +12,7 @@ from linacre.cli.context import FileOption, JsonOption, run, session_of
 if TYPE_CHECKING:
     from linacre.kinds.service.kind import ServiceStatus
 
-app = typer.Typer(no_args_is_help=True, help="One service at a time.")
+app = typer.Typer()
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The service.")]
 
 

@@ -23,7 +23,7 @@ from linacre.cli.render import (
 if TYPE_CHECKING:
     from linacre.catalogue import Catalogue
 
-app = typer.Typer(no_args_is_help=True, help="The long work that was done, and what came of it.")
+app = typer.Typer()
 
 FileOption = Annotated[
     Path | None, typer.Option("--file", "-f", help="The facility file.", show_default=False)

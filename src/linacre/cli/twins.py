@@ -23,13 +23,10 @@ if TYPE_CHECKING:
     from linacre.operations.twins.swap import Swapped
     from linacre.operations.twins.twins import Twin
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the commands under `linacre ioc`."""
-    for command in (twin, swap, promote, plug, unplug):
-        app.command()(command)
+app = typer.Typer()
 
 
+@app.command()
 def twin(
     name: NameArgument,
     source: Annotated[
@@ -71,6 +68,7 @@ def _nothing_done() -> None:
     raise typer.Exit(1)
 
 
+@app.command()
 def swap(
     name: NameArgument, yes: YesOption = False, file: FileOption = None, as_json: JsonOption = False
 ) -> None:
@@ -93,6 +91,7 @@ def swap(
         say(f"back: linacre ioc swap {name}; for good: linacre ioc promote {name}")
 
 
+@app.command()
 def promote(name: NameArgument, yes: YesOption = False, file: FileOption = None) -> None:
     """Keep the live machine of an IOC and remove the other one."""
     from linacre.cli.render import UpProgress
@@ -108,6 +107,7 @@ def promote(name: NameArgument, yes: YesOption = False, file: FileOption = None)
     say(f"{name}: {kept} is its one machine now")
 
 
+@app.command()
 def plug(
     name: NameArgument,
     twin: TwinOption = False,
@@ -136,6 +136,7 @@ def plug(
     say(f"{'the twin of ' if twin else ''}{name} is plugged into {where}")
 
 
+@app.command()
 def unplug(
     name: NameArgument, twin: TwinOption = False, yes: YesOption = False, file: FileOption = None
 ) -> None:

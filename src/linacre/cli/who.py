@@ -12,12 +12,10 @@ from linacre.cli.ioc import NameArgument, TwinOption
 if TYPE_CHECKING:
     from linacre.observing.who import KnownClient
 
-
-def add_to(app: typer.Typer) -> None:
-    """Put the command among those of an IOC."""
-    app.command()(who)
+app = typer.Typer()
 
 
+@app.command()
 def who(
     name: NameArgument,
     twin: TwinOption = False,

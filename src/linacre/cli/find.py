@@ -1,0 +1,54 @@
+"""`linacre find`: what is known of IOCs and PVs, from the catalogue alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linacre.cli.context import FileOption, JsonOption, run, say
+
+if TYPE_CHECKING:
+    from linacre.catalogue.model import Found
+
+app = typer.Typer()
+
+
+@app.command()
+def find(
+    pattern: Annotated[
+        str, typer.Argument(help="A name, or a pattern with *, ? and [], in quotes.")
+    ],
+    file: FileOption = None,
+    as_json: JsonOption = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 1000,
+) -> None:
+    """Find PVs by their name, and IOCs by their name, owner, area or device type."""
+    from linacre.cli.render import print_json, print_table
+
+    found = run(_found(file, pattern, limit))
+    if as_json:
+        print_json({"matches": found.matches, "more": found.more})
+        raise typer.Exit(0 if found.matches else 1)
+    columns = ["PV", "TYPE", "IOC", "ADDRESS", "AREA", "OWNER", "DESCRIPTION"]
+    rows = [
+        [m.pv or "-", m.record_type, m.ioc, m.address, m.area, m.owner, m.description]
+        for m in found.matches
+    ]
+    if not rows:
+        say(f"nothing is called {pattern}; a pattern has *, such as '*{pattern}*'")
+        raise typer.Exit(1)
+    print_table(columns, rows)
+    if found.more:
+        say(f"the first {limit} are shown, and there are more: --limit, or a narrower pattern")
+
+
+async def _found(file: Path | None, pattern: str, limit: int) -> Found:
+    from linacre.base.paths import StatePaths
+    from linacre.catalogue import Catalogue
+    from linacre.session.catalogue_access import known_facility
+
+    known = known_facility(file, state=StatePaths.from_environment(), folder=Path.cwd())
+    async with await Catalogue.open(known.catalogue, logs=known.paths.logs) as opened:
+        return await opened.inventory(known.name).find(pattern, limit=limit)
