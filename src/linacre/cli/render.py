@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
-from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
-
 from linacre.base.sizes import readable
 
 if TYPE_CHECKING:
+    # Loaded only where it draws: a command that prints JSON has no use for it.
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+    from rich.text import Text
+
     from linacre.kinds.rows import Column
 
 RUNNING_SHOWN = 12
@@ -46,6 +46,10 @@ def print_table(
     console: Console | None = None,
 ) -> None:
     """Print rows under column names; off a terminal nothing is cut to a width or coloured."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -60,6 +64,8 @@ def print_table(
 
 def print_rows(columns: Sequence[Column[Any]], rows: Sequence[Any]) -> None:
     """Print rows of `status` by their kind's columns, the first of each green or red."""
+    from rich.text import Text
+
     table: list[list[str | Text]] = []
     for row in rows:
         name, *more = (fact(column.key, column.value(row)) for column in columns)
@@ -104,6 +110,8 @@ def _label(name: str) -> str:
 
 def state_text(state: str) -> Text:
     """Return a state in its colour."""
+    from rich.text import Text
+
     return Text(state, style=STYLES.get(state, ""))
 
 
@@ -154,6 +162,8 @@ class UpProgress:
         console: Console | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        from rich.console import Console
+
         self._console = console or Console(stderr=True)
         self._monotonic = monotonic
         self._total = total
@@ -163,6 +173,8 @@ class UpProgress:
 
     def __enter__(self) -> Self:
         """Begin to show progress."""
+        from rich.live import Live
+
         if self._console.is_terminal:
             self._live = Live(
                 console=self._console,
@@ -199,9 +211,13 @@ class UpProgress:
 
     def note(self, line: str) -> None:
         """Show a line of its own."""
+        from rich.text import Text
+
         self._console.print(Text(line), soft_wrap=True)
 
     def _end(self, key: str, state: str, style: str, error: str | None) -> None:
+        from rich.text import Text
+
         step = self._running.pop(key, _Running(key, self._monotonic()))
         self._ended += 1
         took = duration(self._monotonic() - step.since)
@@ -211,6 +227,8 @@ class UpProgress:
         self._console.print(line, soft_wrap=True)
 
     def _picture(self) -> RenderableType:
+        from rich.text import Text
+
         now = self._monotonic()
         lines = [
             Text.assemble(

@@ -1,19 +1,19 @@
-"""Which engine runs a facility here."""
+"""Which engine runs a facility here; only that one is imported."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths
 from linacre.declaration import models
 from linacre.engines.base import Engine
-from linacre.engines.incus.client import Remote
-from linacre.engines.incus.connection import DEFAULT_POOL_BYTES, IncusSettings, why_unavailable
-from linacre.engines.incus.engine import IncusEngine
-from linacre.engines.process.engine import ProcessEngine
 from linacre.session.state import FacilityNote, RemoteNote
+
+if TYPE_CHECKING:
+    from linacre.engines.incus.connection import IncusSettings
 
 
 async def choose_engine(
@@ -30,23 +30,38 @@ async def choose_engine(
             "run linacre down --purge first, or change engine back"
         )
     if isinstance(settings, models.ProcessEngine) or last == "process":
-        return ProcessEngine(facility, paths), None
+        return _process_engine(facility, paths), None
+
+    from linacre.engines.incus.connection import IncusSettings, why_unavailable
+    from linacre.engines.incus.engine import IncusEngine
+
     if isinstance(settings, models.IncusEngine):
         return IncusEngine(facility, paths, _incus_settings(settings, base)), None
     if last is None and (reason := await why_unavailable()) is not None:
         said = f"engine: process ({reason}): IOCs run as processes on 127.x addresses"
-        return ProcessEngine(facility, paths), said
+        return _process_engine(facility, paths), said
     return IncusEngine(facility, paths, IncusSettings()), None
 
 
 def noted_engine(note: FacilityNote, paths: FacilityPaths) -> Engine:
     """Return the engine that has a facility, without its file."""
     if note.engine == "process":
-        return ProcessEngine(note.facility, paths)
+        return _process_engine(note.facility, paths)
     if note.engine != "incus":
         raise LinacreError(f"{note.facility} runs on the engine {note.engine}, unknown here")
+
+    from linacre.engines.incus.client import Remote
+    from linacre.engines.incus.connection import IncusSettings
+    from linacre.engines.incus.engine import IncusEngine
+
     remote = None if note.remote is None else Remote(**note.remote.model_dump())
     return IncusEngine(note.facility, paths, IncusSettings(remote=remote))
+
+
+def _process_engine(facility: str, paths: FacilityPaths) -> Engine:
+    from linacre.engines.process.engine import ProcessEngine
+
+    return ProcessEngine(facility, paths)
 
 
 def remote_note(settings: models.Engine, *, base: Path) -> RemoteNote | None:
@@ -58,6 +73,9 @@ def remote_note(settings: models.Engine, *, base: Path) -> RemoteNote | None:
 
 
 def _incus_settings(settings: models.IncusEngine, base: Path) -> IncusSettings:
+    from linacre.engines.incus.client import Remote
+    from linacre.engines.incus.connection import DEFAULT_POOL_BYTES, IncusSettings
+
     pool_bytes = DEFAULT_POOL_BYTES if settings.pool_size is None else int(settings.pool_size)
     if settings.url is None:
         return IncusSettings(pool_bytes=pool_bytes)
