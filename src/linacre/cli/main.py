@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from linacre import __version__
+from linacre import WITHOUT_PLUGINS, __version__
 from linacre.base.errors import LinacreError
 from linacre.cli.lazy import LazyGroup
 
@@ -60,6 +60,8 @@ def _arguments(argv: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line; an error is one line, its status 1 for the world and 2 for a typo."""
+    # Else pydantic reads the metadata of every installed package, to find that none is a plugin.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", WITHOUT_PLUGINS)
     if "--debug" in sys.argv[1:2]:
         from linacre.base.log import HumanStream, logging_to
 

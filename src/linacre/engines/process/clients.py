@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from linacre import WITHOUT_PLUGINS
 from linacre.engines.process.program import GUEST, MARK
 
 _TOOLS = ("caget", "caput", "camonitor", "pvget", "pvput", "pvmonitor")
@@ -38,7 +39,8 @@ def user_environment(
     The Python programs of Linacre's own environment come first on PATH, stand-ins in `tools`
     last, so that the real EPICS tools win wherever they are installed.
     """
-    environment = {name: value for name, value in given.items() if name != MARK}
+    ours = {(MARK, given.get(MARK)), ("PYDANTIC_DISABLE_PLUGINS", WITHOUT_PLUGINS)}
+    environment = dict(given.items() - ours)
     environment[GUEST] = str(machine)
     path = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
     if tools is not None:
