@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.reader import ReaderError
+from linacre.declaration import quick_yaml
+from linacre.declaration.quick_yaml import FLOAT, INT, TAG, NotYamlError
 
 Key = str | int
 """A key of a mapping, or a place in a list."""
 
 _Node = Any
-"""A node of ruamel's tree, which carries no types: `id`, `tag`, `value`, `start_mark`."""
+"""A node of YAML's tree, which carries no types: `id`, `tag`, `value`, `start_mark`."""
 
 _MOST_PIECES = 200_000
 """Far more than a facility of a thousand IOCs has."""
-
-_TAG = "tag:yaml.org,2002:"
 
 
 @dataclass(frozen=True)
@@ -61,11 +57,9 @@ class Document:
 def parse(text: str) -> Document:
     """Read YAML 1.2 text; what is wrong is in the document's problems, nothing is raised."""
     try:
-        node: _Node = YAML(typ="safe", pure=True).compose(text)  # pyright: ignore
-    except YAMLError as error:
-        return Document(None, Lines(1), (_syntax_problem(error, text),))
-    except RecursionError:
-        return Document(None, Lines(1), (Problem((), "nested too deeply to read", 1),))
+        node = _compose(text)
+    except NotYamlError as error:
+        return Document(None, Lines(1), (Problem((), error.message, error.line),))
     if node is None:
         return Document(None, Lines(1), ())
     reader = _Reader()
@@ -76,6 +70,15 @@ def parse(text: str) -> Document:
     except RecursionError:
         return Document(None, Lines(1), (Problem((), "nested too deeply to read", 1),))
     return Document(data, lines, tuple(reader.problems))
+
+
+def _compose(text: str) -> _Node:
+    try:
+        return quick_yaml.compose(text)
+    except quick_yaml.UnsureError:
+        from linacre.declaration import careful_yaml
+
+        return careful_yaml.compose(text)
 
 
 class _TooMuchError(Exception):
@@ -112,7 +115,7 @@ class _Reader:
         data: dict[str, Any] = {}
         written: dict[str, int] = {}
         for key_node, value_node in _pairs(node):
-            if key_node.tag == _TAG + "merge":
+            if key_node.tag == TAG + "merge":
                 self._merge(value_node, path, data, lines)
                 continue
             if key_node.id != "scalar":
@@ -150,18 +153,18 @@ class _Reader:
 
     def _scalar(self, node: _Node, path: tuple[Key, ...]) -> str | int | float | bool | None:
         text, tag = str(node.value), str(node.tag)
-        if not tag.startswith(_TAG):
+        if not tag.startswith(TAG):
             self._note(path, f"the YAML tag {tag} has no meaning here; remove it", node)
-        match tag.removeprefix(_TAG):
+        match tag.removeprefix(TAG):
             case "null":
                 return None
             # What YAML would rewrite (007, 0x10, 1.10) stays the text that was written, so that
             # a number or truth value can always be turned back into what its writer meant.
             case "bool" if text in ("true", "false"):
                 return text == "true"
-            case "int" if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text):
+            case "int" if INT.fullmatch(text):
                 return int(text)
-            case "float" if re.fullmatch(r"-?[0-9]+\.[0-9]+", text) and repr(float(text)) == text:
+            case "float" if FLOAT.fullmatch(text) and repr(float(text)) == text:
                 return float(text)
             case _:
                 return text
@@ -173,42 +176,9 @@ class _Reader:
 def _pairs(node: _Node) -> Iterator[tuple[_Node, _Node]]:
     """Yield keys and values, merges first, so that what is written here wins."""
     pairs: list[tuple[_Node, _Node]] = node.value
-    yield from (pair for pair in pairs if pair[0].tag == _TAG + "merge")
-    yield from (pair for pair in pairs if pair[0].tag != _TAG + "merge")
+    yield from (pair for pair in pairs if pair[0].tag == TAG + "merge")
+    yield from (pair for pair in pairs if pair[0].tag != TAG + "merge")
 
 
 def _line(node: _Node) -> int:
     return int(node.start_mark.line) + 1
-
-
-_ADVICE = (
-    ("\\t", "a tab; indent with spaces"),
-    ("mapping values are not allowed", "a ':' where none can be; check the indentation, and put "
-     "a value that has ': ' in it in quotes"),
-    ("could not find expected ':'", "a key without ':'; write key: value"),
-    ("unexpected end of stream", "a quote that is opened here is never closed; close it"),
-    ("expected <block end>", "the indentation does not fit the lines above; align it with them"),
-    ("expected ',' or", "a bracket that is opened here is not closed; close it"),
-    ("cannot start any token", "a value that begins with a special character; put it in quotes"),
-    ("expected the node content", "a bracket or comma too many, or one missing before; mend it"),
-    ("undefined alias", "an alias (*name) without its anchor (&name); write the value out"),
-    ("unknown escape", "a backslash in double quotes; use single quotes"),
-    ("another document", "a second document (after '---'); keep one"),
-)  # fmt: skip
-
-
-def _syntax_problem(error: YAMLError, text: str) -> Problem:
-    """Return what a YAML error means to one who wrote the file, with its line."""
-    seen: Any = error
-    if isinstance(error, ReaderError):
-        line = text.count("\n", 0, int(seen.position)) + 1
-        return Problem((), "a control character; remove it", line)
-    if not isinstance(error, MarkedYAMLError):
-        return Problem((), "not valid YAML", 1)
-    problem = str(seen.problem or "")
-    mark = seen.problem_mark or seen.context_mark
-    unclosed = "unexpected end" in problem or "expected ',' or" in problem
-    if unclosed and seen.context_mark is not None:
-        mark = seen.context_mark
-    advice = next((words for part, words in _ADVICE if part in problem), problem)
-    return Problem((), f"not valid YAML: {advice}", int(mark.line) + 1 if mark else 1)
