@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linacre.cli import programs
-from linacre.cli.context import (
-    FileOption,
-    JsonOption,
-    YesOption,
-    progress_interaction,
-    run,
-    say,
-    session_of,
-)
+from linacre.cli.changing import agreed, carry_out, tell
+from linacre.cli.context import FileOption, JsonOption, YesOption, run, say, session_of
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from linacre.cli.render import UpProgress
     from linacre.operations.archivers import ArchiverInfo
     from linacre.operations.changes.delete_archiver import DeletedArchiver
     from linacre.operations.changes.new_archiver import WrittenArchiver
@@ -73,7 +65,6 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Make an archiver of some PVs: its entry in the facility file, its machine, its archive."""
-    from linacre.cli.render import UpProgress, print_json
     from linacre.operations.changes.new_archiver import NewArchiver, create_archiver
 
     wanted = NewArchiver(
@@ -95,23 +86,19 @@ def create(
         start=not no_start,
     )
 
-    async def work(progress: UpProgress) -> WrittenArchiver:
-        return await create_archiver(
-            await session_of(file), wanted, progress_interaction(progress, yes=True)
-        )
+    def words(written: WrittenArchiver) -> None:
+        end = "archives" if written.is_running else "is written down, and starts with linacre up:"
+        until_text = f" until {written.until}" if written.until else ""
+        say(f"{name} {end} {counted(written.pvs)}{until_text}")
+        say(f"  declared at {written.declared}")
+        if written.had_data:
+            say("  it goes on with the data that an earlier one of its name kept")
+        typer.echo(written.url)
 
-    with UpProgress() as progress:
-        written = run(work(progress))
-    if as_json:
-        print_json(written)
-        return
-    end = "archives" if written.is_running else "is written down, and starts with linacre up:"
-    until_text = f" until {written.until}" if written.until else ""
-    say(f"{name} {end} {counted(written.pvs)}{until_text}")
-    say(f"  declared at {written.declared}")
-    if written.had_data:
-        say("  it goes on with the data that an earlier one of its name kept")
-    typer.echo(written.url)
+    written = carry_out(
+        lambda session, asking: create_archiver(session, wanted, asking), file, yes=True
+    )
+    tell(written, words, as_json=as_json)
 
 
 def counted(pvs: int) -> str:
@@ -229,42 +216,28 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Remove an archiver: its entry and its machine; its data are kept without --purge."""
-    from linacre.cli.render import UpProgress, print_json
     from linacre.operations.changes.delete_archiver import delete_archiver
 
-    async def work(progress: UpProgress) -> DeletedArchiver | None:
-        interaction = progress_interaction(progress, yes=yes)
-        return await delete_archiver(
-            await session_of(file), name, purge=purge, interaction=interaction
-        )
+    def words(deleted: DeletedArchiver) -> None:
+        say(f"{name} is deleted")
+        if deleted.has_kept_data:
+            say(f"  its data are kept; to have them back: linacre archiver create {name}")
+            say(f"  to remove them for good: linacre archiver delete {name} --purge")
 
-    with UpProgress() as progress:
-        deleted = run(work(progress))
-    if deleted is None:
-        say("nothing was changed")
-        raise typer.Exit(1)
-    if as_json:
-        print_json(deleted)
-        return
-    say(f"{name} is deleted")
-    if deleted.has_kept_data:
-        say(f"  its data are kept; to have them back: linacre archiver create {name}")
-        say(f"  to remove them for good: linacre archiver delete {name} --purge")
+    deleted = carry_out(
+        lambda session, asking: delete_archiver(session, name, purge=purge, interaction=asking),
+        file,
+        yes=yes,
+    )
+    tell(agreed(deleted), words, as_json=as_json)
 
 
 @app.command()
 def prepare(file: FileOption = None) -> None:
     """Have the image of archivers ready, so that create takes seconds."""
-    from linacre.cli.render import UpProgress
     from linacre.operations.changes.prepare import prepare_archivers
 
-    async def work(progress: UpProgress) -> bool:
-        return await prepare_archivers(
-            await session_of(file), progress_interaction(progress, yes=True)
-        )
-
-    with UpProgress() as progress:
-        needed = run(work(progress))
+    needed = carry_out(prepare_archivers, file, yes=True)
     say("the image of archivers is ready" if needed else "this engine needs no image")
 
 

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linacre.cli.archiver import NameArgument, counted, option
-from linacre.cli.context import FileOption, JsonOption, progress_interaction, run, say, session_of
+from linacre.cli.changing import carry_out, tell
+from linacre.cli.context import FileOption, JsonOption, run, say, session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from pathlib import Path
-    from typing import Any
 
-    from linacre.cli.render import UpProgress
     from linacre.operations.changes.change_archiver import ChangedArchiver
     from linacre.operations.interaction import Interaction
     from linacre.session.session import Session
@@ -85,9 +83,10 @@ def extend(
         end = end_of(lasting, until, now=session.clock.now())
         return await move(session, name, end, interaction)
 
-    changed = _changed(work, file, as_json=as_json)
-    if not as_json:
+    def words(changed: ChangedArchiver) -> None:
         _say_changed(changed, f"ends {changed.until}" if changed.until else "has no end")
+
+    tell(carry_out(work, file), words, as_json=as_json)
 
 
 @app.command()
@@ -97,13 +96,9 @@ def add(
     """Let an archiver archive more PVs."""
     from linacre.operations.changes.change_archiver import add_pvs
 
-    changed = _changed(
-        lambda session, interaction: add_pvs(session, name, tuple(pvs), interaction),
-        file,
-        as_json=as_json,
-    )
-    if not as_json:
-        _say_changed(changed, f"archives {' '.join(pvs)} too")
+    changed = carry_out(lambda session, asking: add_pvs(session, name, tuple(pvs), asking), file)
+    what = f"archives {' '.join(pvs)} too"
+    tell(changed, lambda done: _say_changed(done, what), as_json=as_json)
 
 
 @app.command()
@@ -113,31 +108,9 @@ def remove(
     """Let an archiver take no more samples of PVs; what it has of them stays."""
     from linacre.operations.changes.change_archiver import remove_pvs
 
-    changed = _changed(
-        lambda session, interaction: remove_pvs(session, name, tuple(pvs), interaction),
-        file,
-        as_json=as_json,
-    )
-    if not as_json:
-        _say_changed(changed, f"takes no more of {' '.join(pvs)}; their data stay")
-
-
-def _changed(
-    work: Callable[[Session, Interaction], Coroutine[Any, Any, ChangedArchiver]],
-    file: Path | None,
-    *,
-    as_json: bool,
-) -> ChangedArchiver:
-    from linacre.cli.render import UpProgress, print_json
-
-    async def whole(progress: UpProgress) -> ChangedArchiver:
-        return await work(await session_of(file), progress_interaction(progress, yes=False))
-
-    with UpProgress() as progress:
-        changed = run(whole(progress))
-    if as_json:
-        print_json(changed)
-    return changed
+    changed = carry_out(lambda session, asking: remove_pvs(session, name, tuple(pvs), asking), file)
+    what = f"takes no more of {' '.join(pvs)}; their data stay"
+    tell(changed, lambda done: _say_changed(done, what), as_json=as_json)
 
 
 def _say_changed(changed: ChangedArchiver, what: str) -> None:

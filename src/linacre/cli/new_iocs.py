@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import (
-    FileOption,
-    JsonOption,
-    YesOption,
-    progress_interaction,
-    run,
-    say,
-    session_of,
-)
+from linacre.cli.changing import agreed, carry_out, tell
+from linacre.cli.context import FileOption, JsonOption, YesOption, say
 from linacre.cli.ioc import NameArgument
 
 if TYPE_CHECKING:
-    from linacre.cli.render import UpProgress
     from linacre.operations.changes.common import Written
     from linacre.operations.changes.delete import Deleted
     from linacre.operations.changes.rename import Renamed
@@ -85,7 +77,6 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Make an IOC from a template: its files, its entry in the facility file, its machine."""
-    from linacre.cli.render import UpProgress
     from linacre.operations.changes.create import NewIoc
     from linacre.operations.changes.create import create as make
 
@@ -101,12 +92,8 @@ def create(
         start=not no_start,
     )
 
-    async def work(progress: UpProgress) -> Written:
-        return await make(await session_of(file), wanted, progress_interaction(progress, yes=True))
-
-    with UpProgress() as progress:
-        written = run(work(progress))
-    _show_written(written, as_json=as_json)
+    written = carry_out(lambda session, asking: make(session, wanted, asking), file, yes=True)
+    tell(written, _say_written, as_json=as_json)
 
 
 @app.command()
@@ -121,7 +108,6 @@ def clone(
     as_json: JsonOption = False,
 ) -> None:
     """Copy an IOC under another name and address; --set gives it other environment variables."""
-    from linacre.cli.render import UpProgress
     from linacre.operations.changes.clone import NewClone
     from linacre.operations.changes.clone import clone as copy
 
@@ -133,15 +119,8 @@ def clone(
         start=not no_start,
     )
 
-    async def work(progress: UpProgress) -> Written | None:
-        return await copy(await session_of(file), wanted, progress_interaction(progress, yes=yes))
-
-    with UpProgress() as progress:
-        written = run(work(progress))
-    if written is None:
-        _nothing_done()
-    else:
-        _show_written(written, as_json=as_json)
+    written = carry_out(lambda session, asking: copy(session, wanted, asking), file, yes=yes)
+    tell(agreed(written), _say_written, as_json=as_json)
 
 
 @app.command()
@@ -153,24 +132,17 @@ def rename(
     as_json: JsonOption = False,
 ) -> None:
     """Give an IOC another name, also in what starts after it; its machine is restarted."""
-    from linacre.cli.render import UpProgress, print_json
     from linacre.operations.changes.rename import rename as give_name
 
-    async def work(progress: UpProgress) -> Renamed | None:
-        return await give_name(
-            await session_of(file), name, new, progress_interaction(progress, yes=yes)
-        )
-
-    with UpProgress() as progress:
-        renamed = run(work(progress))
-    if renamed is None:
-        _nothing_done()
-    elif as_json:
-        print_json(renamed)
-    else:
+    def words(renamed: Renamed) -> None:
         end = "and serves" if renamed.is_running else "and starts with linacre up"
         say(f"{renamed.was} is {renamed.ioc} now, at {renamed.address}, {end}")
         say(f"  declared at {renamed.declared}")
+
+    renamed = carry_out(
+        lambda session, asking: give_name(session, name, new, asking), file, yes=yes
+    )
+    tell(agreed(renamed), words, as_json=as_json)
 
 
 @app.command()
@@ -184,35 +156,21 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Remove an IOC: its entry, its machine and its persistent folder; asks first."""
-    from linacre.cli.render import UpProgress, print_json
     from linacre.operations.changes.delete import delete as remove
 
-    async def work(progress: UpProgress) -> Deleted | None:
-        interaction = progress_interaction(progress, yes=yes)
-        return await remove(await session_of(file), name, purge=purge, interaction=interaction)
-
-    with UpProgress() as progress:
-        deleted = run(work(progress))
-    if deleted is None:
-        _nothing_done()
-    elif as_json:
-        print_json(deleted)
-    else:
+    def words(deleted: Deleted) -> None:
         kept = deleted.files is not None and not deleted.files_removed
         say(f"{name} is deleted" + (f"; its own files stay in {deleted.files}" if kept else ""))
 
+    deleted = carry_out(
+        lambda session, asking: remove(session, name, purge=purge, interaction=asking),
+        file,
+        yes=yes,
+    )
+    tell(agreed(deleted), words, as_json=as_json)
 
-def _nothing_done() -> None:
-    say("nothing was changed")
-    raise typer.Exit(1)
 
-
-def _show_written(written: Written, *, as_json: bool) -> None:
-    from linacre.cli.render import print_json
-
-    if as_json:
-        print_json(written)
-        return
+def _say_written(written: Written) -> None:
     end = "runs" if written.is_running else "is written down, and starts with linacre up"
     say(f"{written.ioc} {end}: {written.endpoint} on {written.network}")
     say(f"  declared at {written.declared}")
