@@ -27,10 +27,21 @@ class LazyGroup(TyperGroup):
         for name, place in self._places.items():
             self.add_command(TyperCommand(name, help=place.help))
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, of whose options nothing is known yet; None where there is no such.
+
+        A kind of machine without commands of its own has those of all kinds, under its name.
+        """
+        if (found := super().get_command(ctx, cmd_name)) is not None or ctx.parent is not None:
+            return found
+        from linacre.cli.programs import command_of
+
+        return command_of(cmd_name)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that is given, imported, with its name and its own arguments."""
-        name, _, rest = super().resolve_command(ctx, args)
-        return name, None if name is None else self.load(name), rest
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, self.load(name) if name and name in self._places else found, rest
 
     def load(self, name: str) -> Any:
         """Import a command and return it; a noun is a group."""

@@ -1,11 +1,11 @@
-"""Commands that services and archivers have alike: start, stop, console, shell, log."""
+"""Commands that all kinds but IOCs have alike: list, show, start, stop, console, shell, log."""
 
 # Not `from __future__ import annotations`: typer reads annotations that name local variables.
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linacre.cli.context import FileOption, run, say, session_of
+from linacre.cli.context import FileOption, JsonOption, run, say, session_of
 
 if TYPE_CHECKING:
     from linacre.kinds.kind import AnyKind
@@ -52,6 +52,78 @@ def add_to(app: typer.Typer, noun: str) -> None:
     }
     for command, text in helps.items():
         app.command(help=text)(command)
+
+
+def app_of(noun: str) -> typer.Typer:
+    """Return the commands of a kind of machine that has none of its own: what all kinds have."""
+    app = typer.Typer(no_args_is_help=True, help=f"One {noun} at a time.")
+
+    def list_them(file: FileOption = None, as_json: JsonOption = False) -> None:
+        _list(noun, file, as_json=as_json)
+
+    def show(
+        name: Annotated[str, typer.Argument(metavar="NAME", help=f"The {noun}.")],
+        file: FileOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        _show(noun, name, file, as_json=as_json)
+
+    app.command("list", help=f"List what is declared of the kind {noun}.")(list_them)
+    app.command(help="Show all that is known of one: where it is declared, how it does.")(show)
+    add_to(app, noun)
+    return app
+
+
+def command_of(noun: str) -> Any:
+    """Return the command of a noun that is a kind of machine's name; None for any other."""
+    from typer.main import get_command
+
+    from linacre.kinds import registry
+
+    known = any(kind.name == noun for kind, _ in registry.KINDS.declared)
+    return get_command(app_of(noun)) if known else None
+
+
+def _list(noun: str, file: FileOption, *, as_json: bool) -> None:
+    from linacre.cli.render import print_json, print_table
+
+    columns = ["name", "address", "network", "area", "owner", "description"]
+
+    async def work() -> list[dict[str, str]]:
+        session = await session_of(file)
+        declared = _kind(session, noun).declared(session.declaration.facility)
+        return [
+            {"name": name} | {key: str(getattr(item, key) or "") for key in columns[1:]}
+            for name, item in declared.items()
+        ]
+
+    rows = run(work())
+    if as_json:
+        print_json(rows)
+    else:
+        print_table([c.upper() for c in columns], [[row[c] for c in columns] for row in rows])
+
+
+def _show(noun: str, name: str, file: FileOption, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from linacre.cli.render import print_facts, print_json
+    from linacre.observing.status import facility_status
+    from linacre.operations.services import declared_program
+
+    async def work() -> dict[str, Any]:
+        session = await session_of(file)
+        kind = _kind(session, noun)
+        declared_program(session, name, kind)
+        row = (await facility_status(session, (name,))).row(kind, name)
+        key = "" if kind.section is None else kind.section.key
+        return asdict(row) | {"declared": session.declaration.where(key, name)}
+
+    whole = run(work())
+    if as_json:
+        print_json(whole)
+    else:
+        print_facts(whole)
 
 
 def _kind(session: "Session", noun: str) -> "AnyKind":

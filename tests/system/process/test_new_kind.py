@@ -184,6 +184,19 @@ def test_a_changed_file_of_it_restarts_that_one_alone_and_the_doctor_sees_what_i
     )
 
 
+def test_it_has_the_commands_that_all_kinds_have(site: Path) -> None:
+    assert linacre("up", "--yes").exit_code == 0
+    assert "gauge.txt" in linacre("gauge", "show", "girder").output
+    assert [each["name"] for each in json.loads(linacre("gauge", "list", "--json").output)] == [
+        "girder",
+        "spare",
+    ]
+    restarted = linacre("gauge", "restart", "girder")
+    assert (restarted.exit_code, restarted.output.strip()) == (0, "girder: restarted")
+    assert linacre("gauge", "stop", "spare").exit_code == 0
+    assert linacre("status").exit_code == 1
+
+
 def test_a_look_at_one_machine_is_a_look_at_that_one_alone(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
