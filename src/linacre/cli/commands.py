@@ -62,7 +62,8 @@ COMMANDS: Mapping[str, Mapping[str, Place]] = {
             "find", "Find PVs by their name, and IOCs by their name, owner, area or device type."
         ),
         "test": Place(
-            "develop", "Run every check of the project: lint, types, layers, unit and system tests."
+            "develop",
+            "Run the checks of the project: lint, format, layers, types, unit and system tests.",
         ),
         "bench": Place(
             "develop",
