@@ -13,7 +13,7 @@ from linacre.base.paths import FacilityPaths
 from linacre.base.processes import ProcessId
 from linacre.engines.base import Host
 from linacre.engines.incus import names
-from linacre.engines.incus.client import IncusClient, Remote
+from linacre.engines.incus.client import IncusClient, IncusError, Remote
 from linacre.engines.incus.daemon import SYSTEM_SOCKET, EmbeddedDaemon, why_not_here
 from linacre.engines.incus.inits import Inits
 
@@ -183,8 +183,14 @@ class Connection:
 
         That is a machine that was started before starts were written down.
         """
-        async with self._asking:
-            state: Any = await self.client.get_or_none(f"/1.0/instances/{machine}/state")
+        try:
+            async with self._asking:
+                state: Any = await self.client.get_or_none(f"/1.0/instances/{machine}/state")
+        except IncusError as error:
+            # What the daemon says of one whose init ends while it looks.
+            if "Invalid PID" not in str(error):
+                raise
+            return None
         return ProcessId.of(int(state["pid"])) if state and state["pid"] > 0 else None
 
     async def shut_down(self) -> None:

@@ -34,6 +34,7 @@ from linacre.engines.incus.wiring import IncusWiring, plugged
 from linacre.epics.layout import Layout
 
 _DELETES_AT_ONCE = 8
+_ENDING_TRIES, _ENDING_PERIOD_S = 25, 0.2
 CAPABILITIES = frozenset(Capability) - {Capability.NO_ROOT}
 
 
@@ -169,14 +170,36 @@ class IncusEngine(Reach):
     async def machines(self, names: Collection[str] | None = None) -> list[Machine]:
         """Return the instances of the project with their states, or those of these names.
 
-        On this host each that runs has the process id of its init. Nothing is asked for each of
+        On this host each that runs has the process id of its init; one of which the daemon goes on
+        to say that it runs, and whose init has ended, is in error. Nothing is asked for each of
         them: the daemon tells of all at once, and the hook of their starts wrote the rest down.
         """
+        found = await self._listed(names)
+        for _ in range(_ENDING_TRIES):
+            # For a moment the daemon says of one that has just ended that it runs.
+            if not (ending := [name for name, machine in found.items() if self._is_dead(machine)]):
+                break
+            await asyncio.sleep(_ENDING_PERIOD_S)
+            there = await self._listed(ending)
+            gone = set(ending) - there.keys()
+            found = {name: each for name, each in (found | there).items() if name not in gone}
+        told = (
+            replace(each, state=MachineState.ERROR) if self._is_dead(each) else each
+            for each in found.values()
+        )
+        return sorted(told, key=lambda m: m.name)
+
+    async def _listed(self, names: Collection[str] | None) -> dict[str, Machine]:
         found = await (self._instances.all() if names is None else self._instances.named(names))
         there = [machines.found_machine(each, self._connection.server) for each in found]
         if self._client.is_local:
             there = await asyncio.gather(*map(self._with_init, there))
-        return sorted(there, key=lambda m: m.name)
+        return {each.name: each for each in there}
+
+    def _is_dead(self, machine: Machine) -> bool:
+        """Tell whether a machine of this host runs, as the daemon has it, and has no init."""
+        runs = machine.state is MachineState.RUNNING
+        return runs and machine.pid is None and self._client.is_local
 
     async def _with_init(self, machine: Machine) -> Machine:
         if machine.state is not MachineState.RUNNING:
