@@ -97,14 +97,6 @@ ioc = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_ioc_name", ioc.c.facility, ioc.c.name)
-Index(
-    "uq_ioc_present",
-    ioc.c.facility,
-    ioc.c.name,
-    unique=True,
-    sqlite_where=text("gone_at IS NULL"),
-    postgresql_where=text("gone_at IS NULL"),
-)
 
 record = Table(
     "record",
@@ -147,3 +139,20 @@ state = Table(
     Column("diff", Text, nullable=False),
     Column("note", Text, nullable=False),
 )
+
+
+def whole_metadata() -> MetaData:
+    """Return the tables with the index that each kind of database says in its own way.
+
+    To name PostgreSQL imports all that SQLAlchemy knows of it, which no command has a use for.
+    """
+    if not any(index.name == "uq_ioc_present" for index in ioc.indexes):
+        Index(
+            "uq_ioc_present",
+            ioc.c.facility,
+            ioc.c.name,
+            unique=True,
+            sqlite_where=text("gone_at IS NULL"),
+            postgresql_where=text("gone_at IS NULL"),
+        )
+    return metadata

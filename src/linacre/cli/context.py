@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
     from linacre.operations.interaction import Interaction
     from linacre.planning.plan import Plan
+    from linacre.session.catalogue_access import KnownFacility
     from linacre.session.session import Session
 
 FileOption = Annotated[
@@ -70,14 +71,28 @@ def journal_hook() -> Callable[[int], None] | None:
 
 @asynccontextmanager
 async def open_catalogue(file: Path | None) -> AsyncGenerator[Catalogue]:
-    """Open the catalogue of the facility that a command means."""
+    """Open the catalogue of the facility that a command means; no engine is asked for it."""
+    async with known_facility(file).catalogue_open() as catalogue:
+        yield catalogue
+
+
+def known_facility(file: Path | None) -> KnownFacility:
+    """Return the facility that a command means, as this host knows it without its engine."""
+    from linacre.base.paths import StatePaths
+    from linacre.session import catalogue_access
+
+    state = StatePaths.from_environment()
+    return catalogue_access.known_facility(file, state=state, folder=Path.cwd())
+
+
+async def mark_interrupted(catalogue: Catalogue) -> None:
+    """Mark tasks whose process is gone; where that cannot be written, say so and go on."""
     from linacre.base.errors import LinacreError
 
-    session = await session_of(file)
-    if session.catalogue_place == session.paths.catalogue and not session.paths.catalogue.exists():
-        raise LinacreError(f"{session.name} has no tasks on this host: nothing was done yet")
-    async with session.catalogue_open() as catalogue:
-        yield catalogue
+    try:
+        await catalogue.mark_interrupted()
+    except LinacreError as error:
+        say(f"tasks may be shown as running that are not: {error}")
 
 
 def say(line: str) -> None:

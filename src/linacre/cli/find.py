@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, run, say
+from linacre.cli.context import FileOption, JsonOption, known_facility, run, say
 
 if TYPE_CHECKING:
     from linacre.catalogue.model import Found
@@ -45,10 +45,6 @@ def find(
 
 
 async def _found(file: Path | None, pattern: str, limit: int) -> Found:
-    from linacre.base.paths import StatePaths
-    from linacre.catalogue import Catalogue
-    from linacre.session.catalogue_access import known_facility
-
-    known = known_facility(file, state=StatePaths.from_environment(), folder=Path.cwd())
-    async with await Catalogue.open(known.catalogue, logs=known.paths.logs) as opened:
-        return await opened.inventory(known.name).find(pattern, limit=limit)
+    known = known_facility(file)
+    async with known.catalogue_open() as catalogue:
+        return await catalogue.inventory(known.name).find(pattern, limit=limit)

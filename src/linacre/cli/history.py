@@ -10,6 +10,8 @@ from linacre.cli.context import (
     FileOption,
     JsonOption,
     YesOption,
+    known_facility,
+    mark_interrupted,
     progress_interaction,
     run,
     say,
@@ -46,15 +48,19 @@ def history(
     from linacre.cli.render import print_json, print_table
     from linacre.operations.history.past import history as past_of
 
+    known = known_facility(file)
+
     async def work() -> tuple[list[State], list[Action]]:
-        session = await session_of(file)
-        states, actions = await past_of(session, name)
-        if not states and not actions:
-            session.check_ioc(name)
-            raise LinacreError(f"{name} has no history yet: it begins with the next linacre up")
-        return states, actions
+        async with known.catalogue_open() as catalogue:
+            await mark_interrupted(catalogue)
+            return await past_of(catalogue.inventory(known.name), name)
 
     states, actions = run(work())
+    if not states and not actions:
+        from linacre.declaration.load import load
+
+        load(known.file).check_ioc(name)
+        raise LinacreError(f"{name} has no history yet: it begins with the next linacre up")
     if diff is not None:
         typer.echo(_state(name, states, diff).diff, nl=False)
     elif settings is not None:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.base.errors import LinacreError
-from linacre.base.tasks import Step, Task
-from linacre.cli.context import open_catalogue, run
+from linacre.cli.context import mark_interrupted, open_catalogue, run
 from linacre.cli.render import (
     duration,
     iso_time,
@@ -21,7 +19,7 @@ from linacre.cli.render import (
 )
 
 if TYPE_CHECKING:
-    from linacre.catalogue import Catalogue
+    from linacre.base.tasks import Step, Task
 
 app = typer.Typer()
 
@@ -42,7 +40,7 @@ def list_tasks(
 
     async def work() -> list[Task]:
         async with open_catalogue(file) as catalogue:
-            await _judge(catalogue)
+            await mark_interrupted(catalogue)
             return await catalogue.tasks(limit)
 
     tasks = run(work())
@@ -74,7 +72,7 @@ def show_task(number: TaskArgument, file: FileOption = None, as_json: JsonOption
 
     async def work() -> tuple[Task, list[Step]]:
         async with open_catalogue(file) as catalogue:
-            await _judge(catalogue)
+            await mark_interrupted(catalogue)
             return await catalogue.task(number), await catalogue.steps(number)
 
     task, steps = run(work())
@@ -153,14 +151,6 @@ def step_data(step: Step) -> dict[str, object]:
         "ended_at": iso_time(step.ended_at),
         "error": step.error,
     }
-
-
-async def _judge(catalogue: Catalogue) -> None:
-    """Mark tasks whose process is gone; where that cannot be written, say so and show the rest."""
-    try:
-        await catalogue.mark_interrupted()
-    except LinacreError as error:
-        typer.echo(f"tasks may be shown as running that are not: {error}", err=True)
 
 
 def _took(started_at: float, ended_at: float | None) -> str:

@@ -54,6 +54,13 @@ class Declaration:
         """Return the place of a key, such as `where("iocs", "s02-mag")`, as FILE:LINE."""
         return f"{self.file}:{self._lines.at(path)}"
 
+    def check_ioc(self, name: str) -> str:
+        """Return the name of a declared IOC; raise `UserError` with the names there are."""
+        if name not in self.facility.iocs:
+            there = ", ".join(self.facility.iocs) or "none"
+            raise UserError(f"{self.facility.facility} has no IOC {name}; it has: {there}")
+        return name
+
 
 def load(file: Path, *, text: str | None = None, sections: Sequence[Section] = ()) -> Declaration:
     """Read a facility file; with `text`, as if that stood in it.

@@ -12,7 +12,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from linacre.base.clock import Clock, SystemClock
-from linacre.base.errors import LinacreError, UserError
+from linacre.base.errors import LinacreError
 from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.base.tasks import TaskListener
 from linacre.declaration.load import Declaration, load
@@ -237,10 +237,7 @@ class Session(FacilityHandle):
 
     def check_ioc(self, name: str) -> str:
         """Return the name of a declared IOC; raise `UserError` with the names there are."""
-        if name not in self.declaration.facility.iocs:
-            there = ", ".join(self.declaration.facility.iocs) or "none"
-            raise UserError(f"{self.name} has no IOC {name}; it has: {there}")
-        return name
+        return self.declaration.check_ioc(name)
 
     async def pair(self, ioc: str) -> Pair:
         """Return the machines of a declared IOC; the engine is open."""

@@ -28,7 +28,7 @@ from linacre.base.errors import LinacreError
 from linacre.base.tasks import TaskState
 from linacre.catalogue import Catalogue, database, migrate
 from linacre.catalogue.connect import sql_engine
-from linacre.catalogue.tables import SCHEMA, metadata
+from linacre.catalogue.tables import SCHEMA, whole_metadata
 
 Where = Path | str
 Spawn = Callable[..., BaseProcess]
@@ -142,7 +142,7 @@ def differences(where: Where) -> list[Any]:
     """Return in what the tables differ from those of the code, keys and indexes as well."""
     engine = engine_of(where)
     with engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), metadata)
+        found = compare_metadata(MigrationContext.configure(connection), whole_metadata())
     engine.dispose()
     return found
 

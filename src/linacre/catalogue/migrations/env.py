@@ -7,11 +7,11 @@ from typing import cast
 from alembic import context
 from sqlalchemy import Connection
 
-from linacre.catalogue.tables import metadata
+from linacre.catalogue.tables import whole_metadata
 
 context.configure(
     connection=cast("Connection", context.config.attributes["connection"]),
-    target_metadata=metadata,
+    target_metadata=whole_metadata(),
     # SQLite's schema changes are as transactional as its rows, though alembic assumes otherwise:
     # a migration that is killed leaves the old schema.
     transactional_ddl=True,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from linacre.catalogue.inventory import Inventory
 from linacre.catalogue.model import Action, State
 from linacre.declaration.names import TWIN_ENDING
-from linacre.session.session import Session
 
 
-async def history(session: Session, name: str) -> tuple[list[State], list[Action]]:
+async def history(inventory: Inventory, name: str) -> tuple[list[State], list[Action]]:
     """Return the states of an IOC and what was done with its machines, each oldest first.
 
     One that is declared no more may have some.
     """
-    async with session.catalogue_open() as catalogue:
-        inventory = catalogue.inventory(session.name)
-        states = await inventory.states(name)
-        return states, await inventory.actions(name, f"{name}{TWIN_ENDING}")
+    states = await inventory.states(name)
+    return states, await inventory.actions(name, f"{name}{TWIN_ENDING}")

@@ -21,7 +21,6 @@ from linacre.engines.labels import DECLARED_DIGEST
 from linacre.kinds.ioc.file_tree import Tree, TreeFile, folder_tree, lay_tree, without
 from linacre.operations.bring_up import bring_up
 from linacre.operations.history.kept_files import KeptFiles
-from linacre.operations.history.past import history
 from linacre.operations.history.states import (
     LINACRES_OWN,
     difference,
@@ -83,7 +82,8 @@ async def roll_back(
     is_up = await session.is_up()
     if is_up:
         await _check_no_twin(session, name)
-    states, _ = await history(session, name)
+    async with session.catalogue_open() as catalogue:
+        states = await catalogue.inventory(session.name).states(name)
     state = _chosen(name, states, to)
     kept = KeptFiles(session.paths.files)
     file = draft(session.declaration)
