@@ -168,6 +168,7 @@ class Networks:
         link of the host. An uplink that cannot be had is left: machines go on, and
         `uplink.missing_joint` tells.
         """
+        await self._until_there(record)
         for network, site in recorded_uplinks(record).items():
             bridge = bridge_name(self._facility, network)
             if lacks_broadcast(bridge):
@@ -175,6 +176,16 @@ class Networks:
             if site is not None and link_there(bridge):
                 with contextlib.suppress(LinacreError):
                     await uplink.join(bridge, site)
+
+    async def _until_there(self, record: Mapping[str, str]) -> None:
+        """Wait for the bridges that the daemon has: one that has just been started makes them."""
+        wanted = {bridge_name(self._facility, network) for network in recorded_uplinks(record)}
+        if all(map(link_there, wanted)):
+            return
+        known = {bridge_name(self._facility, name) for name in await self.recorded(record)}
+        end = time.monotonic() + _MAKING_LIMIT_S
+        while not all(map(link_there, known)) and time.monotonic() < end:
+            await asyncio.sleep(0.05)
 
 
 async def _mend_broadcast(bridge: str) -> None:
