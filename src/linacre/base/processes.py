@@ -45,7 +45,12 @@ class ProcessStat:
             found = cls.parse((_PROC / str(pid) / "stat").read_text(errors="replace"))
         except OSError:
             return None
-        return None if found is None or found.state in "ZX" else found
+        return found if found is not None and found.is_live else None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the process had not ended: a zombie has."""
+        return self.state not in "ZX"
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,36 @@ class ProcessId:
             return None
         return cls(int(words[0]), f"{boot or _boot_id()}:{ticks}")
 
+    @classmethod
+    def noted(cls, file: Path) -> ProcessId | None:
+        """Return the process that a pid file names, alive or not; None where it names none.
+
+        The file holds what `str` writes or, by a shell that has but `cat`, /proc/<pid>/stat and
+        the boot's id, a line each.
+        """
+        try:
+            text = file.read_text(errors="replace").strip()
+        except OSError:
+            return None
+        stat, line_end, boot = text.rpartition("\n")
+        if not line_end:
+            return cls.parse(text)
+        found = ProcessStat.parse(stat)
+        return None if found is None else cls.named(found, boot=boot.strip())
+
+    def note(self, file: Path) -> None:
+        """Write this process's name into a pid file, whole or not at all."""
+        temporary = file.with_name(f"{file.name}.new")
+        temporary.write_text(str(self))
+        temporary.replace(file)
+
     def __str__(self) -> str:
         """Return the form kept in pid files."""
         return f"{self.pid} {self.started}"
+
+    def is_that_of(self, stat: ProcessStat) -> bool:
+        """Whether a stat of this boot is this very process's, and it lives."""
+        return stat.is_live and ProcessId.named(stat) == self
 
     @property
     def is_alive(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from linacre.base.processes import ProcessId, ProcessStat
 from linacre.epics.layout import Layout
 
 Reader = Callable[[PurePosixPath], bytes | None]
@@ -16,9 +17,6 @@ PVS = "pvs"
 
 LOOP_STARTS = 3
 """So many starts within the window are a restart loop."""
-
-_START_TIME = 22 - 3
-"""The start time's place in /proc/PID/stat, counted from the field after the command."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +117,9 @@ def _starts(reader: Reader, layout: Layout) -> list[float]:
 
 def _alive(reader: Reader, pid_file: PurePosixPath) -> bool:
     """Compare the process's start time with the one noted: a pid may be another's by now."""
-    noted = (reader(pid_file) or b"").decode(errors="replace").split()
-    if len(noted) != 2 or not noted[0].isdecimal():
+    noted = ProcessId.parse((reader(pid_file) or b"").decode(errors="replace"))
+    if noted is None:
         return False
-    stat = reader(PurePosixPath("/proc", noted[0], "stat"))
-    fields = (stat or b"").rpartition(b")")[2].decode(errors="replace").split()
-    return len(fields) > _START_TIME and fields[0] not in "ZX" and fields[_START_TIME] == noted[1]
+    told = reader(PurePosixPath("/proc", str(noted.pid), "stat")) or b""
+    stat = ProcessStat.parse(told.decode(errors="replace"))
+    return stat is not None and noted.is_that_of(stat)

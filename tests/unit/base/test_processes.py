@@ -91,3 +91,30 @@ def test_a_name_may_hold_brackets_and_blanks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", ")", "1 (a) S", "x (a) S 1" + " 0" * 40])
 def test_a_stat_that_is_not_whole_is_none(text: str) -> None:
     assert ProcessStat.parse(text) is None
+
+
+def test_a_pid_file_tells_a_process_from_any_other_of_its_id(tmp_path: Path) -> None:
+    own, file = ProcessId.own(), tmp_path / "pid"
+    own.note(file)
+    assert ProcessId.noted(file) == own
+    assert [each.name for each in tmp_path.iterdir()] == ["pid"]
+    # As a shell writes it: the stat, and the boot.
+    boot, _, ticks = own.started.partition(":")
+    stat = Path(f"/proc/{own.pid}/stat").read_text()
+    file.write_text(f"{stat.strip()}\n{boot}\n")
+    assert ProcessId.noted(file) == own
+    file.write_text(f"{stat.strip()}\nanother-boot\n")
+    assert ProcessId.noted(file) == ProcessId(own.pid, f"another-boot:{ticks}")
+    for damaged in ("", "12", "x y\nz", "12 34 56"):
+        file.write_text(damaged)
+        assert ProcessId.noted(file) is None
+    assert ProcessId.noted(tmp_path / "none") is None
+
+
+def test_a_zombie_is_not_the_process_that_it_was() -> None:
+    own = ProcessId.own()
+    stat = ProcessStat.of(own.pid)
+    assert stat is not None
+    assert own.is_that_of(stat)
+    assert not own.is_that_of(replace(stat, state="Z"))
+    assert not own.is_that_of(replace(stat, ticks=stat.ticks + 1))

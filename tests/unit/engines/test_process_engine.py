@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from linacre.base.clock import SystemClock
+from linacre.base.ending import end
 from linacre.base.errors import EngineError, UnsupportedError, UserError
 from linacre.base.paths import FacilityPaths
 from linacre.base.processes import ProcessId
@@ -234,9 +235,9 @@ async def test_only_the_very_process_is_ended() -> None:
         boot, _, ticks = here.started.rpartition(":")
         earlier = ProcessId(child.pid, f"{boot}:{int(ticks) - 1}")
         assert (here.is_alive, earlier.is_alive) == (True, False)
-        await processes.end(frozenset({earlier}), clock=clock, timeout_s=1)
+        await end(frozenset({earlier}), clock=clock, timeout_s=1)
         assert child.poll() is None
-        await processes.end(frozenset({here}), clock=clock, timeout_s=5)
+        await end(frozenset({here}), clock=clock, timeout_s=5)
         assert child.wait() == -signal.SIGTERM
 
 
@@ -250,7 +251,7 @@ async def test_a_process_that_ignores_sigterm_is_killed_with_all_below_it() -> N
         below = int(child.stdout.readline())
         found = processes.find_marked("MARK_OF_TEST", lambda value: value == "x y")
         assert {p.pid for p in found} == {child.pid, below}
-        await processes.end(found, clock=SystemClock(), timeout_s=0.2)
+        await end(found, clock=SystemClock(), timeout_s=0.2)
         assert child.wait() == -signal.SIGKILL
         assert not any(p.is_alive for p in found)
 
@@ -259,9 +260,9 @@ def test_a_stamp_names_the_process_that_wrote_it(tmp_path: Path) -> None:
     stamp = tmp_path / "process"
     own = Path(f"/proc/{os.getpid()}/stat").read_text()
     stamp.write_text(own + Path("/proc/sys/kernel/random/boot_id").read_text())
-    assert processes.read_stamp(stamp) == ProcessId.own()
+    assert ProcessId.noted(stamp) == ProcessId.own()
     stamp.write_text(f"{own}11111111-2222-3333-4444-555555555555\n")
-    earlier = processes.read_stamp(stamp)
+    earlier = ProcessId.noted(stamp)
     assert earlier is not None
     assert not earlier.is_alive
 
@@ -269,7 +270,7 @@ def test_a_stamp_names_the_process_that_wrote_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "1", "\n\n", "garbage\nboot\n", "1 (a) S\n"])
 def test_a_stamp_that_is_not_whole_is_no_process(tmp_path: Path, text: str) -> None:
     (tmp_path / "process").write_text(text)
-    assert processes.read_stamp(tmp_path / "process") is None
+    assert ProcessId.noted(tmp_path / "process") is None
 
 
 def test_an_ioc_gets_no_epics_variable_of_somebodys_shell() -> None:

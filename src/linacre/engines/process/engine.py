@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import linacre.epics
 from linacre.base.clock import Clock, SystemClock
+from linacre.base.ending import end
 from linacre.base.errors import UnsupportedError
 from linacre.base.paths import FacilityPaths
 from linacre.engines.base import (
@@ -203,7 +204,7 @@ class ProcessEngine(Reach):
         root = f"{self._root}{os.sep}"
         for mark in (MARK, GUEST):
             left = await processes.in_thread(mark, lambda value: value.startswith(root))
-            await processes.end(left, clock=self._clock, timeout_s=1.0)
+            await end(left, clock=self._clock, timeout_s=1.0)
         if self._root.exists():
             await asyncio.to_thread(remove_tree, self._root)
         drop_short_links(self._root)

@@ -72,7 +72,7 @@ class MachineFolder:
 
     @property
     def stamp(self) -> Path:
-        """The stamp of the process that was started: see `processes.read_stamp`."""
+        """The stamp of the process that was started: see `ProcessId.noted`."""
         return self.home / "process"
 
     @property

@@ -1,33 +1,16 @@
-"""Processes of the process engine: found by a mark in their environment, and ended."""
+"""Processes of the process engine: found by a mark in their environment."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from linacre.base.clock import Clock
-from linacre.base.errors import EngineError
 from linacre.base.processes import ProcessId, ProcessStat
 
 _PROC = Path("/proc")
-_POLL_S = 0.01
-
-
-def read_stamp(path: Path) -> ProcessId | None:
-    """Return the process whose stamp stands in a file, alive or not.
-
-    The stamp is /proc/<pid>/stat followed by the boot id, each on a line.
-    """
-    try:
-        stat, _, boot = path.read_text(errors="replace").strip().rpartition("\n")
-    except OSError:
-        return None
-    found = ProcessStat.parse(stat)
-    return ProcessId.named(found, boot=boot.strip()) if found is not None else None
 
 
 def _own_pids() -> Iterator[int]:
@@ -81,38 +64,6 @@ def _with_descendants(roots: dict[int, ProcessId], parents: dict[int, int]) -> f
             waiting.append(pid)
     below = (ProcessId.of(pid) for pid in known - roots.keys())
     return frozenset(roots.values()) | frozenset(p for p in below if p is not None)
-
-
-async def gone(processes: Iterable[ProcessId], *, clock: Clock, timeout_s: float) -> bool:
-    """Wait until none of the processes runs; return False when time is up."""
-    limit = clock.monotonic() + timeout_s
-    left = list(processes)
-    while left := [p for p in left if p.is_alive]:
-        if clock.monotonic() >= limit:
-            return False
-        await clock.sleep(_POLL_S)
-    return True
-
-
-async def end(processes: frozenset[ProcessId], *, clock: Clock, timeout_s: float) -> None:
-    """End processes: SIGTERM, and SIGKILL for those that run on after the time given.
-
-    `EngineError` for one that even SIGKILL does not end.
-    """
-    # Parents first, as ids go: none is to see its child end and start another.
-    ordered = sorted(processes, key=lambda process: process.pid)
-    for process in ordered:
-        process.kill(signal.SIGTERM)
-    if await gone(processes, clock=clock, timeout_s=timeout_s):
-        return
-    for process in ordered:
-        process.kill(signal.SIGKILL)
-    if not await gone(processes, clock=clock, timeout_s=10.0):
-        left = ", ".join(str(p.pid) for p in ordered if p.is_alive)
-        raise EngineError(
-            f"process {left} does not end even by SIGKILL: it waits for the kernel (a device, "
-            f"a network file system); see /proc/{left.split(',')[0]}/stack as root"
-        )
 
 
 async def in_thread(variable: str, matches: Callable[[str], bool]) -> frozenset[ProcessId]:

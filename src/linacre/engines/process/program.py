@@ -11,6 +11,7 @@ from contextlib import suppress
 from ipaddress import IPv4Address
 
 from linacre.base.clock import Clock
+from linacre.base.ending import end, gone
 from linacre.base.errors import EngineError
 from linacre.base.processes import ProcessId
 from linacre.engines.process import ports, processes
@@ -46,7 +47,7 @@ class Program:
 
     def leader(self) -> ProcessId | None:
         """Return the process that was started, if it runs: procServ."""
-        found = processes.read_stamp(self._folder.stamp)
+        found = ProcessId.noted(self._folder.stamp)
         return found if found is not None and found.is_alive else None
 
     async def start(self, *, address: IPv4Address, environment: Mapping[str, str]) -> None:
@@ -108,7 +109,7 @@ class Program:
         """End procServ, its IOC and whatever they started; `EngineError` if one cannot be ended."""
         if (leader := self.leader()) is not None:
             leader.kill(signal.SIGTERM)
-            await processes.gone([leader], clock=self._clock, timeout_s=timeout_s)
+            await gone([leader], clock=self._clock, timeout_s=timeout_s)
         await self._end_all(timeout_s=_GIVE_WAY_S)
         self._folder.stamp.unlink(missing_ok=True)
         if self._folder.home.is_dir():
@@ -124,7 +125,7 @@ class Program:
                 left |= {leader}
             if not left:
                 return
-            await processes.end(left, clock=self._clock, timeout_s=timeout_s)
+            await end(left, clock=self._clock, timeout_s=timeout_s)
         raise EngineError(
             f"{self._folder.name}: processes of this machine appear as fast as they are ended: "
             f"{', '.join(str(p.pid) for p in left)}"
