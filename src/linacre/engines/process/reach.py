@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from linacre.base.connecting import connecting
 from linacre.base.errors import EngineError, UserError
 from linacre.engines.base import Client, Completed, Output, Stream
 from linacre.engines.connections import clients, served, sockets
@@ -90,23 +91,20 @@ class Reach:
             raise UserError(f"{name} is a {manifest.kind}: it has no console; use linacre shell")
         folder = self._machines.folder(name)
         folder.ensure_run()
-        try:
+        with connecting(
+            lambda why: EngineError(
+                f"{name}: nothing answers at its console ({why}): linacre ioc start {name}"
+            )
+        ):
             return ConsoleStream(await SocketStream.open(folder.console))
-        except OSError as error:
-            raise EngineError(
-                f"{name}: nothing answers at its console ({error.strerror}): "
-                f"linacre ioc start {name}"
-            ) from error
 
     async def connect(
         self, name: str, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a port at the loopback address of a machine; `EngineError` where none is."""
         address = loopback_address(self._machines.manifest(name).address)
-        try:
+        with connecting(lambda why: EngineError(f"{name}: port {port}: {why}")):
             return await asyncio.open_connection(str(address), port)
-        except OSError as error:
-            raise EngineError(f"{name}: port {port}: {error.strerror}") from error
 
     async def clients(self, name: str) -> list[Client]:
         """Return who is connected to the loopback address of a machine."""

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, cast
 
+from linacre.base.connecting import connecting
 from linacre.base.errors import EngineError, LinacreError
 from linacre.declaration.models import ARCHIVER_PORT
 from linacre.declaration.models.archiver_values import parted_pv
@@ -36,14 +37,7 @@ async def ask(
     `path` is below /api/v1 and may have a query. Raises `ArchiverError` with its own words.
     """
     verb = method or ("GET" if body is None else "POST")
-    try:
-        async with asyncio.timeout(limit_s):
-            status, answer = await _request(engine, name, verb, _API + _below(path), body)
-    except (OSError, EngineError, TimeoutError, ValueError) as error:
-        why = str(error) or "no answer in time"
-        raise ArchiverError(
-            f"{name} does not answer ({why}); see linacre archiver log {name}"
-        ) from error
+    status, answer = await _request(engine, name, verb, _API + _below(path), body, limit_s=limit_s)
     if status >= 300:
         raise ArchiverError(f"{name}: {_words(answer, status)}")
     return json.loads(answer) if answer else None
@@ -81,23 +75,36 @@ async def answers(engine: Engine, name: str, *, limit_s: float = 1.0) -> bool:
     An open port does not say so: connections wait there while the program still starts.
     """
     try:
-        async with asyncio.timeout(limit_s):
-            await _request(engine, name, "GET", "/healthz", None)
-    except (OSError, EngineError, TimeoutError, ValueError):
+        await _request(engine, name, "GET", "/healthz", None, limit_s=limit_s)
+    except ArchiverError:
         return False
     return True
 
 
 async def _request(
-    engine: Engine, name: str, verb: str, path: str, body: object | None
+    engine: Engine, name: str, verb: str, path: str, body: object | None, *, limit_s: float
 ) -> tuple[int, bytes]:
+    """Return the status and the body of an answer; `ArchiverError` where none comes."""
+
+    def told(why: str) -> ArchiverError:
+        return ArchiverError(f"{name} does not answer ({why}); see linacre archiver log {name}")
+
+    with connecting(told, EngineError, ValueError):
+        async with asyncio.timeout(limit_s):
+            return _parsed(await _exchanged(engine, name, _request_text(name, verb, path, body)))
+
+
+def _request_text(name: str, verb: str, path: str, body: object | None) -> bytes:
     data = b"" if body is None else json.dumps(body).encode()
     # HTTP/1.0: the answer comes whole, and ends with the connection.
     head = (
         f"{verb} {path} HTTP/1.0\r\nHost: {name}\r\nAccept: application/json\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     )
-    answer = await _exchanged(engine, name, head.encode() + data)
+    return head.encode() + data
+
+
+def _parsed(answer: bytes) -> tuple[int, bytes]:
     first, _, rest = answer.partition(b"\r\n")
     words = first.split()
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
