@@ -7,11 +7,13 @@ import contextlib
 import json
 import ssl
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
+from linacre.base.connecting import connecting
 from linacre.base.errors import EngineError, UserError
 from linacre.engines.incus.http import aiohttp
 
@@ -117,6 +119,11 @@ class IncusClient:
         tail = "&".join(f"{key}={quote(value, safe='')}" for key, value in pairs.items())
         return f"{self._base}{path}{'?' if tail else ''}{tail}"
 
+    def _reached(self, failed: str) -> AbstractContextManager[None]:
+        return connecting(
+            lambda why: EngineError(f"Incus at {self} {failed}: {why}"), aiohttp.ClientError
+        )
+
     def _live(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise EngineError(f"the connection to Incus at {self} is not open")
@@ -166,7 +173,7 @@ class IncusClient:
     ) -> Json:
         silence_s = None if is_slow else _SILENCE_LIMIT_S
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
-        try:
+        with self._reached("does not answer"):
             async with self._live().request(
                 method,
                 self._url(path, query, project=project),
@@ -177,8 +184,6 @@ class IncusClient:
             ) as response:
                 answer = cast(Json, await response.json(content_type=None))
                 answer["etag"] = response.headers.get("ETag", "")
-        except (aiohttp.ClientError, OSError) as error:
-            raise EngineError(f"Incus at {self} does not answer: {error}") from error
         if answer.get("type") == "error":
             status = int(answer.get("error_code") or 0)
             raise IncusError(f"Incus: {answer.get('error')}", status=status)
@@ -234,11 +239,9 @@ class IncusClient:
 
         Raises `IncusError` with the daemon's own words where it cannot tell.
         """
-        try:
+        with self._reached("does not answer"):
             async with self._live().get(self._url(path, query, project=True)) as response:
                 body, status = await response.read(), response.status
-        except (aiohttp.ClientError, OSError) as error:
-            raise EngineError(f"Incus at {self} does not answer: {error}") from error
         if status == 404 or response.headers.get("X-Incus-type") == "directory":
             return None
         if status != 200:
@@ -257,12 +260,10 @@ class IncusClient:
         url = self._url(
             f"/1.0/operations/{operation.id}/websocket", {"secret": secret}, project=False
         )
-        try:
+        with self._reached("closed a stream"):
             return await self._live().ws_connect(
                 url, max_msg_size=0, heartbeat=None, autoping=False
             )
-        except (aiohttp.ClientError, OSError) as error:
-            raise EngineError(f"Incus at {self} closed a stream: {error}") from error
 
     async def answers(self) -> bool:
         """Tell whether the daemon answers now."""

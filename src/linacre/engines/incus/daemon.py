@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from linacre.base.clock import SystemClock
+from linacre.base.ending import gone
 from linacre.base.errors import EngineError, UnsupportedError
 from linacre.base.processes import ProcessId, spawn_detached
 from linacre.engines.incus import leftovers
@@ -82,10 +84,7 @@ class EmbeddedDaemon:
 
     def process(self) -> ProcessId | None:
         """Return the daemon's process, or None where it does not run."""
-        try:
-            found = ProcessId.parse(self._pid_file.read_text())
-        except OSError:
-            return None
+        found = ProcessId.noted(self._pid_file)
         # After a restart of the host, another may have the same id and the same start time.
         is_ours = found is not None and found.is_alive and leftovers.serves(found, self.directory)
         return found if is_ours else None
@@ -95,13 +94,8 @@ class EmbeddedDaemon:
         if (known := self.process()) is not None:
             return known
         if (found := leftovers.daemon_of(self.directory)) is not None:
-            self._keep(found)
+            found.note(self._pid_file)
         return found
-
-    def _keep(self, process: ProcessId) -> None:
-        temporary = self._pid_file.with_suffix(".new")
-        temporary.write_text(str(process))
-        temporary.replace(self._pid_file)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None]:
@@ -171,7 +165,7 @@ class EmbeddedDaemon:
         identity = ProcessId.of(pid)
         if identity is None:
             raise EngineError(f"incusd ended at once: {self._last_word()}")
-        self._keep(identity)
+        identity.note(self._pid_file)
         return identity
 
     def _forking(self, incusd: Path) -> dict[str, str]:
@@ -219,11 +213,7 @@ class EmbeddedDaemon:
             if process is not None:
                 # SIGPWR is Incus' own signal for a shutdown that stops machines and unmounts.
                 process.kill(signal.SIGPWR)
-                try:
-                    async with asyncio.timeout(_STOP_LIMIT_S):
-                        while process.is_alive:
-                            await asyncio.sleep(0.02)
-                except TimeoutError:
+                if not await gone([process], clock=SystemClock(), timeout_s=_STOP_LIMIT_S):
                     process.kill(signal.SIGKILL)
             await leftovers.end_containers(self.directory, self._project)
             await leftovers.clear(self.directory)

@@ -7,6 +7,7 @@ daemon elsewhere is reached with a context of our own, and one on this host by a
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, suppress
 
 _NOWHERE = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
 _before = {name: os.environ.get(name) for name in _NOWHERE}
@@ -20,4 +21,9 @@ finally:
         else:
             os.environ[_name] = _value
 
-__all__ = ["aiohttp"]
+__all__ = ["aiohttp", "unless_gone"]
+
+
+def unless_gone() -> AbstractContextManager[None]:
+    """Let what is sent in the block be lost where the far side has gone already."""
+    return suppress(ConnectionError, aiohttp.ClientError)

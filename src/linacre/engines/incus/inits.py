@@ -23,10 +23,7 @@ class Inits:
 
     def of(self, machine: str) -> ProcessId | None:
         """Return the init of a machine while it lives; None also where nobody wrote it down."""
-        try:
-            found = ProcessId.parse((self._folder / machine).read_text())
-        except (OSError, ValueError):
-            return None
+        found = ProcessId.noted(self._folder / machine)
         return found if found is not None and found.is_alive else None
 
     def forget(self, machine: str) -> None:

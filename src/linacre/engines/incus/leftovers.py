@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import signal
-import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from linacre.base.errors import EngineError
+from linacre.base.clock import SystemClock
+from linacre.base.ending import end_by_force
 from linacre.base.processes import ProcessId, all_processes, run_tool
 
 _END_LIMIT_S = 10.0
@@ -136,16 +134,7 @@ async def end_containers(folder: Path, project: str) -> None:
 
 
 async def _end(processes: Collection[ProcessId]) -> None:
-    for process in processes:
-        process.kill(signal.SIGKILL)
-    end = time.monotonic() + _END_LIMIT_S
-    while left := [process for process in processes if process.is_alive]:
-        if time.monotonic() > end:
-            raise EngineError(
-                f"process {left[0].pid} of a container does not end even by SIGKILL: it waits "
-                f"for the kernel (a device, a network file system); see /proc/{left[0].pid}/stack"
-            )
-        await asyncio.sleep(0.02)
+    await end_by_force(processes, clock=SystemClock(), timeout_s=_END_LIMIT_S)
 
 
 def clear_control_groups(project: str) -> None:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from linacre.base.connecting import connecting
 from linacre.base.errors import EngineError
 from linacre.engines.base import Client, Completed, Output, Stream
 from linacre.engines.connections import clients, served, sockets
@@ -92,11 +93,12 @@ class Reach:
             raise EngineError(f"{name} does not run on this host")
         sock = socket_in(init.pid, socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
-        try:
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
-        except OSError as error:
-            sock.close()
-            raise EngineError(f"{name}: port {port}: {error.strerror}") from error
+        with connecting(lambda why: EngineError(f"{name}: port {port}: {why}")):
+            try:
+                await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+            except BaseException:
+                sock.close()
+                raise
         return await asyncio.open_connection(sock=sock)
 
     async def clients(self, name: str) -> list[Client]:

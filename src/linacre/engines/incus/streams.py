@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any, cast
 from linacre.base.errors import EngineError
 from linacre.engines.base import Completed, Output
 from linacre.engines.incus.client import IncusClient, IncusError, Operation
-from linacre.engines.incus.http import aiohttp
+from linacre.engines.incus.http import aiohttp, unless_gone
 
 PATH = "/opt/linacre/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "USER": "root"}
@@ -61,12 +60,12 @@ async def _drain(
 
 
 async def _signal(control: aiohttp.ClientWebSocketResponse, number: signal.Signals) -> None:
-    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+    with unless_gone():
         await control.send_str(json.dumps({"command": "signal", "signal": int(number)}))
 
 
 async def _feed(socket: aiohttp.ClientWebSocketResponse, data: bytes) -> None:
-    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+    with unless_gone():
         for start in range(0, len(data), _CHUNK):
             await socket.send_bytes(data[start : start + _CHUNK])
         # An empty text message is Incus' end of input.
@@ -191,7 +190,7 @@ class ExecStream:
 
     async def write(self, data: bytes) -> None:
         """Send bytes; what comes after the far side's end is dropped."""
-        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        with unless_gone():
             await self._sending.send_bytes(data)
 
     async def resize(self, columns: int, rows: int) -> None:
@@ -200,7 +199,7 @@ class ExecStream:
             "command": "window-resize",
             "args": {"width": str(columns), "height": str(rows)},
         }
-        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        with unless_gone():
             await self._control.send_str(json.dumps(order))
 
     async def close(self) -> int:
