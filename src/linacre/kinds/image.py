@@ -9,8 +9,6 @@ from pathlib import Path
 from linacre.base.errors import UserError
 from linacre.declaration.load import Declaration
 from linacre.engines.base import Capability
-from linacre.images.apt import NoSuchPackageError
-from linacre.images.build import build_image
 from linacre.images.recipe import Recipe
 from linacre.kinds.registry import KINDS, Kinds, kinds_of
 from linacre.session.session import FacilityHandle, Session
@@ -59,6 +57,10 @@ async def have_image(
 
     Raises `UserError` with file and line for a package that Debian does not have.
     """
+    # Only who builds has a use for what builds.
+    from linacre.images.apt import NoSuchPackageError
+    from linacre.images.build import build_image
+
     possible = possible_images(session.declaration, kinds_of(session))
     recipes = {recipe.digest(): recipe for recipe in possible}
     recipe = base_recipe() if digest is None else recipes[digest]

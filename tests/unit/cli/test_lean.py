@@ -35,11 +35,11 @@ DATABASE = {"sqlalchemy", "alembic"}
 NEVER = {
     *EPICS,
     *DRAWING,
-    *("aiohttp.web", "cryptography", "fastapi", "numpy", "ruamel", "structlog", "uvicorn"),
+    *("aiohttp", "cryptography", "fastapi", "numpy", "ruamel", "structlog", "uvicorn"),
     *("alembic", "sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"),
     *("linacre.archiver", "linacre.engines.process.engine"),
 }
-NO_ENGINE = {*NEVER, "aiohttp", "linacre.engines", "linacre.kinds", "linacre.planning", "yaml"}
+NO_ENGINE = {*NEVER, "linacre.engines", "linacre.kinds", "linacre.planning", "yaml"}
 
 
 def holds(modules: set[str], forbidden: set[str]) -> list[str]:

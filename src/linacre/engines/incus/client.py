@@ -10,15 +10,20 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from linacre.base.connecting import connecting
 from linacre.base.errors import EngineError, UserError
-from linacre.engines.incus.http import aiohttp
+from linacre.base.plain_http import Answer, exchange, parse, question
+from linacre.engines.incus import http
+
+if TYPE_CHECKING:
+    import aiohttp
 
 Json = dict[str, Any]
 
+_AT_ONCE = 64
 # What the daemon does before it answers takes seconds, on a slow disk a minute.
 _SILENCE_LIMIT_S = 600.0
 
@@ -74,7 +79,10 @@ class IncusClient:
     def __init__(self, where: Path | Remote, *, project: str) -> None:
         self._where = where
         self._project = project
+        self._is_open = False
         self._session: aiohttp.ClientSession | None = None
+        """What changes something, and what waits; made when it is first needed."""
+        self._looks = asyncio.Semaphore(_AT_ONCE)
 
     @property
     def is_local(self) -> bool:
@@ -95,39 +103,68 @@ class IncusClient:
         return str(self._where if isinstance(self._where, Path) else self._where.url)
 
     async def __aenter__(self) -> IncusClient:
-        """Open the connection pool; nothing is sent yet."""
-        connector: aiohttp.BaseConnector
-        if isinstance(self._where, Path):
-            connector = aiohttp.UnixConnector(str(self._where), limit=64)
-        else:
-            connector = aiohttp.TCPConnector(ssl=_ssl_context(self._where), limit=64)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)
-        )
+        """Open the connection; nothing is sent yet."""
+        self._is_open = True
+        if not self.is_local:
+            self._session = self._new_session()
         return self
 
+    def _new_session(self) -> aiohttp.ClientSession:
+        connector: aiohttp.BaseConnector
+        if isinstance(self._where, Path):
+            connector = http.aiohttp.UnixConnector(str(self._where), limit=_AT_ONCE)
+        else:
+            context = _ssl_context(self._where)
+            connector = http.aiohttp.TCPConnector(ssl=context, limit=_AT_ONCE)
+        timeout = http.aiohttp.ClientTimeout(total=None, sock_connect=10)
+        return http.aiohttp.ClientSession(connector=connector, timeout=timeout)
+
     async def __aexit__(self, *_: object) -> None:
-        """Close the connection pool."""
+        """Close the connections."""
+        self._is_open = False
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    def _url(self, path: str, query: Mapping[str, str] | None, *, project: bool) -> str:
+    def _target(self, path: str, query: Mapping[str, str] | None, *, project: bool) -> str:
         pairs = dict(query or {})
         if project:
             pairs["project"] = self._project
         tail = "&".join(f"{key}={quote(value, safe='')}" for key, value in pairs.items())
-        return f"{self._base}{path}{'?' if tail else ''}{tail}"
+        return f"{path}{'?' if tail else ''}{tail}"
 
-    def _reached(self, failed: str) -> AbstractContextManager[None]:
-        return connecting(
-            lambda why: EngineError(f"Incus at {self} {failed}: {why}"), aiohttp.ClientError
-        )
+    def _reached(self, failed: str, *library: type[Exception]) -> AbstractContextManager[None]:
+        return connecting(lambda why: EngineError(f"Incus at {self} {failed}: {why}"), *library)
 
     def _live(self) -> aiohttp.ClientSession:
+        self._check_open()
         if self._session is None:
-            raise EngineError(f"the connection to Incus at {self} is not open")
+            self._session = self._new_session()
         return self._session
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise EngineError(f"the connection to Incus at {self} is not open")
+
+    async def _ask(self, method: str, target: str, *, is_slow: bool = False, **more: Any) -> Answer:
+        """Send one request, with `more` of it as aiohttp takes it, and return the answer.
+
+        What only looks at a daemon of this host needs no aiohttp: see `http`.
+        """
+        if method == "GET" and isinstance(self._where, Path) and not is_slow:
+            self._check_open()
+            with self._reached("does not answer", ValueError):
+                async with self._looks, asyncio.timeout(_SILENCE_LIMIT_S):
+                    reader, writer = await asyncio.open_unix_connection(str(self._where))
+                    asked = question(method, target, host="incus")
+                    return parse(await exchange(reader, writer, asked))
+        silence_s = None if is_slow else _SILENCE_LIMIT_S
+        url, library = f"{self._base}{target}", http.aiohttp
+        timeout = library.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
+        with self._reached("does not answer", library.ClientError):
+            async with self._live().request(method, url, timeout=timeout, **more) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status, headers, await response.read())
 
     async def request(
         self,
@@ -144,14 +181,15 @@ class IncusClient:
 
         Raises `IncusError` with the daemon's own words.
         """
-        answer = await self._send(method, path, body, query, data, headers, project=project)
+        target = self._target(path, query, project=project)
+        answer = await self._send(method, target, json=body, data=data, headers=headers)
         if answer.get("type") == "async":
             return (await self.wait(self._operation(answer))).metadata
         return answer.get("metadata")
 
     async def begin(self, method: str, path: str, *, body: Any = None) -> Operation:
         """Send a request that starts a long operation, and return it at once."""
-        answer = await self._send(method, path, body, None, None, None, project=True)
+        answer = await self._send(method, self._target(path, None, project=True), json=body)
         return self._operation(answer)
 
     @staticmethod
@@ -159,31 +197,11 @@ class IncusClient:
         metadata = cast(Json, answer.get("metadata") or {})
         return Operation(str(metadata["id"]), cast(Json, metadata.get("metadata") or {}))
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: Any,
-        query: Mapping[str, str] | None,
-        data: Any,
-        headers: Mapping[str, str] | None,
-        *,
-        project: bool,
-        is_slow: bool = False,
-    ) -> Json:
-        silence_s = None if is_slow else _SILENCE_LIMIT_S
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
-        with self._reached("does not answer"):
-            async with self._live().request(
-                method,
-                self._url(path, query, project=project),
-                json=body,
-                data=data,
-                headers=headers,
-                timeout=timeout,
-            ) as response:
-                answer = cast(Json, await response.json(content_type=None))
-                answer["etag"] = response.headers.get("ETag", "")
+    async def _send(self, method: str, target: str, **more: Any) -> Json:
+        """Send one request, and return what it answers and, as `etag`, the tag of that."""
+        found = await self._ask(method, target, **more)
+        answer = cast(Json, json.loads(found.body))
+        answer["etag"] = found.headers.get("etag", "")
         if answer.get("type") == "error":
             status = int(answer.get("error_code") or 0)
             raise IncusError(f"Incus: {answer.get('error')}", status=status)
@@ -191,16 +209,8 @@ class IncusClient:
 
     async def wait(self, operation: Operation) -> Operation:
         """Wait for a long operation; raise `IncusError` if it failed."""
-        answer = await self._send(
-            "GET",
-            f"/1.0/operations/{operation.id}/wait",
-            None,
-            None,
-            None,
-            None,
-            project=True,
-            is_slow=True,
-        )
+        target = self._target(f"/1.0/operations/{operation.id}/wait", None, project=True)
+        answer = await self._send("GET", target, is_slow=True)
         metadata = cast(Json, answer["metadata"])
         if int(metadata.get("status_code") or 0) != 200:
             raise IncusError(f"Incus: {metadata.get('err') or 'operation failed'}", status=400)
@@ -219,7 +229,7 @@ class IncusClient:
 
     async def with_etag(self, path: str, *, project: bool = True) -> tuple[Any, str]:
         """Return the metadata of a GET, and the tag by which a PUT knows that nothing changed."""
-        answer = await self._send("GET", path, None, None, None, None, project=project)
+        answer = await self._send("GET", self._target(path, None, project=project))
         return answer.get("metadata"), str(answer["etag"])
 
     async def exists(self, path: str, *, project: bool = True) -> bool:
@@ -239,10 +249,9 @@ class IncusClient:
 
         Raises `IncusError` with the daemon's own words where it cannot tell.
         """
-        with self._reached("does not answer"):
-            async with self._live().get(self._url(path, query, project=True)) as response:
-                body, status = await response.read(), response.status
-        if status == 404 or response.headers.get("X-Incus-type") == "directory":
+        found = await self._ask("GET", self._target(path, query, project=True))
+        body, status = found.body, found.status
+        if status == 404 or found.headers.get("x-incus-type") == "directory":
             return None
         if status != 200:
             said = body.decode(errors="replace").strip()
@@ -257,12 +266,12 @@ class IncusClient:
         The daemon waits for no answer. One that is sent when the daemon has closed the socket
         already makes asyncio drop all that was sent before and is not yet read.
         """
-        url = self._url(
+        target = self._target(
             f"/1.0/operations/{operation.id}/websocket", {"secret": secret}, project=False
         )
-        with self._reached("closed a stream"):
+        with self._reached("closed a stream", http.aiohttp.ClientError):
             return await self._live().ws_connect(
-                url, max_msg_size=0, heartbeat=None, autoping=False
+                f"{self._base}{target}", max_msg_size=0, heartbeat=None, autoping=False
             )
 
     async def answers(self) -> bool:

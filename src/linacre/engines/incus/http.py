@@ -1,29 +1,40 @@
-"""aiohttp, imported without reading the certificate authorities of the host.
+"""aiohttp, imported when it is first asked for, without the certificate authorities of the host.
 
-It makes a context of all of them when it is imported, a tenth of a second for each command. A
-daemon elsewhere is reached with a context of our own, and one on this host by a socket.
+It takes a tenth of a second to import, and what only looks at a daemon of this host has no use for
+it. It also makes a context of all authorities then, a tenth of a second more: a daemon elsewhere is
+reached with a context of our own.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, suppress
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-_NOWHERE = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
-_before = {name: os.environ.get(name) for name in _NOWHERE}
-os.environ.update(_NOWHERE)
-try:
+if TYPE_CHECKING:
     import aiohttp
-finally:
-    for _name, _value in _before.items():
-        if _value is None:
-            del os.environ[_name]
-        else:
-            os.environ[_name] = _value
 
 __all__ = ["aiohttp", "unless_gone"]
+
+_NOWHERE = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
+
+
+def __getattr__(name: str) -> object:
+    if name != "aiohttp":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    before = {each: os.environ.get(each) for each in _NOWHERE}
+    os.environ.update(_NOWHERE)
+    try:
+        return import_module(name)
+    finally:
+        for each, value in before.items():
+            if value is None:
+                del os.environ[each]
+            else:
+                os.environ[each] = value
 
 
 def unless_gone() -> AbstractContextManager[None]:
     """Let what is sent in the block be lost where the far side has gone already."""
-    return suppress(ConnectionError, aiohttp.ClientError)
+    return suppress(ConnectionError, import_module("aiohttp").ClientError)

@@ -12,7 +12,6 @@ from typing import Any, cast
 from linacre.base.errors import UserError
 from linacre.engines.base import Space
 from linacre.engines.incus.client import IncusClient, IncusError
-from linacre.engines.incus.http import aiohttp
 from linacre.engines.incus.names import volume
 
 # In capitals, which no name of a machine has.
@@ -96,6 +95,8 @@ async def ensure_image(
     if found is None or not found.get("aliases"):
         await client.remove(f"/1.0/instances/{_TRIAL}")
         await client.remove(image)
+        from linacre.engines.incus.http import aiohttp
+
         with metadata.open("rb") as first, root.open("rb") as second:
             form = aiohttp.FormData()
             form.add_field("metadata", first, filename=metadata.name)

@@ -6,24 +6,22 @@ import asyncio
 import json
 import signal
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from linacre.base.errors import EngineError
 from linacre.engines.base import Completed, Output
 from linacre.engines.incus.client import IncusClient, IncusError, Operation
-from linacre.engines.incus.http import aiohttp, unless_gone
+from linacre.engines.incus.http import unless_gone
+
+if TYPE_CHECKING:
+    import aiohttp
 
 PATH = "/opt/linacre/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "USER": "root"}
 
 _CHUNK = 1 << 16
-_ENDS = (
-    aiohttp.WSMsgType.TEXT,
-    aiohttp.WSMsgType.CLOSE,
-    aiohttp.WSMsgType.CLOSING,
-    aiohttp.WSMsgType.CLOSED,
-    aiohttp.WSMsgType.ERROR,
-)
+_ENDS = ("TEXT", "CLOSE", "CLOSING", "CLOSED", "ERROR")
+"""Kinds of messages, of aiohttp's `WSMsgType`, behind which nothing comes."""
 
 
 async def _begin(
@@ -48,15 +46,15 @@ async def _drain(
 ) -> tuple[bytes, bool]:
     """Return what a program printed, and whether the daemon said that this is all."""
     parts: list[bytes] = []
-    while (message := await socket.receive()).type not in _ENDS:
-        if message.type is aiohttp.WSMsgType.BINARY:
+    while (message := await socket.receive()).type.name not in _ENDS:
+        if message.type.name == "BINARY":
             if output is not None:
                 output(descriptor, cast(bytes, message.data))
             else:
                 parts.append(cast(bytes, message.data))
     await socket.close()
     # The daemon's end of output is an empty text message.
-    return b"".join(parts), message.type is aiohttp.WSMsgType.TEXT
+    return b"".join(parts), message.type.name == "TEXT"
 
 
 async def _signal(control: aiohttp.ClientWebSocketResponse, number: signal.Signals) -> None:
@@ -173,10 +171,10 @@ class ExecStream:
     async def _pump(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
             message = await socket.receive()
-            if message.type is aiohttp.WSMsgType.BINARY:
+            if message.type.name == "BINARY":
                 if data := cast(bytes, message.data):
                     await self._pumped.put(data)
-            elif message.type is not aiohttp.WSMsgType.PING:
+            elif message.type.name != "PING":
                 break
         await self._pumped.put(b"")
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from linacre.base.connecting import connecting
 from linacre.base.errors import EngineError, LinacreError
+from linacre.base.plain_http import exchange, parse, question
 from linacre.declaration.models import ARCHIVER_PORT
 from linacre.declaration.models.archiver_values import parted_pv
 from linacre.engines.base import Capability, Engine
@@ -91,25 +92,14 @@ async def _request(
 
     with connecting(told, EngineError, ValueError):
         async with asyncio.timeout(limit_s):
-            return _parsed(await _exchanged(engine, name, _request_text(name, verb, path, body)))
+            answer = parse(await _exchanged(engine, name, _question(name, verb, path, body)))
+    return answer.status, answer.body
 
 
-def _request_text(name: str, verb: str, path: str, body: object | None) -> bytes:
+def _question(name: str, verb: str, path: str, body: object | None) -> bytes:
+    said = {"Accept": "application/json", "Content-Type": "application/json"}
     data = b"" if body is None else json.dumps(body).encode()
-    # HTTP/1.0: the answer comes whole, and ends with the connection.
-    head = (
-        f"{verb} {path} HTTP/1.0\r\nHost: {name}\r\nAccept: application/json\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-    )
-    return head.encode() + data
-
-
-def _parsed(answer: bytes) -> tuple[int, bytes]:
-    first, _, rest = answer.partition(b"\r\n")
-    words = first.split()
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-        raise ValueError("that is no HTTP")
-    return int(words[1]), rest.partition(b"\r\n\r\n")[2]
+    return question(verb, path, host=name, headers=said, body=data)
 
 
 async def _exchanged(engine: Engine, name: str, request: bytes) -> bytes:
@@ -120,17 +110,7 @@ async def _exchanged(engine: Engine, name: str, request: bytes) -> bytes:
         argv = ["nc", "127.0.0.1", str(ARCHIVER_PORT)]
         return (await engine.exec(name, argv, stdin=request)).stdout
     reader, writer = await engine.connect(name, ARCHIVER_PORT)
-    try:
-        writer.write(request)
-        await writer.drain()
-        found = bytearray()
-        while data := await reader.read(1 << 16):
-            found += data
-            if len(found) > _LARGEST:
-                raise ValueError("its answer has no end")
-        return bytes(found)
-    finally:
-        writer.close()
+    return await exchange(reader, writer, request, largest=_LARGEST)
 
 
 def _words(answer: bytes, status: int) -> str:
