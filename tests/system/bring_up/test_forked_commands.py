@@ -23,7 +23,7 @@ def site() -> Iterator[Site]:
         pytest.skip("procServ is not installed: apt-get install procserv")
     site = Site("fork")
     site.settings = {"engine": "process"}
-    site.ioc("a", 11)
+    site.ioc("a", 11, description="à la carte")
     site.up()
     yield site
     site.remove()
@@ -123,5 +123,6 @@ def test_it_ends_by_a_signal(sleeping: Command, number: signal.Signals, status: 
 
 
 def test_what_is_read_when_an_interpreter_starts_holds(site: Site) -> None:
-    assert site.run("--help", PYTHONIOENCODING="ascii").out.isascii()
-    assert not site.run("--help", PYTHONIOENCODING="utf-8").out.isascii()
+    asked = ("ioc", "list", "--json")
+    assert r"\xe0 la carte" in site.run(*asked, PYTHONIOENCODING="ascii:backslashreplace").out
+    assert "à la carte" in site.run(*asked, PYTHONIOENCODING="utf-8").out

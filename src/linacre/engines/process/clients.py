@@ -40,7 +40,7 @@ def user_environment(
     last, so that the real EPICS tools win wherever they are installed.
     """
     ours = {(MARK, given.get(MARK)), ("PYDANTIC_DISABLE_PLUGINS", WITHOUT_PLUGINS)}
-    environment = dict(given.items() - ours)
+    environment = dict(each for each in given.items() if each not in ours)
     environment[GUEST] = str(machine)
     path = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
     if tools is not None:
