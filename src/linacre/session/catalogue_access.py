@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from linacre.base.errors import LinacreError
 from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.session.find import find_facility
-from linacre.session.state import FacilityNote, known_facilities
+from linacre.session.state import FacilityNote, known_facilities, noted_ns
 
 if TYPE_CHECKING:
     from linacre.catalogue.catalogue import Catalogue
@@ -46,13 +47,27 @@ def known_facility(given: Path | None, *, state: StatePaths, folder: Path) -> Kn
     choice = find_facility(given, here=folder, up=lambda: [note.facility for note in notes])
     note = next((note for note in notes if _is_meant(note, choice.name, choice.file)), None)
     if note is not None:
-        return _known(note.facility, note.file, note.catalogue, state)
+        return _known(note.facility, note.file, _url(note, state), state)
     # A file that was moved, or that nothing was done with: only its text says whose it is.
     from linacre.declaration.load import load
 
     assert choice.file is not None
     facility = load(choice.file).facility
     return _known(facility.facility, choice.file, facility.catalogue, state)
+
+
+def _url(note: FacilityNote, state: StatePaths) -> str | None:
+    """Return the catalogue's URL as it was noted, or as the file says that was changed since.
+
+    A file that is gone or has faults now stops no search.
+    """
+    noted_at = noted_ns(state.facility(note.facility))
+    with contextlib.suppress(OSError, LinacreError):
+        if note.file.stat().st_mtime_ns >= noted_at:
+            from linacre.declaration.load import load
+
+            return load(note.file).facility.catalogue
+    return note.catalogue
 
 
 def _is_meant(note: FacilityNote, name: str | None, file: Path | None) -> bool:

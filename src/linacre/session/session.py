@@ -226,8 +226,8 @@ class Session(FacilityHandle):
             remote=remote_note(self.declaration.facility.engine, base=self.declaration.folder),
             catalogue=self.declaration.facility.catalogue,
         )
-        if note != self.note:
-            write_note(self.paths, note)
+        # Also where nothing of it changed: by its age it is known whether the file changed since.
+        write_note(self.paths, note)
 
     def _autostart(self, standing: Standing) -> bool:
         """Return whether it starts with the host from now on: only `up` takes up a new mark."""

@@ -103,6 +103,11 @@ def write_note(paths: FacilityPaths, note: FacilityNote) -> None:
     temporary.replace(file)
 
 
+def noted_ns(paths: FacilityPaths) -> int:
+    """Return when the note of a facility was written, as its file has it; `OSError` without one."""
+    return _note_file(paths).stat().st_mtime_ns
+
+
 def known_facilities(state: StatePaths) -> list[FacilityNote]:
     """Return the notes of the facilities of this host, by name."""
     notes = [read_note(state.facility(name)) for name in facility_folders(state)]

@@ -169,6 +169,24 @@ def test_a_catalogue_is_found_without_the_facility_file(tmp_path: Path) -> None:
         known_facility(None, state=monkey, folder=empty)
 
 
+def test_a_catalogue_that_the_file_names_since_is_the_one_that_is_asked(tmp_path: Path) -> None:
+    state, file = StatePaths(tmp_path / "state"), tmp_path / "facility.yaml"
+    text = "facility: one\nnetworks: {controls: {subnet: 10.0.0.0/24}}\ncatalogue: {}\niocs: {}\n"
+    noted, named = "postgresql://u@db/noted", "postgresql://u@db/named"
+    file.write_text(text.replace("{}", named, 1))
+    os.utime(file, (1, 1))
+    note(state, "one", file, noted)
+
+    def asked() -> Path | str:
+        return known_facility(file, state=state, folder=tmp_path).catalogue
+
+    assert asked() == noted, "the note is the newer one"
+    os.utime(file)
+    assert asked() == named
+    file.write_text("nothing that could be loaded: [")
+    assert asked() == noted
+
+
 def test_a_note_of_a_newer_linacre_is_refused_whatever_is_in_it(tmp_path: Path) -> None:
     paths = StatePaths(tmp_path).facility("one")
     paths.root.mkdir(parents=True)
