@@ -12,7 +12,14 @@ import pytest
 
 from linacre.base.errors import UserError
 from linacre.engines.incus.links import bridge_of, link_there
-from linacre.engines.incus.uplink import check, clear, join, joint_names, missing_joint, part
+from linacre.engines.incus.uplink import (
+    check,
+    join,
+    joint_names,
+    missing_joint,
+    part,
+    remove_links,
+)
 
 
 def ip(*words: str) -> None:
@@ -99,9 +106,17 @@ async def test_a_bridge_is_joined_by_a_pair_that_goes_with_it(links: dict[str, s
     await part(ours, keep=bridge)
     assert link_there(end)
     ip("link", "delete", ours)
-    await clear([ours])
+    await remove_links([ours])
     assert not link_there(end)
     assert not link_there(far_end)
+
+
+async def test_bridges_that_an_ended_daemon_left_are_removed(links: dict[str, str]) -> None:
+    bridge, ours = links["bridge"], links["ours"]
+    await join(ours, bridge)
+    await remove_links([ours, "lnv-nowhere"])
+    assert not any(map(link_there, (ours, *joint_names(ours))))
+    assert link_there(bridge)
 
 
 async def test_another_uplink_takes_the_place_of_the_first(links: dict[str, str]) -> None:

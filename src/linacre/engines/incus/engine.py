@@ -11,7 +11,6 @@ from pathlib import Path
 
 from linacre.base.errors import EngineError, UnsupportedError
 from linacre.base.paths import FacilityPaths
-from linacre.base.processes import run_tool
 from linacre.engines.base import (
     Capability,
     Host,
@@ -274,8 +273,8 @@ class IncusEngine(Reach):
     async def shut_down(self) -> None:
         """Stop the embedded daemon; a daemon of the system's or elsewhere is left alone."""
         await self._connection.shut_down()
-        # With an embedded daemon its bridges go.
-        await uplink.clear(self._cables.links())
+        if self._connection.is_embedded:
+            await uplink.remove_links(self._cables.links())
 
     async def purge(self) -> None:
         """Remove the project with all in it, the bridges, the pool and the embedded daemon.
@@ -293,9 +292,7 @@ class IncusEngine(Reach):
             except EngineError:
                 await self._connection.close()
                 raise
-        for link in self._cables.links():
-            await run_tool("ip", "link", "delete", "dev", link, check=False)
-        await uplink.clear(self._cables.links())
+        await uplink.remove_links(self._cables.links())
         with contextlib.suppress(FileNotFoundError):
             self._cables.remove()
         await self._connection.remove()

@@ -142,7 +142,7 @@ class Networks:
         path = self._path(network)
         await self._patiently(lambda: self._client.remove(path, project=False))
         if self._client.is_local:
-            await uplink.clear([bridge_name(self._facility, network)])
+            await uplink.remove_links([bridge_name(self._facility, network)])
 
     async def uplink(self, network: str) -> str | None:
         """Return the uplink that a network was made with, or None."""

@@ -189,9 +189,15 @@ async def part(bridge: str, *, keep: str | None) -> None:
         await _order(orders, f"the uplink of the bridge {bridge} does not come off")
 
 
-async def clear(bridges: Iterable[str]) -> None:
-    """Remove the veth pairs that joined these bridges, which are gone; none there is no error."""
-    gone = [b for b in bridges if b.startswith(BRIDGE) and not link_there(b)]
-    for ours in (joint_names(bridge)[0] for bridge in gone):
-        if link_there(ours):
-            await run_tool("ip", "link", "delete", "dev", ours, check=False)
+async def remove_links(links: Iterable[str]) -> None:
+    """Remove bridges and cables of ours that nobody has any more, with what joined the bridges.
+
+    A daemon that ends may leave its bridges: it gives up where another link of the host goes
+    while it looks. None there is no error.
+    """
+    names = list(links)
+    joints = [joint_names(name)[0] for name in names if name.startswith(BRIDGE)]
+    if left := [name for name in (*names, *joints) if link_there(name)]:
+        orders = "".join(f"link delete dev {name}\n" for name in left)
+        # One that goes with another, or by itself, is no error.
+        await run_tool("ip", "-force", "-batch", "-", stdin=orders.encode(), check=False)
