@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,30 @@ class Answers:
     """Another server than the IOC answers for them, by its address."""
 
 
-def question(iocs: Mapping[str, Asked], *, limit_s: float) -> bytes:
+SEARCHES = 1000
+
+
+class Options(TypedDict):
+    """How a reader reads."""
+
+    limit_s: float
+    searches: int
+    """PVs to search in all, as far as each IOC has one: the others are read from its server."""
+
+
+def question(iocs: Mapping[str, Asked], *, limit_s: float, searches: int = SEARCHES) -> bytes:
     """Return what the reader is to read, within a time, as it takes it."""
-    return json.dumps({"limit_s": limit_s, "iocs": _plain(iocs)}).encode()
+    return json.dumps({"limit_s": limit_s, "searches": searches, "iocs": _plain(iocs)}).encode()
 
 
-def read_question(text: bytes) -> tuple[dict[str, Asked], float]:
+def read_question(text: bytes) -> tuple[dict[str, Asked], Options]:
     """Return what `question` wrote."""
     asked: Any = json.loads(text)
     iocs = {
         str(name): Asked(str(ioc["address"]), tuple(map(str, ioc["pvs"])))
         for name, ioc in asked["iocs"].items()
     }
-    return iocs, float(asked["limit_s"])
+    return iocs, Options(limit_s=float(asked["limit_s"]), searches=int(asked["searches"]))
 
 
 def answer(iocs: Mapping[str, Answers]) -> bytes:

@@ -92,6 +92,8 @@ class Circuit:
     waiting: dict[str, Channel] = field(default_factory=dict[str, Channel])
     """Those that were asked for their value and gave none yet, in the order of asking."""
     answered: dict[str, Channel] = field(default_factory=dict[str, Channel])
+    unknown: list[str] = field(default_factory=list[str])
+    """Those that a server that was asked alone does not have."""
     refused: dict[str, str] = field(default_factory=dict[str, str])
     """Those that answered with an error, which is kept."""
     channels: list[Channel] = field(default_factory=list["Channel"])
@@ -128,7 +130,7 @@ class ChannelAccess:
             channel.handle = handle.value or 0
             if status != _ECA_NORMAL:
                 del circuit.searching[name]
-                circuit.refused[name] = self._message(status)
+                circuit.refused[name] = self.describe(status)
 
     def clear(self, circuit: Circuit) -> None:
         """Let go of a circuit's PVs, which closes it."""
@@ -141,7 +143,8 @@ class ChannelAccess:
         """Send what is to be sent and take what comes, for so long."""
         self._library.ca_pend_event(seconds)
 
-    def _message(self, status: int) -> str:
+    def describe(self, status: int) -> str:
+        """Return a status in words."""
         return self._library.ca_message(status).decode(errors="replace")
 
     def _connection(self, told: _ConnectionArgs) -> None:
@@ -173,4 +176,4 @@ class ChannelAccess:
         if status in (_ECA_NORMAL, _ECA_NORDACCESS):
             circuit.answered[channel.name] = channel
         else:
-            circuit.refused[channel.name] = self._message(status)
+            circuit.refused[channel.name] = self.describe(status)

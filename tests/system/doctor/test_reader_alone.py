@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from harness import until
 
-from linacre.epics.answers import Answers, Asked, question, read_answer
+from linacre.epics.answers import SEARCHES, Answers, Asked, question, read_answer
 
 ADDRESS = "127.62.251.7"
 ORDINARY = [f"R:N{number}" for number in range(40)]
@@ -96,10 +96,10 @@ def pva_server(tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def read(*pvs: str, address: str = ADDRESS) -> Answers:
+def read(*pvs: str, address: str = ADDRESS, searches: int = SEARCHES) -> Answers:
     done = subprocess.run(
         [sys.executable, "-m", "linacre.epics.reader"],
-        input=question({"ioc": Asked(address, pvs)}, limit_s=20),
+        input=question({"ioc": Asked(address, pvs)}, limit_s=20, searches=searches),
         env=os.environ | ENVIRONMENT,
         capture_output=True,
         check=True,
@@ -108,22 +108,28 @@ def read(*pvs: str, address: str = ADDRESS) -> Answers:
     return read_answer(done.stdout)["ioc"]
 
 
-def test_all_that_answer(server: None) -> None:
-    assert read(*ORDINARY) == Answers(len(ORDINARY))
+FEW_AND_ALL = pytest.mark.parametrize("searches", [2, SEARCHES])
 
 
-def test_exactly_those_that_hang_are_named(server: None) -> None:
+@FEW_AND_ALL
+def test_all_that_answer(server: None, searches: int) -> None:
+    assert read(*ORDINARY, searches=searches) == Answers(len(ORDINARY))
+
+
+@FEW_AND_ALL
+def test_exactly_those_that_hang_are_named(server: None, searches: int) -> None:
     pvs = [*ORDINARY[:10], "R:hangs", *ORDINARY[10:20], "R:stuck", *ORDINARY[20:], "R:nobody"]
-    told = read(*pvs)
+    told = read(*pvs, searches=searches)
     assert set(told.silent) == {"R:hangs", "R:stuck"}
     assert told.unheard == ("R:nobody",)
     assert (told.answered, told.unread) == (len(ORDINARY), ())
 
 
-def test_a_pv_that_answers_with_an_error(server: None) -> None:
-    told = read("R:fails", "R:N1")
+@FEW_AND_ALL
+def test_a_pv_that_answers_with_an_error(server: None, searches: int) -> None:
+    told = read("R:N0", "R:N2", "R:fails", "R:N1", searches=searches)
     assert list(told.refused) == ["R:fails"]
-    assert told.answered == 1
+    assert told.answered == 3
 
 
 def test_a_pv_that_another_server_answers_for(server: None) -> None:
@@ -133,10 +139,22 @@ def test_a_pv_that_another_server_answers_for(server: None) -> None:
 def test_a_server_that_is_not_there(server: None) -> None:
     told = read("R:nobody", "R:nothing")
     assert set(told.unheard) == {"R:nobody", "R:nothing"}
+    told = read("R:nobody", "R:nothing", searches=1)
+    assert set(told.unheard) == {"R:nobody", "R:nothing"}
 
 
-def test_what_is_served_by_pvaccess_alone(server: None, pva_server: None) -> None:
-    told = read("R:N1", "R:PVA", "R:UNOPENED")
+@pytest.mark.parametrize(
+    ("searches", "pvs"),
+    [
+        (SEARCHES, ("R:N1", "R:PVA", "R:UNOPENED")),
+        (1, ("R:N1", "R:PVA", "R:UNOPENED")),
+        (1, ("R:PVA", "R:N1", "R:UNOPENED")),
+    ],
+)
+def test_what_is_served_by_pvaccess_alone(
+    server: None, pva_server: None, searches: int, pvs: tuple[str, ...]
+) -> None:
+    told = read(*pvs, searches=searches)
     assert told.answered == 2
     # A PV that its server has not opened yet connects, and that is all.
     assert told.unheard == ("R:UNOPENED",)

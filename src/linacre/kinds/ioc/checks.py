@@ -15,7 +15,9 @@ CHECKS: tuple[Check, ...] = (
         "answers for by pvAccess, at the desk of the network that the machine is plugged into. "
         "Wrong are PVs that nobody answers for within 2 s, that connect and give no value within "
         "1.5 s (they hang: exactly those are named, not the ones that wait behind them), and that "
-        "another server answers for. A PV that answers with an error is a warning.",
+        "another server answers for. A PV that answers with an error is a warning. A search is "
+        "heard by every machine of the network: of more than 1000 PVs on it a few of each IOC are "
+        "searched, and the others are read from the server that answered.",
         limit_s=15.0,
     ),
     Check(
