@@ -13,7 +13,10 @@ from collections.abc import Generator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol, TextIO, cast
 
 from linacre.base.clock import Clock, SystemClock
@@ -40,6 +43,18 @@ _SECRET_BY_LOOK = (
     re.compile(r"\$(?:[1-7]|2[abxy]|y|gy|argon2\w*|scrypt)\$[^\s\"',:]+"),
     re.compile(r"(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"),
 )
+
+
+@cache
+def _processors() -> ModuleType:
+    """Return structlog's processors, without rich, which it would load for a console of its own."""
+    there = {name: module for name, module in sys.modules.items() if name == "rich"}
+    sys.modules["rich"] = None  # pyright: ignore[reportArgumentType]
+    try:
+        return import_module("structlog.processors")
+    finally:
+        del sys.modules["rich"]
+        sys.modules.update(there)
 
 
 def redact_text(text: str) -> str:
@@ -91,10 +106,8 @@ class JsonFile:
 
     def write(self, record: Record) -> None:
         """Append one line with its time in UTC."""
-        from structlog.processors import JSONRenderer
-
         at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
-        text = JSONRenderer(default=str)(None, "", {"at": at, **record})
+        text = _processors().JSONRenderer(default=str)(None, "", {"at": at, **record})
         line = (text if isinstance(text, bytes) else text.encode()) + b"\n"
         if self._torn:
             line = b"\n" + line
@@ -181,11 +194,9 @@ class Logger:
         sinks = _sinks.get()
         if not sinks:
             return
-        from structlog.processors import format_exc_info
-
         record: Record = {"level": level, "event": event, **self._fields, **fields}
         record["logger"] = self._name
-        clean = redact(format_exc_info(None, level, record))
+        clean = redact(_processors().format_exc_info(None, level, record))
         for sink in sinks:
             sink.write(dict(cast("Record", clean)))
 

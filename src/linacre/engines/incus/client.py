@@ -7,7 +7,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -73,6 +73,15 @@ def _ssl_context(remote: Remote) -> ssl.SSLContext:
     return context
 
 
+def _plain(method: str, target: str, *, headers: Mapping[str, str] | None, body: Any) -> bytes:
+    sent = dict(headers or {})
+    if body is None:
+        return question(method, target, host="incus", headers=sent)
+    sent["Content-Type"] = "application/json"
+    text = json.dumps(body).encode()
+    return question(method, target, host="incus", headers=sent, body=text)
+
+
 class IncusClient:
     """One daemon, seen through one project."""
 
@@ -81,7 +90,7 @@ class IncusClient:
         self._project = project
         self._is_open = False
         self._session: aiohttp.ClientSession | None = None
-        """What changes something, and what waits; made when it is first needed."""
+        """For files and streams, and for a daemon elsewhere; made when it is first needed."""
         self._looks = asyncio.Semaphore(_AT_ONCE)
 
     @property
@@ -149,14 +158,16 @@ class IncusClient:
     async def _ask(self, method: str, target: str, *, is_slow: bool = False, **more: Any) -> Answer:
         """Send one request, with `more` of it as aiohttp takes it, and return the answer.
 
-        What only looks at a daemon of this host needs no aiohttp: see `http`.
+        A daemon of this host needs no aiohttp, but for files and streams: see `http`.
         """
-        if method == "GET" and isinstance(self._where, Path) and not is_slow:
+        if isinstance(self._where, Path) and more.get("data") is None:
             self._check_open()
+            asked = _plain(method, target, headers=more.get("headers"), body=more.get("json"))
+            # Those that look are many at once; one that waits must not keep a place from them.
+            place = nullcontext() if is_slow else self._looks
             with self._reached("does not answer", ValueError):
-                async with self._looks, asyncio.timeout(_SILENCE_LIMIT_S):
+                async with place, asyncio.timeout(None if is_slow else _SILENCE_LIMIT_S):
                     reader, writer = await asyncio.open_unix_connection(str(self._where))
-                    asked = question(method, target, host="incus")
                     return parse(await exchange(reader, writer, asked))
         silence_s = None if is_slow else _SILENCE_LIMIT_S
         url, library = f"{self._base}{target}", http.aiohttp

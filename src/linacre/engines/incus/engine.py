@@ -9,6 +9,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from linacre.base.clock import SystemClock
 from linacre.base.errors import EngineError, UnsupportedError
 from linacre.base.paths import FacilityPaths
 from linacre.engines.base import (
@@ -20,7 +21,7 @@ from linacre.engines.base import (
     NetworkSpec,
     Space,
 )
-from linacre.engines.incus import machines, names, storage, uplink
+from linacre.engines.incus import machines, names, storage, supervise, uplink
 from linacre.engines.incus.cable import Cables, bridge_name
 from linacre.engines.incus.claims import refuse_taken
 from linacre.engines.incus.connection import Connection, IncusSettings
@@ -250,7 +251,11 @@ class IncusEngine(Reach):
 
     async def restart_program(self, name: str) -> None:
         """Restart the IOC and its procServ inside a running machine."""
-        await self._instances.restart_program(name)
+        init = await self._connection.init_of(name) if self._client.is_local else None
+        if init is None:
+            await self._instances.restart_program(name)
+        else:
+            await supervise.restart_program(name, init, clock=SystemClock())
 
     async def set_labels(self, name: str, labels: Mapping[str, str]) -> None:
         """Change labels of an instance, leaving the others."""

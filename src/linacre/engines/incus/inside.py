@@ -1,16 +1,18 @@
-"""Reading files of a running machine straight from its root, seen from this host."""
+"""Files of a running machine straight from its root, seen from this host."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 from linacre.base.processes import ProcessId
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1 << 16
+_Folders = dict[PurePosixPath, int | None]
 
 
 def read_inside(
@@ -22,24 +24,57 @@ def read_inside(
     of the host. None where there is no such plain file, or the machine has ended.
     """
     wanted = list(paths)
+    with _root_of(init) as folders:
+        if folders is None:
+            return dict.fromkeys(wanted)
+        return {path: _read(_folder(path.parent, folders), path.name, limit) for path in wanted}
+
+
+def write_pipe_inside(init: ProcessId, path: PurePosixPath, data: bytes) -> bool:
+    """Write to a pipe in the root of a machine's init that somebody reads; tell whether it is one.
+
+    Like reading, it follows no link, and it waits for nobody.
+    """
+    flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with _root_of(init) as folders:
+        folder = None if folders is None else _folder(path.parent, folders)
+        if folder is None:
+            return False
+        try:
+            pipe = os.open(path.name, flags, dir_fd=folder)
+        except OSError:
+            return False
+        try:
+            return stat.S_ISFIFO(os.fstat(pipe).st_mode) and os.write(pipe, data) == len(data)
+        except OSError:
+            return False
+        finally:
+            os.close(pipe)
+
+
+@contextmanager
+def _root_of(init: ProcessId) -> Generator[_Folders | None]:
+    """Hold the root of a machine open, and the folders below it that are opened from it.
+
+    Held open, so that a folder's number cannot come to mean another's meanwhile. None where the
+    machine has ended.
+    """
     try:
         root = os.open(f"/proc/{init.pid}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
-        return dict.fromkeys(wanted)
-    # Held open, so that a folder's number cannot come to mean another's meanwhile.
-    folders: dict[PurePosixPath, int | None] = {PurePosixPath("/"): root}
+        yield None
+        return
+    folders: _Folders = {PurePosixPath("/"): root}
     try:
         # Asked after the root is open: from here on it is that of this very process.
-        if not init.is_alive:
-            return dict.fromkeys(wanted)
-        return {path: _read(_folder(path.parent, folders), path.name, limit) for path in wanted}
+        yield folders if init.is_alive else None
     finally:
         for folder in folders.values():
             if folder is not None:
                 os.close(folder)
 
 
-def _folder(path: PurePosixPath, folders: dict[PurePosixPath, int | None]) -> int | None:
+def _folder(path: PurePosixPath, folders: _Folders) -> int | None:
     """Return a folder of the machine, opened below the one that it is in."""
     if path not in folders:
         # Of a root, the folder above is one of the host's.
