@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, union
 
 from linacre.catalogue.holdings import hold, ioc_id, new_ioc, storable
 from linacre.catalogue.model import Action, FileEntry, NewState, State
@@ -58,13 +58,15 @@ def select_actions(
     connection: Connection, machines: Collection[str], *, facility: str
 ) -> list[Action]:
     """Return what tasks did with these machines, or with the IOC of one's name, oldest first."""
-    named = [step.c.key.like(f"% {_literal(name)}", escape="!") for name in machines]
-    steps = select(step.c.task_id, step.c.title).where(or_(*named)).order_by(step.c.number)
+    named = step.c.target.in_([*machines])
+    steps = select(step.c.task_id, step.c.title).where(named).order_by(step.c.number)
     titles: dict[int, list[str]] = {}
     for number, title in connection.execute(steps):
         titles.setdefault(number, []).append(title)
-    chosen = or_(task.c.id.in_(titles), task.c.detail.in_([*machines]))
-    query = select(task).where(task.c.facility == facility, chosen).order_by(task.c.id)
+    about = and_(task.c.facility == facility, task.c.target.in_([*machines]))
+    ids = union(select(step.c.task_id).where(named), select(task.c.id).where(about))
+    chosen = and_(task.c.facility == facility, task.c.id.in_(ids.scalar_subquery()))
+    query = select(task).where(chosen).order_by(task.c.id)
     return [
         Action(
             task_id=row["id"],
@@ -78,11 +80,6 @@ def select_actions(
         )
         for row in connection.execute(query).mappings()
     ]
-
-
-def _literal(name: str) -> str:
-    """Return a name for LIKE, in which no character stands for others."""
-    return "".join(f"!{letter}" if letter in "!%_" else letter for letter in name)
 
 
 def _selected(

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
+from sqlalchemy import Column, Connection, RowMapping, Select, Table, func, insert, select, update
 
 from linacre.base.processes import ProcessId
 from linacre.base.tasks import Step, StepState, Task, TaskState
 from linacre.catalogue.logs import log_name
 from linacre.catalogue.tables import step, task
+
+_LONGEST_NAME = 63
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ def insert_task(
     connection: Connection, new: NewTask, steps: Sequence[tuple[str, str]]
 ) -> tuple[int, frozenset[int]]:
     """Add a running task; return its id and the ids of all running tasks."""
-    values = {**vars(new), "state": TaskState.RUNNING.value, "log": ""}
+    target = new.detail if len(new.detail) <= _LONGEST_NAME else ""
+    values = {**vars(new), "state": TaskState.RUNNING.value, "log": "", "target": target}
     result = connection.execute(insert(task).values(values))
     assert result.inserted_primary_key is not None
     number = int(result.inserted_primary_key[0])
@@ -56,6 +59,7 @@ def insert_steps(connection: Connection, task_id: int, steps: Sequence[tuple[str
             "key": key,
             "title": title,
             "state": StepState.PENDING.value,
+            "target": key.rpartition(" ")[2] if " " in key else "",
         }
         for place, (key, title) in enumerate(fresh.items(), start=1)
     ]
@@ -146,15 +150,20 @@ def select_task(connection: Connection, task_id: int, *, logs: Path) -> Task | N
 
 def select_steps(connection: Connection, task_id: int) -> list[Step]:
     """Return the steps of a task in their order."""
-    query = select(step).where(step.c.task_id == task_id).order_by(step.c.number)
+    query = select(*_columns(step)).where(step.c.task_id == task_id).order_by(step.c.number)
     return [_step(row) for row in connection.execute(query).mappings()]
+
+
+def _columns(table: Table) -> list[Column[Any]]:
+    """Return the columns that tell of a task or step; the others are for searches."""
+    return [column for column in table.c if column is not table.c.target]
 
 
 def _tasks() -> Select[tuple[object, ...]]:
     mine = select(func.count()).select_from(step).where(step.c.task_id == task.c.id)
     total = mine.scalar_subquery()
     done = mine.where(step.c.state == StepState.DONE.value).scalar_subquery()
-    return select(task, total.label("steps_total"), done.label("steps_done"))
+    return select(*_columns(task), total.label("steps_total"), done.label("steps_done"))
 
 
 def _task(row: RowMapping, logs: Path) -> Task:

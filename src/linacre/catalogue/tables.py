@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The revision of the newest migration; a catalogue at it opens without alembic."""
 
 VERSION_TABLE = "alembic_version"
@@ -42,9 +42,12 @@ task = Table(
     Column("state", String, nullable=False, index=True),
     Column("error", Text),
     Column("log", String, nullable=False),
+    # Its detail, where that may be a name.
+    Column("target", NAME, nullable=False, server_default=""),
     # An id is never given twice: the name of a log follows from it.
     sqlite_autoincrement=True,
 )
+Index("ix_task_target", task.c.facility, task.c.target)
 
 step = Table(
     "step",
@@ -57,8 +60,11 @@ step = Table(
     Column("started_at", Double),
     Column("ended_at", Double),
     Column("error", Text),
+    # The last word of its key: a machine, as a rule.
+    Column("target", NAME, nullable=False, server_default=""),
     UniqueConstraint("task_id", "key", name="uq_step_key"),
 )
+Index("ix_step_target", step.c.target, step.c.task_id)
 
 machine = Table(
     "machine",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.catalogue import Catalogue, Inventory
@@ -243,3 +246,35 @@ async def test_pvs_that_two_iocs_serve(inventory: Inventory) -> None:
     await inventory.set_records("OLD", [GETI])
     await inventory.set_iocs([MAGNETS, BPMS])
     assert await inventory.duplicates() == [Duplicate(SETI.name, ("S02-BPM", "S02-MAG"))]
+
+
+async def test_what_was_done_with_an_ioc_is_found_without_all_else_that_was(tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.sqlite"
+    asked: list[str] = []
+    async with await Catalogue.open(file, logs=tmp_path / "log") as catalogue:
+
+        def keep(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            asked.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", keep)
+        try:
+            assert await catalogue.inventory("clara").actions("mag", "mag-twin") == []
+            await catalogue.tasks(20)
+            await catalogue.mark_interrupted()
+        finally:
+            event.remove(Engine, "before_cursor_execute", keep)
+    with closing(sqlite3.connect(file)) as database:
+        selects = [each for each in asked if each.startswith("SELECT")]
+        plans = {
+            each: [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {each}", marks(each))]
+            for each in selects
+        }
+    assert len(plans) == 4
+    for statement, plan in plans.items():
+        # The newest tasks are read from the end, as many as are asked for.
+        scanned = [line for line in plan if line.startswith("SCAN") and "LIMIT" not in statement]
+        assert not [line for line in scanned if "task" in line or "step" in line], plan
+
+
+def marks(statement: str) -> list[str]:
+    return ["1"] * statement.count("?")

@@ -97,7 +97,10 @@ def at_0001(where: Where) -> None:
             said = f"{number}, 'clara', {values}, 'task-00000{number}.log'"
             insert = f"INSERT INTO task VALUES ({said})"
             connection.execute(text(insert))
-        connection.execute(text("INSERT INTO step VALUES (3, 1, 'a', 'A', 'done', 1.0, 2.0, NULL)"))
+        for values in ("3, 1, 'a', 'A'", "2, 1, 'start the mag', 'start mag'"):
+            insert = f"INSERT INTO step VALUES ({values}, 'done', 1.0, 2.0, NULL)"
+            connection.execute(text(insert))
+        connection.execute(text("UPDATE task SET detail = 'mag', verb = 'swap' WHERE id = 1"))
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT setval('task_id_seq', 3)"))
     engine.dispose()
@@ -164,16 +167,22 @@ async def test_one_of_the_first_schema_is_copied_and_migrated(empty: Where, tmp_
         tasks = await catalogue.tasks()
         assert [(t.id, t.state, t.steps_done) for t in tasks] == [
             (3, TaskState.DONE, 1),
-            (2, TaskState.DONE, 0),
+            (2, TaskState.DONE, 1),
             (1, TaskState.DONE, 0),
         ]
         assert (await catalogue.begin_task(facility="clara", verb="up")).id == 4
-        assert await catalogue.inventory("clara").iocs() == []
+        inventory = catalogue.inventory("clara")
+        assert await inventory.iocs() == []
+        done = [(each.task_id, each.steps) for each in await inventory.actions("mag", "a")]
+        assert done == [(1, ()), (2, ("start mag",))]
 
     old = copied(empty, "0001")
     assert old("SELECT version_num FROM {}alembic_version") == [("0001",)]
-    assert old("SELECT id, verb FROM {}task ORDER BY id") == [(1, "up"), (2, "up"), (3, "up")]
-    assert old("SELECT task_id, key FROM {}step") == [(3, "a")]
+    assert old("SELECT id, verb FROM {}task ORDER BY id") == [(1, "swap"), (2, "up"), (3, "up")]
+    assert old("SELECT task_id, key FROM {}step ORDER BY task_id") == [
+        (2, "start the mag"),
+        (3, "a"),
+    ]
 
 
 async def test_the_copy_in_postgresql_can_be_put_back(
