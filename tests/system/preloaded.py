@@ -34,7 +34,7 @@ OTHERS = (
     # What libraries import when they are first used.
     *("aiohttp", "alembic.command", "alembic.runtime.migration", "asyncio", "sqlite3"),
     *("rich.live", "rich.progress", "rich.table", "ruamel.yaml", "sqlalchemy.dialects.sqlite"),
-    *("sqlalchemy.orm", "structlog", "typer.rich_utils", "encodings.idna", "uuid"),
+    *("sqlalchemy.orm", "typer.rich_utils", "encodings.idna", "uuid"),
 )
 NEVER = ("aioca", "epicscorelibs", "p4p", "softioc", "numpy")
 """What starts threads, or reads its environment when it is imported."""

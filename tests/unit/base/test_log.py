@@ -3,8 +3,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -166,11 +164,3 @@ def test_redaction_never_fails_and_settles(text: str) -> None:
 def test_a_full_disk_does_not_end_the_work() -> None:
     with closing(JsonFile(Path("/dev/full"), clock=HeldClock())) as file, logging_to(file):
         log.info("lost")
-
-
-def test_help_is_not_slowed_by_structlog() -> None:
-    script = "import sys, linacre.base.log; print('structlog' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "False"

@@ -35,7 +35,7 @@ DATABASE = {"sqlalchemy", "alembic"}
 NEVER = {
     *EPICS,
     *DRAWING,
-    *("aiohttp", "cryptography", "fastapi", "numpy", "ruamel", "structlog", "uvicorn"),
+    *("aiohttp", "cryptography", "fastapi", "numpy", "ruamel", "uvicorn"),
     *("alembic", "sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"),
     *("linacre.archiver", "linacre.engines.process.engine"),
 }
