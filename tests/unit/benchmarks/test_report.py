@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -97,28 +98,31 @@ def test_a_failure_before_anything_was_measured_is_still_json(
     assert (found["error"], found["runs"], found["median"]) == ("it broke at once", [], {})
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "words"),
-    [
-        (signal.SIGINT, 130, "ended by SIGINT"),
-        (signal.SIGTERM, 143, "ended by SIGTERM"),
-        (signal.SIGHUP, 129, "ended by SIGHUP"),
-    ],
-)
-def test_what_was_measured_before_a_signal_is_printed(
-    capsys: pytest.CaptureFixture[str], number: int, status: int, words: str
-) -> None:
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def heeded(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal that ends a program, also where nohup or a shell has the tests ignore it."""
+    number: signal.Signals = request.param
     before = signal.getsignal(number)
+    default = signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL
+    signal.signal(number, default)
+    yield number
+    signal.signal(number, before)
+
+
+def test_what_was_measured_before_a_signal_is_printed(
+    capsys: pytest.CaptureFixture[str], heeded: signal.Signals
+) -> None:
+    before = signal.getsignal(heeded)
 
     def work(keep: Keep) -> None:
         keep({"first_s": 1.5})
-        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), heeded)
         signal.pause()
 
-    assert run(work) == status
+    assert run(work) == 128 + heeded
     found = told(capsys)
-    assert (found["error"], found["runs"]) == (words, [{"first_s": 1.5}])
-    assert signal.getsignal(number) == before
+    assert (found["error"], found["runs"]) == (f"ended by {heeded.name}", [{"first_s": 1.5}])
+    assert signal.getsignal(heeded) == before
 
 
 def test_what_clearing_up_said_does_not_hide_what_went_wrong(
@@ -167,16 +171,15 @@ def test_who_is_refused_leaves_the_file_of_who_runs(state_folder: Path) -> None:
     assert not file.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_facility_is_removed_after_a_signal(
-    monkeypatch: pytest.MonkeyPatch, number: int
+    monkeypatch: pytest.MonkeyPatch, heeded: signal.Signals
 ) -> None:
     ran: list[tuple[str, ...]] = []
     ignored: list[bool] = []
 
     def fake(facility: BenchFacility, *arguments: str) -> str:
         ran.append(arguments)
-        ignored.append(signal.getsignal(number) is signal.SIG_IGN)
+        ignored.append(signal.getsignal(heeded) is signal.SIG_IGN)
         if arguments[0] == "down" and len(ran) == 2:
             raise LinacreError("not the first time")
         return ""
@@ -188,7 +191,7 @@ def test_the_facility_is_removed_after_a_signal(
     ):
         facility.paths.root.mkdir(parents=True)
         facility.run("up", "--yes")
-        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), heeded)
         signal.pause()
     purge = ("down", "--purge", "--yes")
     assert ran == [("up", "--yes"), purge, purge]
