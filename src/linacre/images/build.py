@@ -23,6 +23,7 @@ from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
+from linacre.images.confined import confined
 from linacre.images.packages import fetch_packages
 from linacre.images.process import Tool
 from linacre.images.recipe import Recipe
@@ -31,13 +32,6 @@ from linacre.images.wheel import pack_wheel
 from linacre.images.wheels import fetch_wheels
 
 _BUILDING = ".building"
-# Everything a build starts, and every mount it makes, ends with the process that started it, even
-# one that is killed.
-_CONFINED = (
-    *("setpriv", "--pdeathsig", "KILL"),
-    *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"),
-    "--mount-proc",
-)
 
 
 @dataclass(frozen=True)
@@ -149,8 +143,7 @@ async def _make_root(recipe: Recipe, *, archive: Path, wheels: Path, work: Path,
     rules = [f"--dpkgopt=path-exclude={path}" for path in recipe.exclude]
     rules += [f"--dpkgopt=path-include={path}" for path in recipe.include_again]
     stand_ins = ["linacre-stand-ins"] if recipe.stand_ins else []
-    command = [
-        *_CONFINED,
+    command = confined(
         *("mmdebstrap", "--mode=root", "--variant=essential", "--format=directory"),
         *("--skip=check/empty", "--dpkgopt=force-unsafe-io", *rules),
         '--aptopt=APT::Install-Recommends "false"',
@@ -159,7 +152,8 @@ async def _make_root(recipe: Recipe, *, archive: Path, wheels: Path, work: Path,
         *(f'--customize-hook=sh -e "{script}" "$1"' for script in recipe.customize),
         *(recipe.suite, str(work / "root")),
         f"deb [trusted=yes] copy:{archive} ./",
-    ]
+        work=work,
+    )
     environment = {
         "FILES": str(recipe.files),
         "WHEELS": str(together),
@@ -172,11 +166,11 @@ async def _make_root(recipe: Recipe, *, archive: Path, wheels: Path, work: Path,
 
 
 async def _pack(recipe: Recipe, digest: str, *, work: Path, result: Path, log: Path) -> None:
-    squash = [
-        *_CONFINED,
+    squash = confined(
         *("mksquashfs", work / "root", result / "rootfs.squashfs", "-comp", "zstd"),
         *("-Xcompression-level", "6", "-noappend", "-no-progress", "-no-xattrs", "-quiet"),
-    ]
+        work=work,
+    )
     await Tool(log=log).run(squash, what=f"packing the image {recipe.name}")
     metadata = (
         f"architecture: {platform.machine()}\ncreation_date: {int(time.time())}\n"

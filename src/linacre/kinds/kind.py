@@ -48,6 +48,8 @@ class Kind(ABC, Generic[ItemT, RowT]):
     """What an engine must be able to do to run one."""
     look_again_s: float = 0.5
     """How long after a program serves that is to be seen once more (`is_here_to_stay`)."""
+    patience: float = 1.0
+    """How many times as long as an IOC its program may take to start."""
     columns: tuple[Column[RowT], ...] = ()
 
     @property
@@ -163,10 +165,16 @@ class Kind(ABC, Generic[ItemT, RowT]):
         """Wait until a program that was just started serves.
 
         Raises `IocNotBootedError` with the last line of its log where it ends instead, or does
-        not serve within the limit.
+        not serve within the limit, times the kind's patience.
         """
         await wait_until_serving(
-            self, engine, name, address, clock=clock, limit_s=limit_s, ports=ports
+            self,
+            engine,
+            name,
+            address,
+            clock=clock,
+            limit_s=limit_s * self.patience,
+            ports=ports,
         )
 
     async def is_here_to_stay(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness import CACHE, Done
 
+from linacre.images.confined import confined
 from linacre.images.sources import host_codename, read_sources, sources_for
 
 ROOT = Path(__file__).parents[3]
@@ -33,9 +34,9 @@ umount -l /.host
 export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
 exec chroot . /bin/sh -c "cd /opt/linacre; $2"
 """
-_CONFINED = (
+_ENTERING = (
     *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid"),
-    *("--fork", "--kill-child"),
+    *("--fork", "--kill-child", "--net"),
 )
 _KEPT = ("LANG", "LC_ALL", "TERM", "TZ")
 
@@ -67,7 +68,7 @@ def start_making_tree() -> subprocess.Popen[str] | None:
     ]
     script = 'target=$1; new=$2; shift 2; "$@" && mv "$new" "$target" || { rm -f "$new"; exit 1; }'
     return subprocess.Popen(
-        [*_CONFINED, "--mount-proc", "sh", "-c", script, "sh", str(_tree()), str(new), *make],
+        confined("sh", "-c", script, "sh", _tree(), new, *make, work=new.parent),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -94,7 +95,7 @@ class BareMachine:
         """Run a command line of the shell in the checkout, in new namespaces."""
         begun = time.monotonic()
         done = subprocess.run(
-            [*_CONFINED, "--net", "sh", "-c", ENTER, "sh", str(self.root), command],
+            [*_ENTERING, "sh", "-c", ENTER, "sh", str(self.root), command],
             env={key: value for key, value in os.environ.items() if key in _KEPT}
             | {"PATH": os.environ["PATH"]},
             stdin=subprocess.DEVNULL,

@@ -87,6 +87,8 @@ class ArchiverKind(Kind[Archiver, ArchiverStatus]):
     names_addresses = True
     told = ("PVs", "end")
     look_again_s = 0.05
+    # Its weight is a third of an IOC's: where the host is busy it gets what the others leave.
+    patience = 4.0
     columns = columns(
         "archiver",
         "archiver",
