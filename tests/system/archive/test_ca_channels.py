@@ -183,7 +183,11 @@ def test_a_flood_stops_nobody_else(iocs: IocMaker, make_taker: Callable[..., Tak
         taker.take()
         assert len(taker.samples.get("T:FLOOD", ())) - before <= 100
     assert seen()
-    assert [v for v in taker.values("T:SLOW") if v] == list(range(1000, 20001, 1000))
+    slow = [v for v in taker.values("T:SLOW") if v]
+    # On a busy host the IOC may process a record late, and then with a newer value: as often still.
+    assert len(slow) == 20
+    assert slow == sorted(slow)
+    assert set(slow) <= set(range(1000, 20001, 1000))
     assert taker.source.counters("T:SLOW").drops.keys() <= {Drop.BEFORE_1991}
     taker.until("telling", lambda: taker.of(NoticeKind.DROPPED, "T:FLOOD"))
 

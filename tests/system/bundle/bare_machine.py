@@ -91,7 +91,7 @@ class BareMachine:
         (self.root / "etc/dpkg/dpkg.cfg.d/fast").write_text("force-unsafe-io\n")
         shutil.copytree(ROOT, self.root / "opt/linacre", ignore=_left_out, symlinks=True)
 
-    def run(self, command: str, *, limit_s: float = 300) -> Done:
+    def run(self, command: str, *, limit_s: float = 900) -> Done:
         """Run a command line of the shell in the checkout, in new namespaces."""
         begun = time.monotonic()
         done = subprocess.run(

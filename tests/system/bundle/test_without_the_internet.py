@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 HASH = f"$6$hunter2${'x' * 86}"
 ROUTES = "cat /proc/net/route /proc/net/ipv6_route | grep -c -v -E 'Iface|lo$'"
 
-pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1800)]
 
 
 def git(folder: Path, *argv: str) -> None:
@@ -76,10 +76,10 @@ def bundle(site: Site, engine: str, timings: dict[str, float]) -> Path:
     tree = start_making_tree()
     file = site.root / "trial.bundle"
     try:
-        done = site.run("bundle", str(file), "--json", limit_s=400)
+        done = site.run("bundle", str(file), "--json", limit_s=1200)
     finally:
         if tree is not None:
-            _, said = tree.communicate(timeout=200)
+            _, said = tree.communicate(timeout=900)
             assert tree.returncode == 0, said
     assert done.status == 0, done
     shown = json.loads(done.out)
@@ -118,7 +118,7 @@ def test_no_key_of_the_facility_goes_into_a_bundle(bundle: Path) -> None:
 
 
 def test_a_bare_machine_without_a_network_says_what_serves(machine: BareMachine) -> None:
-    done = machine.run(f"{ROUTES}; ./linacre up -f /opt/facility", limit_s=120)
+    done = machine.run(f"{ROUTES}; ./linacre up -f /opt/facility", limit_s=400)
     assert done.out == "0\n"
     assert done.status == 1
     *_, last = done.err.splitlines()
@@ -178,7 +178,7 @@ def test_without_containers_a_bundle_serves_processes(
 
 def test_the_process_engines_tests_pass_without_a_network(machine: BareMachine) -> None:
     tests = "tests/system/process tests/unit/engines/test_process_engine.py"
-    done = machine.run(f".venv/bin/python -m pytest -q -n 2 --timeout=300 {tests}", limit_s=500)
+    done = machine.run(f".venv/bin/python -m pytest -q -n 2 --timeout=300 {tests}", limit_s=1500)
     assert done.status == 0, done
     assert " passed" in done.out
     assert "skipped" not in done.out.splitlines()[-1], done
@@ -187,7 +187,7 @@ def test_the_process_engines_tests_pass_without_a_network(machine: BareMachine) 
 def _run(machine: BareMachine, timings: dict[str, float], what: str, *commands: str) -> str:
     """Run commands in one boot of the machine; return all that they print."""
     each = "./linacre --bundle /opt/trial.bundle"
-    done = machine.run(" && ".join(f"{each} {command}" for command in commands), limit_s=400)
+    done = machine.run(" && ".join(f"{each} {command}" for command in commands), limit_s=1200)
     assert done.status == 0, done
     timings[what] = done.took_s
     return done.err + done.out
