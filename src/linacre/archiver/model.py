@@ -36,7 +36,9 @@ class Kind(StrEnum):
     FLOAT64 = "float64"
     FLOAT32 = "float32"
     INT64 = "int64"
-    """pvAccess's long, and its unsigned int; an unsigned long by its bits."""
+    """pvAccess's long, and its unsigned int."""
+    UINT64 = "uint64"
+    """pvAccess's unsigned long."""
     INT32 = "int32"
     """Channel Access's long, short and char; pvAccess's integers up to 32 bits, and boolean."""
     ENUM = "enum"
@@ -45,6 +47,7 @@ class Kind(StrEnum):
     FLOAT64_ARRAY = "float64-array"
     FLOAT32_ARRAY = "float32-array"
     INT64_ARRAY = "int64-array"
+    UINT64_ARRAY = "uint64-array"
     INT32_ARRAY = "int32-array"
     INT16_ARRAY = "int16-array"
     BYTES = "bytes"
@@ -64,16 +67,18 @@ class Kind(StrEnum):
         return _ITEMS.get(self)
 
 
-_SCALARS = frozenset({Kind.FLOAT64, Kind.FLOAT32, Kind.INT64, Kind.INT32, Kind.ENUM})
+_SCALARS = frozenset({Kind.FLOAT64, Kind.FLOAT32, Kind.INT64, Kind.UINT64, Kind.INT32, Kind.ENUM})
 _ITEMS: dict[Kind, np.dtype[Any]] = {
     Kind.FLOAT64: np.dtype(np.float64),
     Kind.FLOAT32: np.dtype(np.float32),
     Kind.INT64: np.dtype(np.int64),
+    Kind.UINT64: np.dtype(np.uint64),
     Kind.INT32: np.dtype(np.int32),
     Kind.ENUM: np.dtype(np.int32),
     Kind.FLOAT64_ARRAY: np.dtype(np.float64),
     Kind.FLOAT32_ARRAY: np.dtype(np.float32),
     Kind.INT64_ARRAY: np.dtype(np.int64),
+    Kind.UINT64_ARRAY: np.dtype(np.uint64),
     Kind.INT32_ARRAY: np.dtype(np.int32),
     Kind.INT16_ARRAY: np.dtype(np.int16),
 }

@@ -25,7 +25,7 @@ SCALARS: list[tuple[str, list[Any], Kind, str]] = [
     ("i", [-(2**31), 2**31 - 1], Kind.INT32, "int"),
     ("I", [0, 2**32 - 1], Kind.INT64, "uint"),
     ("l", [-(2**63), 2**63 - 1], Kind.INT64, "long"),
-    ("L", [2**53 + 1, 2**64 - 1], Kind.INT64, "ulong"),
+    ("L", [2**53 + 1, 2**64 - 1], Kind.UINT64, "ulong"),
     ("f", [0.5, float(np.float32(0.1))], Kind.FLOAT32, "float"),
     ("d", [0.1, -math.inf], Kind.FLOAT64, "double"),
     ("s", ["", "ü µ"], Kind.STRING, "string"),
@@ -39,7 +39,7 @@ ARRAYS: list[tuple[str, list[Any], Kind]] = [
     ("i", [-(2**31), 2**31 - 1], Kind.INT32_ARRAY),
     ("I", [0, 2**32 - 1], Kind.INT64_ARRAY),
     ("l", [-(2**63), 2**63 - 1], Kind.INT64_ARRAY),
-    ("L", [1, 2**64 - 1], Kind.INT64_ARRAY),
+    ("L", [1, 2**64 - 1], Kind.UINT64_ARRAY),
     ("f", [0.5, math.inf], Kind.FLOAT32_ARRAY),
     ("d", [0.1, -1.5], Kind.FLOAT64_ARRAY),
     ("s", ["", "ü", "abc"], Kind.STRING_ARRAY),
@@ -50,8 +50,9 @@ def as_stored(code: str, value: Any) -> Any:
     if isinstance(value, list):
         if code in "bB":
             return np.array(value, code.lower() if code == "b" else np.uint8).tobytes()
-        return [as_stored(code, item) for item in value]
+        return [as_stored(code, item) if code == "?" else item for item in value]
     if code == "L" and value >= 2**63:
+        # In a batch it is kept by its bits.
         return value - 2**64
     return int(value) if code == "?" else value
 

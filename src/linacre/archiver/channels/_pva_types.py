@@ -35,7 +35,7 @@ _SCALARS: dict[str, tuple[Kind, str]] = {
     "i": (Kind.INT32, "int"),
     "I": (Kind.INT64, "uint"),
     "l": (Kind.INT64, "long"),
-    "L": (Kind.INT64, "ulong"),
+    "L": (Kind.UINT64, "ulong"),
     "f": (Kind.FLOAT32, "float"),
     "d": (Kind.FLOAT64, "double"),
     "s": (Kind.STRING, "string"),
@@ -49,7 +49,7 @@ _ARRAYS: dict[str, Kind] = {
     "i": Kind.INT32_ARRAY,
     "I": Kind.INT64_ARRAY,
     "l": Kind.INT64_ARRAY,
-    "L": Kind.INT64_ARRAY,
+    "L": Kind.UINT64_ARRAY,
     "f": Kind.FLOAT32_ARRAY,
     "d": Kind.FLOAT64_ARRAY,
     "s": Kind.STRING_ARRAY,
@@ -198,7 +198,7 @@ def _array(kind: Kind, native: str) -> _Found:
     def read(value: Any) -> Blob:
         array = value["value"]
         if array.dtype.kind in "ui" and array.itemsize == item.itemsize:
-            # An unsigned long is kept by its bits, a byte as it is.
+            # A byte is kept as it is.
             array = array.view(item)
         plain: Any = np.ascontiguousarray(array, dtype=item)
         return plain.size, memoryview(plain).cast("B") if plain.size else b""

@@ -16,9 +16,12 @@ from linacre.archiver.store.part import Columns, arrow_type
 # The stubs are stricter than what they describe.
 _ARROW: Any = pa
 _COMPUTE: Any = pc
-_NUMBERS = frozenset({Kind.FLOAT64, Kind.FLOAT32, Kind.INT64, Kind.INT32, Kind.ENUM})
+_NUMBERS = frozenset({Kind.FLOAT64, Kind.FLOAT32, Kind.INT64, Kind.UINT64, Kind.INT32, Kind.ENUM})
 _ARRAYS = frozenset(
-    {Kind.FLOAT64_ARRAY, Kind.FLOAT32_ARRAY, Kind.INT64_ARRAY, Kind.INT32_ARRAY, Kind.INT16_ARRAY}
+    {
+        *(Kind.FLOAT64_ARRAY, Kind.FLOAT32_ARRAY, Kind.INT64_ARRAY, Kind.UINT64_ARRAY),
+        *(Kind.INT32_ARRAY, Kind.INT16_ARRAY),
+    }
 )
 
 

@@ -63,6 +63,8 @@ def scalar_values(kind: Kind, bits: Int64s) -> pa.Array[Any]:
                 value = bits.view(np.float64).astype(np.float32)
         case Kind.INT64:
             value = bits
+        case Kind.UINT64:
+            value = bits.view(np.uint64)
         case _:
             value = bits.astype(np.int32)
     return _array(value)

@@ -63,6 +63,8 @@ def coded(kind, value):
     """Return a value as it stands in a batch: bits, or bytes."""
     if kind in (Kind.FLOAT64, Kind.FLOAT32):
         return struct.unpack("<q", struct.pack("<d", value))[0]
+    if kind is Kind.UINT64:
+        return value - (1 << 64) if value >= 1 << 63 else value
     if kind.is_scalar:
         return value
     if kind in (Kind.STRING, Kind.STRUCT):

@@ -83,9 +83,9 @@ def _common(rows: Sequence[tuple[int, Kind, Sample]]) -> dict[str, Any]:
 
 
 def _scalars(rows: Sequence[tuple[int, Kind, Sample]]) -> ScalarBatch:
-    floats = (Kind.FLOAT64, Kind.FLOAT32)
+    codes = {Kind.FLOAT64: "<d", Kind.FLOAT32: "<d", Kind.UINT64: "<Q"}
     bits = [
-        struct.unpack("<q", struct.pack("<d" if kind in floats else "<q", sample[1]))[0]
+        struct.unpack("<q", struct.pack(codes.get(kind, "<q"), sample[1]))[0]
         for _, kind, sample in rows
     ]
     return ScalarBatch(**_common(rows), value=np.array(bits, np.int64))

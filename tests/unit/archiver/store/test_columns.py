@@ -69,6 +69,14 @@ def test_a_float64_beyond_float32_is_infinite():
     assert scalar_columns(Kind.FLOAT32, scalars(bits), slice(None)).value.to_pylist() == [np.inf]
 
 
+def test_unsigned_integers_come_back():
+    values = [0, 5, 2**63 - 1, 2**63, 2**64 - 1]
+    bits = np.array(values, np.uint64).view(np.int64)
+    columns = scalar_columns(Kind.UINT64, scalars(bits), slice(None))
+    assert columns.value.type == arrow_type(Kind.UINT64)
+    assert columns.value.to_pylist() == values
+
+
 @pytest.mark.parametrize("kind", [Kind.INT64, Kind.INT32, Kind.ENUM])
 def test_integers_come_back(kind):
     limits = np.iinfo(kind.item)

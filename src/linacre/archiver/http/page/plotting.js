@@ -9,7 +9,7 @@ import { NS, count, time } from "./text.js";
 
 const MOST_PLOTTED = 8;
 const HINT = "Press the name of a PV to plot it.";
-const NUMBERS = new Set(["float64", "float32", "int64", "int32", "enum"]);
+const NUMBERS = new Set(["float64", "float32", "int64", "uint64", "int32", "enum"]);
 
 const plot = new Plot($("plot"), {
   onRange: (from, to) => (from === null ? goBack() : go(from, to)),

@@ -5,7 +5,7 @@ import { css, fit, named, spread, tick, width } from "./plot.js";
 import { NS, SEVERITIES, count, number, time } from "./text.js";
 
 const MOST_ELEMENTS = 20_000;
-const KINDS = new Set(["float64-array", "float32-array", "int64-array", "int32-array", "int16-array"]);
+const KINDS = new Set(["float64-array", "float32-array", "int64-array", "uint64-array", "int32-array", "int16-array"]);
 
 export const isTraced = (kind) => KINDS.has(kind);
 

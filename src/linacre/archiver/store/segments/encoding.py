@@ -46,6 +46,7 @@ _FAMILIES = {
     Kind.FLOAT64_ARRAY: "array-float64",
     Kind.FLOAT32_ARRAY: "array-float32",
     Kind.INT64_ARRAY: "array-int64",
+    Kind.UINT64_ARRAY: "array-uint64",
     Kind.INT32_ARRAY: "array-int32",
     Kind.INT16_ARRAY: "array-int16",
     Kind.BYTES: "bytes",
@@ -149,7 +150,7 @@ def writer_options(family: Family, level: Level) -> dict[str, Any]:
         if family.kind in (Kind.STRING, Kind.STRUCT) or family.name.endswith("-d"):
             dictionary.append("value")
             levels["value"] = _LEVELS[level]
-        elif family.kind in (Kind.INT64, Kind.INT32):
+        elif family.kind in (Kind.INT64, Kind.UINT64, Kind.INT32):
             encodings["value"] = _DELTA
         elif family.kind.is_scalar:
             encodings["value"] = _SPLIT

@@ -55,6 +55,8 @@ KINDS = (
     *(Kind.FLOAT64, Kind.FLOAT32, Kind.INT64, Kind.INT32, Kind.ENUM, Kind.STRING),
     *(Kind.FLOAT64_ARRAY, Kind.FLOAT32_ARRAY, Kind.INT64_ARRAY, Kind.INT32_ARRAY),
     *(Kind.INT16_ARRAY, Kind.BYTES, Kind.STRING_ARRAY, Kind.STRUCT),
+    # Younger than archives that there are: at the end.
+    *(Kind.UINT64, Kind.UINT64_ARRAY),
 )
 """By their number in the index."""
 

@@ -23,6 +23,7 @@ SAMPLES: Samples = {
         (f"only:{kind}", kind): [(START + 1, value, 0, 0, 0), (START + 2, value, 3, 4, 5)]
         for kind, value in (
             *((Kind.INT32, -5), (Kind.INT64, -(2**60)), (Kind.FLOAT32, 0.5), (Kind.ENUM, 2)),
+            *((Kind.UINT64, 2**64 - 1), (Kind.UINT64_ARRAY, [2**63, 0])),
             *((Kind.STRING, "é"), (Kind.STRUCT, '{"a":1}'), (Kind.BYTES, b"\x00\xff")),
             *((Kind.FLOAT64_ARRAY, [1.5, 2.5]), (Kind.FLOAT32_ARRAY, [0.5])),
             *((Kind.INT64_ARRAY, [1, -1]), (Kind.INT32_ARRAY, []), (Kind.INT16_ARRAY, [-3])),
