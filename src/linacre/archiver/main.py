@@ -177,9 +177,13 @@ def _run(options: argparse.Namespace) -> int:
         from linacre.archiver.http.settings import HttpSettings, read_tokens
 
         tokens = read_tokens(settings.token_file) if settings.token_file else frozenset[str]()
-        http = HttpSettings(tokens=tokens, protect_reading=settings.protect_reading)
-        app = make_app(archiver.reader, archiver.control, http)
         info = archiver.control.info()
+        http = HttpSettings(
+            tokens=tokens,
+            protect_reading=settings.protect_reading,
+            names=frozenset({info.name}),
+        )
+        app = make_app(archiver.reader, archiver.control, http)
         host, port = listening.getsockname()[:2]
         where = f"http://{host}:{port}, {info.pvs} PVs, data in {settings.data}"
         asyncio.run(_serve(app, listening, signals, f"archiver {info.name}: {where}"))

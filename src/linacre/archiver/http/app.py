@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI
 
 from linacre.archiver.http.api import Api, may_change, may_read
 from linacre.archiver.http.errors import CHANGE_PROBLEMS, PROBLEMS, tell_errors
+from linacre.archiver.http.guard import Guard
 from linacre.archiver.http.pages import serve_page
 from linacre.archiver.http.routes import changes, data, live, pvs, system
 from linacre.archiver.http.settings import HttpSettings
@@ -39,6 +40,7 @@ def make_app(
         redoc_url=None,
         openapi_url=f"{PREFIX}/openapi.json",
     )
+    app.add_middleware(Guard, names=settings.names)
     app.state.api = Api(reader, control, settings, clock or SystemClock())
     tell_errors(app)
     reads, alters = [Depends(may_read)], [Depends(may_change)]

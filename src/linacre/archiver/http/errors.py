@@ -16,12 +16,16 @@ from linacre.base.errors import LinacreError, UserError
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "Something in the request is wrong."},
     401: {"model": Problem, "description": "The archiver needs a token."},
+    403: {"model": Problem, "description": "Another site's page asks."},
     404: {"model": Problem, "description": "There is no such PV."},
+    421: {"model": Problem, "description": "The request names another host."},
     422: {"model": Problem, "description": "A parameter is missing or not of its type."},
 }
 CHANGE_PROBLEMS: dict[int | str, dict[str, Any]] = {
     **PROBLEMS,
+    408: {"model": Problem, "description": "The body did not come in time."},
     409: {"model": Problem, "description": "The archiver is past its end: it only serves."},
+    413: {"model": Problem, "description": "The body is too large."},
 }
 
 

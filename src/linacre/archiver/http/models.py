@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from linacre.archiver.model import ChannelSpec, Method, Provider
 from linacre.archiver.service import ChannelState, ChannelStatus, Event, Info
 
+LONGEST_NAME = 500
+"""Characters of a PV's name, or of a path in its structure."""
 _NS = "Nanoseconds since 1970 (UTC)."
 
 
@@ -28,15 +30,21 @@ class Problem(Model):
 class PvSpec(Model):
     """What is to be archived of one PV."""
 
-    pv: str = Field(min_length=1, description="The PV's name; a glob pattern is refused.")
+    pv: str = Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        description="The PV's name; a glob pattern is refused.",
+    )
     provider: Provider = Field(Provider.CA, description="The protocol by which it is reached.")
     method: Method = Field(
         Method.MONITOR,
         description="`monitor`: each change the server sends; `scan`: the newest value a period.",
     )
-    period_s: float = Field(1.0, ge=0.1, description="The period of `scan`, in seconds.")
-    fields: tuple[str, ...] = Field(
-        (), description="Fields of a pvAccess structure to keep, as `value.x`; none: all of it."
+    period_s: float = Field(1.0, ge=0.1, le=1e9, description="The period of `scan`, in seconds.")
+    fields: tuple[Annotated[str, Field(max_length=LONGEST_NAME)], ...] = Field(
+        (),
+        max_length=1000,
+        description="Fields of a pvAccess structure to keep, as `value.x`; none: all of it.",
     )
 
     def spec(self) -> ChannelSpec:
@@ -118,8 +126,10 @@ class Added(Model):
 class Names(Model):
     """Some PVs: by their names, or all that match a pattern."""
 
-    pvs: list[str] = Field([], description="Names; each must be archived here.")
-    pattern: str | None = Field(None, description="A glob pattern; it must match at least one.")
+    pvs: list[str] = Field([], max_length=500_000, description="Names; each must be archived here.")
+    pattern: str | None = Field(
+        None, max_length=LONGEST_NAME, description="A glob pattern; it must match at least one."
+    )
 
 
 class Removal(Names):

@@ -13,6 +13,9 @@ from linacre.base.errors import LinacreError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+HEAD_LIMIT_S = 10.0
+"""How long a client may take for the head of a request, from its first byte or its connection."""
+MOST_CONNECTIONS = 1000
 GRACE_S = 2
 """How long requests may take to end after `stop`."""
 
@@ -43,7 +46,37 @@ async def serve(
 
     Signals are the caller's. The sockets are closed at the end.
     """
+    import h11
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Impatient(H11Protocol):
+        """Ends a connection whose request does not come: half-sent ones would stay for ever."""
+
+        _limit: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore
+            super().connection_made(transport)
+            self._hurry()
+
+        def _hurry(self) -> None:
+            self._limit = self.loop.call_later(HEAD_LIMIT_S, self.transport.close)
+
+        def data_received(self, data: bytes) -> None:
+            if self._limit is None and self.conn.their_state is h11.IDLE:
+                self._hurry()
+            super().data_received(data)
+            if self.conn.their_state is not h11.IDLE:
+                self._rest()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._rest()
+            super().connection_lost(exc)
+
+        def _rest(self) -> None:
+            if self._limit is not None:
+                self._limit.cancel()
+                self._limit = None
 
     class Server(uvicorn.Server):
         """Leaves signals alone: the process is stopped by its owner, in its order."""
@@ -53,6 +86,8 @@ async def serve(
 
     config = uvicorn.Config(
         app,
+        http=Impatient,
+        limit_concurrency=MOST_CONNECTIONS,
         access_log=False,
         log_config=None,
         log_level="warning",

@@ -22,6 +22,8 @@ class HttpSettings:
     """SHA-256 of each token, as 64 hexadecimal digits."""
     protect_reading: bool = False
     """Whether reading needs a token too, where there are any."""
+    names: frozenset[str] = frozenset()
+    """By which it may be asked, beside its addresses and its host's own name."""
     live_period_s: float = 0.2
     """How often new samples are sent to a live display."""
 

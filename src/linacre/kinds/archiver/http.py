@@ -17,6 +17,8 @@ from linacre.engines.base import Capability, Engine
 
 _LIMIT_S = 10.0
 _LARGEST = 256 << 20
+_AT_ONCE = 5000
+"""PVs in one request: an archiver takes no endless ones."""
 _API = "/api/v1"
 
 
@@ -52,8 +54,9 @@ async def tell(engine: Engine, name: str, settings: str) -> None:
     told = tomllib.loads(settings)
     # A past end is one too: it ends at once.
     await ask(engine, name, "end", {"end": told.get("until")})
-    if told["pvs"]:
-        await ask(engine, name, "pvs", [_spec(each) for each in told["pvs"]], limit_s=60.0)
+    specs = [_spec(each) for each in told["pvs"]]
+    for start in range(0, len(specs), _AT_ONCE):
+        await ask(engine, name, "pvs", specs[start : start + _AT_ONCE], limit_s=60.0)
 
 
 def _spec(said: str) -> dict[str, Any]:

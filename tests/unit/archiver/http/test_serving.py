@@ -4,50 +4,21 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 import websockets
 from fakes import NOW_NS, FakeControl, FakeReader, pv_of, table_of
+from served import Served, Start
 
-from linacre.archiver.http.app import make_app
-from linacre.archiver.http.serve import listen, serve
-from linacre.archiver.http.settings import HttpSettings, hash_token
+from linacre.archiver.http.serve import listen
+from linacre.archiver.http.settings import hash_token
 from linacre.archiver.model import Kind
 from linacre.base.errors import LinacreError
 
 TOKEN = "a-token-of-the-tests"
-Start = Callable[..., Any]
-
-
-class Served:
-    def __init__(self, port: int, stop: asyncio.Event, task: asyncio.Task[None]) -> None:
-        self.host = f"127.0.0.1:{port}"
-        self.stop = stop
-        self.task = task
-
-    def live(self, query: str, **options: Any) -> Any:
-        return websockets.connect(f"ws://{self.host}/api/v1/live?{query}", **options)
-
-
-@pytest.fixture
-async def started(reader: FakeReader, control: FakeControl) -> AsyncIterator[Start]:
-    """Serves on a port of its own, and ends it."""
-    served: list[Served] = []
-
-    async def start(**settings: Any) -> Served:
-        app = make_app(reader, control, HttpSettings(live_period_s=0.01, **settings))
-        made, stop = listen("127.0.0.1", 0), asyncio.Event()
-        port = made.getsockname()[1]
-        served.append(Served(port, stop, asyncio.create_task(serve(app, [made], stop=stop))))
-        return served[-1]
-
-    yield start
-    for one in served:
-        one.stop.set()
-        await asyncio.wait_for(one.task, 10)
 
 
 async def until(true: Callable[[], bool], limit_s: float = 10.0) -> None:

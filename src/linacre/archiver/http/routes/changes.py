@@ -22,6 +22,8 @@ from linacre.base.errors import UserError
 
 router = APIRouter(tags=["changes"])
 
+MOST_AT_ONCE = 20_000
+"""PVs that one request may add."""
 _EXAMPLE = ["CLA-S01-BPM-01:X", {"pv": "CLA-S01-MAG-01:READI", "method": "scan", "period_s": 10}]
 
 
@@ -32,6 +34,7 @@ async def add(
         list[str | PvSpec],
         Body(
             min_length=1,
+            max_length=MOST_AT_ONCE,
             description="Names (`pva://NAME` for pvAccess), or names with settings.",
             examples=[_EXAMPLE],
         ),

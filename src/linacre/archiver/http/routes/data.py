@@ -30,6 +30,7 @@ router = APIRouter(tags=["data"])
 
 MOST_PVS = 200
 """In one request."""
+MOST_ELEMENTS = 10_000_000
 
 Pvs = Annotated[
     list[str], Query(description=f"The PV's name; may be repeated, up to {MOST_PVS} times.")
@@ -124,7 +125,12 @@ async def last(
     pv: Pvs,
     at: Annotated[str, Query(description="Values as of this time; written as `start` is.")] = "now",
     elements: Annotated[
-        int, Query(ge=0, description="Of arrays and structures' arrays, at most so many elements.")
+        int,
+        Query(
+            ge=0,
+            le=MOST_ELEMENTS,
+            description="Of arrays and structures' arrays, at most so many elements.",
+        ),
     ] = 10,
 ) -> list[LastValue]:
     """Give the newest sample of each PV at or before a time, in the order asked for."""

@@ -16,7 +16,7 @@ from linacre.archiver.service import ChannelState, ChannelStatus, NoSuchPvError
 router = APIRouter(tags=["PVs"])
 
 Limit = Annotated[int, Query(ge=0, le=100_000, description="At most so many.")]
-Offset = Annotated[int, Query(ge=0, description="Leave out so many first.")]
+Offset = Annotated[int, Query(ge=0, le=1 << 31, description="Leave out so many first.")]
 
 
 class Order(StrEnum):
