@@ -26,6 +26,9 @@ from linacre.catalogue.journal import TaskHandle
 
 FOLLOW_PERIOD_S = 0.2
 
+_IDS = range(1, 1 << 63)
+"""What a database takes for a task's number."""
+
 
 class Catalogue:
     """The database of record, of one facility or, where they share one, of several."""
@@ -128,9 +131,11 @@ class Catalogue:
 
     async def task(self, task_id: int) -> Task:
         """Return one task; raises `UserError` where there is none of this id."""
-        found = await self._database.read(
-            lambda connection: queries.select_task(connection, task_id, logs=self._logs)
-        )
+        found = None
+        if task_id in _IDS:
+            found = await self._database.read(
+                lambda connection: queries.select_task(connection, task_id, logs=self._logs)
+            )
         if found is None:
             raise UserError(f"there is no task {task_id}: see linacre task list")
         return found

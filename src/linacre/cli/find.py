@@ -22,7 +22,9 @@ def find(
     ],
     file: FileOption = None,
     as_json: JsonOption = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 1000,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=10_000_000, help="How many at most.")
+    ] = 1000,
 ) -> None:
     """Find PVs by their name, and IOCs by their name, owner, area or device type."""
     from linacre.cli.render import print_json, print_table

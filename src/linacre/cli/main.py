@@ -60,6 +60,7 @@ def _arguments(argv: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line; an error is one line, its status 1 for the world and 2 for a typo."""
+    _have_standard_streams()
     # Else pydantic reads the metadata of every installed package, to find that none is a plugin.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", WITHOUT_PLUGINS)
     if "--debug" in sys.argv[1:2]:
@@ -70,12 +71,23 @@ def main() -> None:
     sys.exit(_run())
 
 
+def _have_standard_streams() -> None:
+    """Open what our caller has closed: Python leaves None there, and files would take its place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 def _run() -> int:
     status: object = 0
     try:
-        app(args=_arguments(sys.argv[1:]))
-    except SystemExit as ended:
-        status = ended.code
+        try:
+            app(args=_arguments(sys.argv[1:]))
+        except SystemExit as ended:
+            status = ended.code
+        # Here and not at the interpreter's end, where nobody tells what went wrong.
+        sys.stdout.flush()
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         status = 130
@@ -83,8 +95,17 @@ def _run() -> int:
         status = _failed(error)
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         status = 141
+    except OSError as error:
+        # What the world refuses: a full disk, a read-only file system, what is no file.
+        if os.environ.get("LINACRE_DEBUG"):
+            traceback.print_exception(error)
+        _drop_output()
+        where = error.filename2 or error.filename or "the output"
+        why = error.strerror or str(error) or type(error).__name__
+        typer.echo(f"linacre: {where}: {why[:1].lower()}{why[1:]}", err=True)
+        status = 1
     except Exception as error:
         # A defect of ours: still one line for the operator, and the way to the whole story.
         if os.environ.get("LINACRE_DEBUG"):
@@ -96,6 +117,11 @@ def _run() -> int:
         )
         status = 1
     return status if isinstance(status, int) else 0
+
+
+def _drop_output() -> None:
+    """Let nothing more be written: what is left would fail again at the interpreter's end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(error: LinacreError) -> int:

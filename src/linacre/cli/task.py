@@ -34,7 +34,9 @@ TaskArgument = Annotated[int, typer.Argument(metavar="ID", help="The task's numb
 def list_tasks(
     file: FileOption = None,
     as_json: JsonOption = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many.")
+    ] = 20,
 ) -> None:
     """List the newest tasks, newest first."""
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import sys
 import termios
 import tty
@@ -15,6 +16,8 @@ from linacre.engines.base import Stream
 
 DETACH = b"\x1d"
 """Ctrl-], as in telnet."""
+
+_LARGEST_FILE = 64 << 20
 
 
 def terminal_size() -> tuple[int, int] | None:
@@ -70,16 +73,16 @@ async def _input(
     reader = asyncio.StreamReader()
     # On a duplicate: a transport closes its file, and stdin is not ours to close.
     source = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
-    try:
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), source
-        )
-    except ValueError:
-        # A plain file: there is nothing to wait for.
+    kind = os.fstat(source.fileno()).st_mode
+    if stat.S_ISREG(kind) or (stat.S_ISCHR(kind) and not source.isatty()):
+        # A plain file, or /dev/null: there is nothing to wait for, and no way to.
         with source:
-            reader.feed_data(source.read())
+            reader.feed_data(await asyncio.to_thread(source.read, _LARGEST_FILE))
         reader.feed_eof()
         return reader, None
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), source
+    )
     return reader, transport
 
 
