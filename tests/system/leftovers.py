@@ -11,6 +11,7 @@ from pathlib import Path
 
 from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.incus.uplink import joint_names
+from linacre.engines.incus.walls import table_name
 
 
 def pids() -> Iterator[int]:
@@ -37,6 +38,7 @@ def leftovers(
     for link in links:
         if Path(f"/sys/class/net/{link}").exists():
             found.append(f"network interface {link}")
+    found += _walls(facility)
     # One tree for all controllers (cgroup v2), or one for each below the root.
     groups = Path("/sys/fs/cgroup")
     for folder in (groups, *(each for each in groups.iterdir() if each.is_dir())):
@@ -45,6 +47,14 @@ def leftovers(
     for folder in (Path("/run/netns"), Path("/dev/shm"), Path("/run/lxc")):
         found += [str(path) for path in folder.glob(f"*{facility}*")]
     return found
+
+
+def _walls(facility: str) -> list[str]:
+    table = table_name(facility)
+    there = subprocess.run(
+        ["nft", "list", "table", "bridge", table], check=False, capture_output=True
+    ).returncode
+    return [] if there else [f"walls {table}"]
 
 
 def force_away(look: Callable[[], list[str]], state_root: Path) -> None:
@@ -62,6 +72,9 @@ def force_away(look: Callable[[], list[str]], state_root: Path) -> None:
             subprocess.run(["losetup", "--detach", device], check=False)
         elif each.startswith("network "):
             subprocess.run(["ip", "link", "delete", each.split()[-1]], check=False)
+        elif each.startswith("walls "):
+            table = each.split()[-1]
+            subprocess.run(["nft", "delete", "table", "bridge", table], check=False)
 
 
 def _processes(state: str, project: str) -> Iterator[tuple[int, str]]:

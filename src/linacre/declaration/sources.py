@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import UnsafeNameError, inner_folder, leads_out
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths
 from linacre.base.processes import run_tool
@@ -25,6 +26,18 @@ class SourceTree:
     folder: Path
     origin: str
     """Where they come from, as shown to people: the folder, or the repository and commit."""
+    is_foreign: bool = False
+    """Whether others write them, so that their links may lead anywhere on this host."""
+
+    def file(self, path: PurePosixPath) -> Path | None:
+        """Return a plain file of the tree, or None where there is none.
+
+        Raises `UserError` where a link of a repository leads out of it.
+        """
+        found = self.folder / path
+        if self.is_foreign and leads_out(self.folder, found):
+            raise UserError(f"{path} of {self.origin} is a link that leads out of it: not read")
+        return found if found.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -71,13 +84,18 @@ async def _fetch_git(source: GitSource, *, paths: FacilityPaths, whose: str) -> 
         await _git("clone", "--quiet", "--no-checkout", "--shared", str(mirror), str(temporary))
         await _git("-C", str(temporary), "checkout", "--quiet", "--detach", commit)
         temporary.rename(checkout)
-    folder = checkout / (source.folder or "")
-    if not folder.is_dir():
+    try:
+        folder = inner_folder(checkout, source.folder or PurePosixPath())
+    except UnsafeNameError as error:
+        raise UserError(
+            f"{whose}: the folder {source.folder} of {source.git} is not taken: {error}"
+        ) from error
+    if folder is None:
         raise UserError(
             f"{whose}: {source.git} has no folder {source.folder} at {source.revision}; "
             "write one that it has"
         )
-    return SourceTree(folder, f"{source.git} {source.revision} ({commit[:10]})")
+    return SourceTree(folder, f"{source.git} {source.revision} ({commit[:10]})", is_foreign=True)
 
 
 async def _commit(mirror: Path, source: GitSource, whose: str) -> str:

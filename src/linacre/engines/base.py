@@ -10,6 +10,7 @@ from typing import Protocol
 
 from linacre.base.errors import UnsupportedError
 from linacre.engines.model import (
+    LARGEST_OUTPUT,
     Capability,
     Completed,
     Device,
@@ -26,11 +27,13 @@ from linacre.engines.model import (
     PayloadFile,
     Space,
     Traits,
+    too_much_output,
 )
-from linacre.engines.wiring import Cable, Client, Wiring
+from linacre.engines.wiring import Cable, Client, Walled, Wiring
 from linacre.epics.layout import Layout
 
 __all__ = [
+    "LARGEST_OUTPUT",
     "Cable",
     "Capability",
     "Client",
@@ -52,8 +55,10 @@ __all__ = [
     "Space",
     "Stream",
     "Traits",
+    "Walled",
     "Wiring",
     "require",
+    "too_much_output",
 ]
 
 Output = Callable[[int, bytes], None]
@@ -225,8 +230,9 @@ class Engine(Protocol):
     ) -> Completed:
         """Run a command inside a machine, without a terminal, to its end.
 
-        With `output`, what it prints goes there as it comes and is not in the result. A command
-        whose caller is cancelled is ended.
+        With `output`, what it prints goes there as it comes and is not in the result; an error
+        raised there ends the command. One whose caller is cancelled is ended too. Raises
+        `EngineError` where it prints more than is kept.
         """
         ...
 

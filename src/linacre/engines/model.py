@@ -13,6 +13,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path, PurePosixPath
 
+from linacre.base.errors import EngineError
+
 
 class Capability(StrEnum):
     """Something that an engine can or cannot do, by the name that messages and the docs use."""
@@ -208,6 +210,15 @@ class Space:
     what: str
     used_bytes: int
     total_bytes: int
+
+
+LARGEST_OUTPUT = 64 << 20
+"""Bytes that are kept of what a command inside a machine prints: it may print without end."""
+
+
+def too_much_output(whose: str) -> EngineError:
+    """Return the error for a command that prints more than is kept."""
+    return EngineError(f"{whose}: a command printed more than {LARGEST_OUTPUT >> 20} MiB: ended")
 
 
 @dataclass(frozen=True)

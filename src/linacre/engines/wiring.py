@@ -37,6 +37,18 @@ class Cable:
 
 
 @dataclass(frozen=True)
+class Walled:
+    """How the walls at a facility's cables stand, which hold each to its machine's addresses."""
+
+    missing: tuple[str, ...]
+    """The machines at whose cables there is none, or another than there is to be."""
+    dropped: Mapping[str, tuple[str, ...]]
+    """By machine, what it sent under other addresses and was dropped, in words."""
+    why: str | None = None
+    """Why this host has no walls at all; None where it has."""
+
+
+@dataclass(frozen=True)
 class Client:
     """A TCP connection from a client to a server in a machine."""
 
@@ -86,6 +98,10 @@ class Wiring(Protocol):
         self, network: str, addresses: Sequence[IPv4Address], *, wait_s: float = 0.3
     ) -> dict[IPv4Address, tuple[str, ...]]:
         """Return the MAC addresses that answer to ARP for addresses on a network."""
+        ...
+
+    async def walls(self) -> Walled:
+        """Return how the walls at the cables stand."""
         ...
 
     def uplink_fault(self, network: str, uplink: str) -> str | None:

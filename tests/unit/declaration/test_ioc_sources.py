@@ -1,6 +1,6 @@
 import os
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -70,6 +70,33 @@ async def test_a_revision_that_is_not_there_is_one_line(repository: Path, tmp_pa
 async def test_a_folder_that_is_not_there_is_one_line(repository: Path, tmp_path: Path):
     with pytest.raises(UserError, match=r"IOC power: .* has no folder iocs/none at v1"):
         await get(repository, tmp_path, "v1", folder="iocs/none")
+
+
+@pytest.mark.parametrize("folder", ["evil", "evil/hostname.d", "iocs/out"])
+async def test_a_folder_behind_a_link_of_the_repository_is_refused(
+    repository: Path, tmp_path: Path, folder: str
+):
+    (repository / "evil").symlink_to("/etc")
+    (repository / "iocs/out").symlink_to("../..")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "links")
+    with pytest.raises(UserError, match=r"IOC power: the folder .* is not taken: .* is a link"):
+        await get(repository, tmp_path, "main", folder=folder)
+
+
+async def test_a_file_behind_a_link_that_leads_out_is_not_read(repository: Path, tmp_path: Path):
+    (repository / "iocs/power/shadow").symlink_to("/etc/passwd")
+    (repository / "iocs/power/st.linux").symlink_to("st.cmd")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "links")
+    tree = await get(repository, tmp_path, "main")
+    with pytest.raises(UserError, match=r"shadow of .* is a link that leads out of it"):
+        tree.file(PurePosixPath("shadow"))
+    assert tree.file(PurePosixPath("st.linux")) is not None
+    assert tree.file(PurePosixPath("none")) is None
+    # Laid into the machine they are links there.
+    links = {str(each.path): each.link for each in walk(tree.folder) if each.link}
+    assert links == {"shadow": "/etc/passwd", "st.linux": "st.cmd"}
 
 
 async def test_a_folder_source_is_where_the_file_says(tmp_path: Path):

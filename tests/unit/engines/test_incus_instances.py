@@ -15,6 +15,7 @@ from linacre.engines.incus import instances
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient
 from linacre.engines.incus.instances import Instances
+from linacre.engines.incus.walls import Walls
 
 WHOLE = {"name": "a", "status": "Stopped", "config": {"user.linacre.kind": "ioc"}}
 # What Incus 6 says of one whose state it could not read, with the status of the list being 200.
@@ -37,7 +38,9 @@ async def daemon(folder: Path, answers: list[list[Any]]) -> AsyncIterator[Instan
     try:
         await web.UnixSite(runner, str(socket)).start()
         async with IncusClient(socket, project="p") as client:
-            yield Instances(client, "f", pool="p", cables=Cables.__new__(Cables))
+            yield Instances(
+                client, "f", pool="p", cables=Cables.__new__(Cables), walls=Walls.__new__(Walls)
+            )
     finally:
         await runner.cleanup()
 

@@ -30,6 +30,7 @@ from linacre.engines.incus.networks import Networks
 from linacre.engines.incus.project import Project
 from linacre.engines.incus.quotas import keep_quotas
 from linacre.engines.incus.reach import Reach
+from linacre.engines.incus.walls import Walls
 from linacre.engines.incus.wiring import IncusWiring, plugged
 from linacre.epics.layout import Layout
 
@@ -45,6 +46,7 @@ class IncusEngine(Reach):
 
     def __init__(self, facility: str, paths: FacilityPaths, settings: IncusSettings) -> None:
         self._cables = Cables(facility, paths.cables)
+        self._walls = Walls(facility, paths.cables)
         super().__init__(Connection(facility, paths, settings, inits=self._cables.inits))
         self._facility = facility
         self._pool = names.project(facility)
@@ -72,6 +74,7 @@ class IncusEngine(Reach):
             cables=self._cables,
             machines=self.machines,
             networks=self._networks.all_names,
+            walls=self._walls,
         )
 
     def layout(self, machine: str, address: IPv4Address) -> Layout:
@@ -84,7 +87,13 @@ class IncusEngine(Reach):
 
     @property
     def _instances(self) -> Instances:
-        return Instances(self._client, self._facility, pool=self._pool, cables=self._cables)
+        return Instances(
+            self._client,
+            self._facility,
+            pool=self._pool,
+            cables=self._cables,
+            walls=self._walls,
+        )
 
     @property
     def _networks(self) -> Networks:
@@ -96,6 +105,7 @@ class IncusEngine(Reach):
         """Reach the daemon; start the embedded one where there is no other."""
         if await self._connection.open() and self._client.is_local:
             self._cables.bring_up_to_date()
+            await self._walls.mend()
             await self._networks.mend(await self._project.record())
         self._keep_quotas()
 
@@ -121,6 +131,7 @@ class IncusEngine(Reach):
         )
         if self._client.is_local:
             self._cables.prepare()
+            await self._walls.admit_all(await self._instances.ports())
 
     async def record(self) -> dict[str, str]:
         """Return the facility's record: the keys of a profile in its project."""
@@ -298,6 +309,7 @@ class IncusEngine(Reach):
                 await self._connection.close()
                 raise
         await uplink.remove_links(self._cables.links())
+        await self._walls.remove()
         with contextlib.suppress(FileNotFoundError):
             self._cables.remove()
         await self._connection.remove()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from ipaddress import IPv4Address
 from typing import Any, cast
 
 from linacre.base.errors import EngineError
 from linacre.engines.base import MachineSpec
 from linacre.engines.incus import leftovers, machines, names, payload, storage, streams
-from linacre.engines.incus.cable import Cables
+from linacre.engines.incus.cable import Cables, veth_name
 from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.files import Files
-from linacre.engines.labels import IOC, KIND
+from linacre.engines.incus.walls import Port, Walls
+from linacre.engines.labels import ADDRESS, IOC, KIND
 
 Instance = Mapping[str, Any]
 """What the daemon says of an instance."""
@@ -39,11 +41,14 @@ def _whose(spec: MachineSpec) -> dict[str, str]:
 class Instances:
     """The instances of one facility, in one project and one pool."""
 
-    def __init__(self, client: IncusClient, facility: str, *, pool: str, cables: Cables) -> None:
+    def __init__(
+        self, client: IncusClient, facility: str, *, pool: str, cables: Cables, walls: Walls
+    ) -> None:
         self._client = client
         self._facility = facility
         self._pool = pool
         self._cables = cables
+        self._walls = walls
 
     async def all(self) -> list[Instance]:
         """Return what the daemon says of each instance; `EngineError` where it does not tell."""
@@ -90,6 +95,18 @@ class Instances:
         # With states (2) the daemon would fork a helper into each machine.
         query = {"recursion": "1"}
         return await self._client.get_or_none("/1.0/instances", query=query) or []
+
+    def _port(self, machine: str, mac: str, address: IPv4Address) -> Port:
+        return Port(machine, veth_name(self._facility, machine), mac, address)
+
+    async def ports(self) -> list[Port]:
+        """Return what the cables of all instances may carry, as they were made."""
+        return [
+            self._port(str(each["name"]), mac, IPv4Address(address))
+            for each in await self.all()
+            if (mac := each["devices"].get("eth0", {}).get("hwaddr")) is not None
+            and (address := each["config"].get(names.LABEL + ADDRESS)) is not None
+        ]
 
     async def create(
         self, spec: MachineSpec, *, plugged: str | None, persistent_from: str | None = None
@@ -138,6 +155,7 @@ class Instances:
     async def _lay(self, spec: MachineSpec, plugged: str | None) -> None:
         if self._client.is_local:
             self._cables.record({spec.name: plugged})
+            await self._walls.admit(self._port(spec.name, spec.mac, spec.address.ip))
         data = await asyncio.to_thread(payload.to_tar, spec.payload)
         files = Files(self._client, project=names.project(self._facility))
         await files.write(spec.name, payload.INBOX, data)
@@ -188,6 +206,8 @@ class Instances:
             await self._cables.clear_link(name)
         if not keep_persistent:
             self._cables.forget(name)
+            if self._client.is_local:
+                await self._walls.expel(name)
             await storage.remove_volume(self._client, pool=self._pool, machine=name)
 
     async def start(self, name: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from linacre.base.errors import EngineError
-from linacre.engines.base import Completed, Output
+from linacre.engines.base import LARGEST_OUTPUT, Completed, Output, too_much_output
 from linacre.engines.incus.client import IncusClient, IncusError, Operation
 from linacre.engines.incus.http import unless_gone
 
@@ -42,16 +42,27 @@ async def _begin(
 
 
 async def _drain(
-    socket: aiohttp.ClientWebSocketResponse, descriptor: int, output: Output | None
+    socket: aiohttp.ClientWebSocketResponse,
+    descriptor: int,
+    output: Output | None,
+    *,
+    instance: str,
 ) -> tuple[bytes, bool]:
-    """Return what a program printed, and whether the daemon said that this is all."""
+    """Return what a program printed, and whether the daemon said that this is all.
+
+    Raises `EngineError` where it is more than is taken.
+    """
     parts: list[bytes] = []
+    size = 0
     while (message := await socket.receive()).type.name not in _ENDS:
         if message.type.name == "BINARY":
             if output is not None:
                 output(descriptor, cast(bytes, message.data))
             else:
                 parts.append(cast(bytes, message.data))
+                size += len(parts[-1])
+                if size > LARGEST_OUTPUT:
+                    raise too_much_output(instance)
     await socket.close()
     # The daemon's end of output is an empty text message.
     return b"".join(parts), message.type.name == "TEXT"
@@ -103,25 +114,29 @@ async def run(
     control, zero, one, two = [
         await client.websocket(operation, fds[fd]) for fd in ("control", "0", "1", "2")
     ]
+    feeding = asyncio.create_task(_feed(zero, stdin))
+    printing = asyncio.create_task(_drain(one, 1, output, instance=instance))
+    failing = asyncio.create_task(_drain(two, 2, output, instance=instance))
+    ending = asyncio.create_task(client.wait(operation))
+    parts = (feeding, printing, failing, ending)
     try:
-        _, (out, is_out_whole), (err, is_err_whole), done = await asyncio.gather(
-            _feed(zero, stdin),
-            _drain(one, 1, output),
-            _drain(two, 2, output),
-            client.wait(operation),
-        )
+        await asyncio.gather(*parts)
     except IncusError as error:
         if (status := _status_of(error)) is None:
             raise
         return _not_run(argv[0], status, output)
-    except asyncio.CancelledError:
+    except BaseException:
         await _signal(control, signal.SIGTERM)
         raise
     finally:
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
         await control.close()
+    (out, is_out_whole), (err, is_err_whole) = printing.result(), failing.result()
     if not (is_out_whole and is_err_whole):
         raise EngineError(f"{instance}: a part of what {argv[0]} printed was lost on its way")
-    return Completed(int(done.metadata.get("return", -1)), out, err)
+    return Completed(int(ending.result().metadata.get("return", -1)), out, err)
 
 
 class ExecStream:

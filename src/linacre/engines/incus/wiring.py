@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from linacre.base.errors import EngineError
-from linacre.engines.base import Cable, Machine
+from linacre.engines.base import Cable, Machine, Walled
 from linacre.engines.incus import arp
 from linacre.engines.incus.cable import Cables, bridge_name
 from linacre.engines.incus.project import Project
 from linacre.engines.incus.resets import Resetter
 from linacre.engines.incus.uplink import missing_joint
+from linacre.engines.incus.walls import Walls
 from linacre.engines.labels import NETWORK, recorded_uplinks
 
 _UNPLUGGED = "-"
@@ -41,12 +42,14 @@ class IncusWiring:
         cables: Cables,
         machines: Callable[[], Awaitable[list[Machine]]],
         networks: Callable[[], Awaitable[list[str]]],
+        walls: Walls,
     ) -> None:
         self._facility = facility
         self._project = project
         self._cables = cables
         self._machines = machines
         self._networks = networks
+        self._walls = walls
 
     async def cables(
         self,
@@ -150,6 +153,10 @@ class IncusWiring:
         """Return the MAC addresses that answer to ARP for addresses on a network."""
         bridge = bridge_name(self._facility, network)
         return await arp.owners(bridge, addresses, wait_s=wait_s)
+
+    async def walls(self) -> Walled:
+        """Return how the walls at the cables stand."""
+        return await self._walls.standing()
 
     def uplink_fault(self, network: str, uplink: str) -> str | None:
         """Say why machines on a network do not reach the site by its uplink, or None."""

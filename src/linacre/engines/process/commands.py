@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from linacre.base.errors import EngineError
-from linacre.engines.base import Completed, Output
+from linacre.engines.base import LARGEST_OUTPUT, Completed, Output, too_much_output
 from linacre.engines.process.capture import Capture
 from linacre.engines.process.streams import ProgramStream, open_pipes, open_terminal, shell_status
 
@@ -62,6 +62,8 @@ async def run(
 
     def gather(descriptor: int, data: bytes) -> None:
         printed[descriptor] += data
+        if len(printed[descriptor]) > LARGEST_OUTPUT:
+            raise too_much_output(argv[0])
 
     wanted = {**place.environment, **(environment or {})}
     try:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import EnclosedFolder, UnsafeNameError, check_nesting, inner_path
 from linacre.base.errors import LinacreError
 from linacre.declaration.sources import walk
 from linacre.engines.base import Engine, MachineSpec
+
+_LARGEST_BYTES = 512 << 20
+_MOST_FILES = 100_000
 
 Tree = Mapping[str, "TreeFile"]
 """Files by their path in the IOC's own files."""
@@ -48,21 +50,49 @@ def declared_tree(spec: MachineSpec, tree: PurePosixPath) -> dict[str, TreeFile]
 
 
 async def tree_inside(engine: Engine, machine: str, tree: PurePosixPath) -> dict[str, TreeFile]:
-    """Return the files under a folder of a running machine."""
-    done = await engine.exec(machine, ["tar", "--create", "--file=-", f"--directory={tree}", "."])
+    """Return the files under a folder of a running machine.
+
+    Raises `LinacreError` where they cannot be had whole: also what somebody inside made to lead
+    out of the folder, or without end.
+    """
+    printed = {1: bytearray(), 2: bytearray()}
+
+    def gather(descriptor: int, data: bytes) -> None:
+        printed[descriptor] += data
+        if len(printed[descriptor]) > _LARGEST_BYTES:
+            raise LinacreError(f"{tree} in {machine} holds more than 512 MiB: not read")
+
+    done = await engine.exec(
+        machine, ["tar", "--create", "--file=-", f"--directory={tree}", "."], output=gather
+    )
     if done.status != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        said = printed[2].decode(errors="replace").strip().splitlines()[-1:]
         raise LinacreError(
             f"the files of {machine} cannot be read: {said[0] if said else 'no reason'}"
         )
+    try:
+        return _unpacked(bytes(printed[1]))
+    except (UnsafeNameError, tarfile.TarError, OSError, ValueError) as error:
+        raise LinacreError(
+            f"the files of {machine} are not taken: {error}; somebody may have changed the "
+            "machine's programs: linacre up --rebuild makes it anew"
+        ) from error
+
+
+def _unpacked(archive: bytes) -> dict[str, TreeFile]:
+    """Return the files and links of an archive that a machine made; what else it has is left."""
     files: dict[str, TreeFile] = {}
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        for member in archive:
-            path = member.name.removeprefix("./")
-            if member.isreg() and (opened := archive.extractfile(member)) is not None:
-                files[path] = TreeFile(0o755 if member.mode & 0o111 else 0o644, opened.read())
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
+        for number, member in enumerate(opened):
+            if number >= _MOST_FILES:
+                raise UnsafeNameError(f"they are more than {_MOST_FILES}")
+            path = str(inner_path(member.name))
+            if member.isreg() and (content := opened.extractfile(member)) is not None:
+                mode = 0o755 if member.mode & 0o111 else 0o644
+                files[path] = TreeFile(mode, content.read())
             elif member.issym():
                 files[path] = TreeFile(0o777, link=member.linkname)
+    check_nesting(map(PurePosixPath, files))
     return files
 
 
@@ -96,39 +126,30 @@ def folder_tree(folder: Path) -> dict[str, TreeFile]:
 def lay_tree(folder: Path, *, old: Tree, new: Tree) -> None:
     """Bring the files of a folder from `old` to `new`, each whole or not at all.
 
-    What is in neither is left alone. Raises `LinacreError` where a file cannot be written.
+    What is in neither is left alone, and nothing is written outside the folder. Raises
+    `LinacreError` where a file cannot be written.
     """
+    place = EnclosedFolder(folder)
+    paths = {name: inner_path(name) for name in new}
+    check_nesting(paths.values())
+    folders = {str(above) for path in paths.values() for above in path.parents}
+    gone = old.keys() - new.keys()
     try:
-        for name in sorted(new.keys()):
-            if old.get(name) != new[name]:
-                _lay(folder / name, new[name])
-        for name in sorted(old.keys() - new.keys()):
-            (folder / name).unlink(missing_ok=True)
+        for name in gone & folders:
+            place.remove(PurePosixPath(name))
+        for name in sorted(new):
+            file = new[name]
+            if old.get(name) == file:
+                continue
+            if file.link:
+                place.link(paths[name], file.link)
+            else:
+                place.write(paths[name], file.content, mode=file.mode)
+        for name in sorted(gone - folders):
+            place.remove(PurePosixPath(name))
     except OSError as error:
         path = error.filename2 or error.filename or folder
         raise LinacreError(
             f"{path} cannot be written ({error.strerror}): some files of {folder} may be as they "
             "were; mend that and run the command again"
         ) from error
-
-
-def _lay(path: Path, file: TreeFile) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.linacre-new")
-    new.unlink(missing_ok=True)
-    try:
-        if file.link:
-            new.symlink_to(file.link)
-        else:
-            with new.open("wb") as opened:
-                opened.write(file.content)
-                opened.flush()
-                os.fsync(opened.fileno())
-            new.chmod(file.mode)
-        # Run as root, it still is its author's.
-        folder = path.parent.stat()
-        with contextlib.suppress(PermissionError):
-            os.lchown(new, folder.st_uid, folder.st_gid)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)

@@ -66,8 +66,7 @@ def _first_line(name: str, ioc: Ioc, tree: sources.SourceTree | None) -> str | N
         return None
     start = ioc.script if isinstance(ioc, PythonIoc) else ioc.start
     assert start is not None
-    file = tree.folder / start
-    if not file.is_file():
+    if (file := tree.file(start)) is None:
         raise UserError(f"IOC {name}: {tree.origin} has no {start}; write a file that it has")
     with file.open("rb") as opened:
         return opened.readline(512).decode(errors="replace").rstrip("\n")

@@ -11,7 +11,12 @@ from linacre.observing.doctor.clock_checks import clock_right
 from linacre.observing.doctor.ioc_checks import iocs_booted, procserv_answers, restart_loop
 from linacre.observing.doctor.machine_checks import engine_reachable, image_current, machines_up
 from linacre.observing.doctor.mount_checks import mounts_answer
-from linacre.observing.doctor.network_checks import addresses_unique, cables_recorded, uplinks_there
+from linacre.observing.doctor.network_checks import (
+    addresses_unique,
+    cables_recorded,
+    cables_walled,
+    uplinks_there,
+)
 from linacre.observing.doctor.space_checks import memory_left, room_left
 
 _OF_MACHINES: tuple[Check, ...] = (
@@ -50,6 +55,14 @@ _OF_MACHINES: tuple[Check, ...] = (
         "cable as recorded",
         cables_recorded,
         "The network that each running machine's cable is in, against the record.",
+    ),
+    Check(
+        "walls",
+        "walls at cables",
+        cables_walled,
+        "nftables on this host holds each cable to its machine's MAC address and IPv4 address, "
+        "both ways. Wrong where nothing does; what a machine sent under other addresses, and was "
+        "dropped, is a warning.",
     ),
     Check(
         "uplink",

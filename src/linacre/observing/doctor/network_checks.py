@@ -11,7 +11,7 @@ from linacre.engines.base import Cable, Capability
 from linacre.engines.labels import ADDRESS
 from linacre.kinds.addresses import mac_address
 from linacre.kinds.checking.facts import Facts
-from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem
+from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem, warning
 from linacre.session.roles import ioc_of
 
 _PATIENCE_S = 1.0
@@ -155,3 +155,28 @@ async def uplinks_there(facts: Facts) -> Outcome:
     ]
     named = ", ".join(f"{network} through {uplink}" for network, uplink in declared.items())
     return Outcome(named, tuple(findings))
+
+
+async def cables_walled(facts: Facts) -> Outcome:
+    """See that each cable carries its machine's addresses alone, and what was dropped there."""
+    if not facts.has(Capability.CABLES):
+        return not_applicable(no_cables(facts))
+    walled = await facts.engine.wiring.walls()
+    if walled.why is not None:
+        text = f"there are none: {walled.why}; a machine can take another's address"
+        return Outcome("none", (problem("walls", text, "apt-get install nftables; linacre up"),))
+    mend = "linacre up lays them again"
+    findings = [
+        *(problem(name, "nothing guards its cable", mend) for name in walled.missing),
+        *(
+            warning(
+                name,
+                f"{line}: dropped",
+                f"find out who is root in it; linacre up --rebuild {name} makes it anew",
+            )
+            for name, lines in sorted(walled.dropped.items())
+            for line in lines
+        ),
+    ]
+    guarded = len(facts.machines) - len(walled.missing)
+    return Outcome(f"{guarded} of {counted(len(facts.machines), 'cable')} guarded", tuple(findings))

@@ -1,0 +1,179 @@
+"""Names and files of others: nothing leads out of the folder that they are to be in."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linacre.base.enclosed import (
+    EnclosedFolder,
+    UnsafeNameError,
+    check_nesting,
+    inner_folder,
+    inner_path,
+    leads_out,
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder beside which something is to stay as it is."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/kept").write_text("kept")
+    (tmp_path / "place").mkdir()
+    return tmp_path / "place"
+
+
+def outside(place: Path) -> dict[str, str]:
+    folder = place.parent / "outside"
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "/", "/etc/cron.d/x", "..", "../x", "a/../../x", "a/..", "./../x"),
+        *("a\nb", "a\x1b[2J", "a\x00b", "x" * 256, "/".join(["x" * 200] * 30)),
+    ],
+)
+def test_a_name_that_leads_out_is_refused(name: str, place: Path) -> None:
+    with pytest.raises(UnsafeNameError) as caught:
+        inner_path(name)
+    assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
+    for act in (
+        lambda path: EnclosedFolder(place).write(path, b"x", mode=0o644),
+        lambda path: EnclosedFolder(place).link(path, "/etc"),
+        lambda path: EnclosedFolder(place).remove(path),
+    ):
+        with pytest.raises((UnsafeNameError, ValueError)):
+            act(PurePosixPath(name))
+    assert outside(place) == {"kept": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("a", "a"), ("./a/b", "a/b"), ("...", "..."), ("a b/ü.db", "a b/ü.db")]
+)
+def test_an_ordinary_name_is_taken(name: str, path: str) -> None:
+    assert inner_path(name) == PurePosixPath(path)
+
+
+@given(st.text())
+def test_whatever_the_name_it_stays_below(name: str) -> None:
+    try:
+        path = inner_path(name)
+    except UnsafeNameError:
+        return
+    assert os.path.normpath(f"/top/{path}").startswith("/top")
+
+
+def test_files_are_written_whole_with_their_folders(place: Path) -> None:
+    enclosed = EnclosedFolder(place)
+    enclosed.write(PurePosixPath("a/b/st.cmd"), b"iocInit()\n", mode=0o755)
+    enclosed.link(PurePosixPath("a/db"), "../db")
+    enclosed.write(PurePosixPath("a/b/st.cmd"), b"# newer\n", mode=0o644)
+    assert (place / "a/b/st.cmd").read_bytes() == b"# newer\n"
+    assert (place / "a/b/st.cmd").stat().st_mode & 0o777 == 0o644
+    assert (place / "a/db").readlink() == Path("../db")
+    enclosed.remove(PurePosixPath("a/b/st.cmd"))
+    enclosed.remove(PurePosixPath("none/at/all"))
+    assert not [path for path in place.rglob("*") if path.is_file()]
+
+
+def test_a_link_on_the_way_is_not_followed(place: Path) -> None:
+    (place / "d").symlink_to("../outside")
+    (place / "sub").mkdir()
+    (place / "sub/e").symlink_to(place.parent / "outside")
+    enclosed = EnclosedFolder(place)
+    for name in ("d/x", "sub/e/x", "d/new/x"):
+        with pytest.raises(UnsafeNameError, match=r"is behind [de], a link"):
+            enclosed.write(PurePosixPath(name), b"x", mode=0o644)
+        with pytest.raises(UnsafeNameError):
+            enclosed.link(PurePosixPath(name), "/etc")
+    with pytest.raises(UnsafeNameError):
+        enclosed.remove(PurePosixPath("d/kept"))
+    assert outside(place) == {"kept": "kept"}
+    # The link itself is a file like others.
+    enclosed.write(PurePosixPath("d"), b"x", mode=0o644)
+    assert (place / "d").read_bytes() == b"x" and not (place / "d").is_symlink()
+
+
+def test_a_file_that_is_there_is_not_written_through(place: Path) -> None:
+    """One that is a link, or another name of a file elsewhere, is replaced."""
+    (place / "soft").symlink_to("../outside/kept")
+    (place / "hard").hardlink_to(place.parent / "outside/kept")
+    for name in ("soft", "hard"):
+        EnclosedFolder(place).write(PurePosixPath(name), b"new", mode=0o644)
+    assert outside(place) == {"kept": "kept"}
+
+
+def test_a_folder_that_changes_to_a_link_meanwhile_leads_nowhere(place: Path) -> None:
+    """Somebody inside changes it back and forth while files are written."""
+    folder, away, stopped = place / "d", place / "away", threading.Event()
+    folder.mkdir()
+
+    def change() -> None:
+        while not stopped.is_set():
+            with suppress(OSError):
+                folder.rename(away)
+                folder.symlink_to("../outside")
+                folder.unlink()
+            with suppress(OSError):
+                away.rename(folder)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    written = 0
+    try:
+        for number in range(400):
+            try:
+                EnclosedFolder(place).write(PurePosixPath("d/x"), b"%d" % number, mode=0o644)
+                written += 1
+            except (UnsafeNameError, OSError):
+                continue
+    finally:
+        stopped.set()
+        thread.join()
+    assert written
+    assert outside(place) == {"kept": "kept"}
+
+
+def test_what_cannot_be_written_is_named_with_its_whole_path(place: Path) -> None:
+    (place / "a").mkdir()
+    (place / "file").write_text("x")
+    for name in ("a", "file/x"):
+        with pytest.raises(OSError) as caught:
+            EnclosedFolder(place).write(PurePosixPath(name), b"x", mode=0o644)
+        assert caught.value.filename == str(place / name)
+    assert sorted(path.name for path in place.iterdir()) == ["a", "file"]
+
+
+def test_a_file_in_a_file_is_refused() -> None:
+    check_nesting(map(PurePosixPath, ("a/b", "a/c", "ab")))
+    with pytest.raises(UnsafeNameError, match="a/b is to be in a, which is no folder"):
+        check_nesting(map(PurePosixPath, ("a", "a/b")))
+
+
+def test_a_folder_below_another(place: Path) -> None:
+    (place / "iocs/mag").mkdir(parents=True)
+    (place / "link").symlink_to("/etc")
+    (place / "iocs/link").symlink_to("mag")
+    assert inner_folder(place, PurePosixPath("iocs/mag")) == place / "iocs/mag"
+    assert inner_folder(place, PurePosixPath()) == place
+    assert inner_folder(place, PurePosixPath("iocs/none")) is None
+    for name in ("link", "iocs/link", "../outside"):
+        with pytest.raises(UnsafeNameError):
+            inner_folder(place, PurePosixPath(name))
+
+
+def test_a_link_that_leads_out_is_told(place: Path) -> None:
+    (place / "st.linux").write_text("x")
+    (place / "st.cmd").symlink_to("st.linux")
+    (place / "out").symlink_to("../outside/kept")
+    assert not leads_out(place, place / "st.cmd")
+    assert leads_out(place, place / "out")
