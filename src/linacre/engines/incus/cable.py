@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -22,6 +21,7 @@ from linacre.base.processes import run_tool
 from linacre.engines.incus import hook
 from linacre.engines.incus.inits import Inits
 from linacre.engines.incus.links import bridge_of, link_there
+from linacre.engines.incus.records import write_record
 
 BRIDGE, VETH = "lnb-", "lnv-"
 """How the names of our bridges, and of the host's ends of cables, begin."""
@@ -72,9 +72,9 @@ class Cables:
         """Write the hook; one that stands is left alone."""
         self.inits.prepare()
         if not self._file.exists():
-            self._write(self._file, "", mode=0o644)
+            write_record(self._file, "")
         if not self.hook.exists() or self.hook.read_text() != hook.SCRIPT:
-            self._write(self.hook, hook.SCRIPT, mode=0o755)
+            write_record(self.hook, hook.SCRIPT, mode=0o755)
 
     def bring_up_to_date(self) -> None:
         """Write the hook anew where an earlier version of it stands."""
@@ -93,7 +93,7 @@ class Cables:
             f"{machine} {veth_name(self._facility, machine)} {bridge}\n"
             for machine, bridge in sorted(bridges.items())
         )
-        self._write(self._file, "".join(lines), mode=0o644)
+        write_record(self._file, "".join(lines))
 
     def record(self, moves: Mapping[str, str | None]) -> None:
         """Record where machines are plugged, from their next start on; None is nowhere."""
@@ -180,13 +180,3 @@ class Cables:
         if self.has_link(machine):
             veth = veth_name(self._facility, machine)
             await run_tool("ip", "link", "delete", "dev", veth, check=False)
-
-    @staticmethod
-    def _write(path: Path, text: str, *, mode: int) -> None:
-        temporary = path.with_name(path.name + ".new")
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
-        temporary.replace(path)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -21,6 +20,7 @@ from linacre.base.errors import LinacreError
 from linacre.base.listing import counted
 from linacre.base.log import get_logger
 from linacre.base.processes import run_tool
+from linacre.engines.incus.records import write_record
 from linacre.engines.wiring import Walled
 
 _log = get_logger(__name__)
@@ -156,7 +156,7 @@ class Walls:
         return {port.machine: port for port in map(Port.of, lines)}
 
     def _keep(self, ports: Mapping[str, Port]) -> None:
-        _write(self._file, "".join(ports[name].line() for name in sorted(ports)))
+        write_record(self._file, "".join(ports[name].line() for name in sorted(ports)))
 
     async def admit(self, port: Port) -> None:
         """Have a cable carry these addresses and no others, also one that is yet to be made."""
@@ -213,7 +213,7 @@ class Walls:
             _log.error("there are no walls at the cables", error=str(error))
             self._laid.unlink(missing_ok=True)
         else:
-            _write(self._laid, _BOOT_ID.read_text())
+            write_record(self._laid, _BOOT_ID.read_text())
 
     async def _change(self, orders: Iterable[str]) -> None:
         """Change what stands; where that is not what is known of it, lay all anew."""
@@ -282,12 +282,3 @@ def _dropped(sets: Mapping[str, list[Any]], ports: Iterable[Port]) -> Mapping[st
                 line = f"{counted(about['counter']['packets'], 'frame')} {words}"
                 dropped[machine] = (*dropped.get(machine, ()), line)
     return dropped
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
