@@ -21,7 +21,7 @@ from linacre.session.session import Session
 if TYPE_CHECKING:
     from linacre.images.recipe import Recipe
     from linacre.kinds.checking.model import Check
-    from linacre.kinds.maker import Maker
+    from linacre.kinds.maker import Maker, Names
 
 ItemT = TypeVar("ItemT", bound=DeclaredMachine)
 
@@ -196,6 +196,10 @@ class Kind(ABC, Generic[ItemT, RowT]):
     @abstractmethod
     async def row(self, session: Session, name: str, item: ItemT, seen: Seen) -> RowT:
         """Return the row of what is declared, from what was seen of it."""
+
+    def notes(self, name: str, item: ItemT, folder: Path, names: Names) -> Iterator[str]:
+        """Yield what `up` and `plan` say of what is declared; files are beside `folder`."""
+        yield from ()
 
     def remarks(self, row: RowT) -> Iterator[str]:
         """Yield what is said of a row below the tables."""

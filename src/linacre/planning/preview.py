@@ -15,6 +15,7 @@ from linacre.engines.base import Capability, Limits, Machine, MachineState
 from linacre.engines.labels import IMAGE, ORIGIN, kept_key
 from linacre.kinds.image import image_digest
 from linacre.kinds.kind import AnyKind
+from linacre.kinds.maker import Names
 from linacre.kinds.names import names_declared
 from linacre.kinds.registry import kinds_of
 from linacre.planning.plan import Found, Plan, make_plan, narrowed
@@ -59,6 +60,8 @@ class Comparison:
     """As it is to be: twins and promoted machines are left alone."""
     found: Found
     overrides: TwinOverrides
+    names: Names
+    """What the patterns of PVs mean."""
 
 
 async def compare(session: Session, only: frozenset[str] | None = None) -> Comparison:
@@ -67,21 +70,22 @@ async def compare(session: Session, only: frozenset[str] | None = None) -> Compa
     With `only`, machines are those of what is declared under these names: no other is looked for,
     and no other's files are read.
     """
+    names = await names_declared(session, only)
     declared = await declared_facility(
         session.declaration,
         engine=session.engine,
         paths=session.paths,
         image=image_digest(session),
-        names=await names_declared(session, only),
+        names=names,
         kinds=kinds_of(session),
         only=only,
     )
     found = Found()
     if await session.engine.exists():
-        names = None if only is None else _possible(session, only)
-        found = Found(*await session.found(names))
+        machines = None if only is None else _possible(session, only)
+        found = Found(*await session.found(machines))
     overrides = override_twins(declared, found.machines, found.record)
-    return Comparison(overrides.declared, found, overrides)
+    return Comparison(overrides.declared, found, overrides, names)
 
 
 def _possible(session: Session, only: Collection[str]) -> list[str]:
@@ -112,7 +116,11 @@ async def preview(session: Session, options: UpOptions) -> Preview:
     )
     if meant is not None:
         plan = narrowed(plan, meant)
-    notes = (*_notes(session, declared, plan), *_twin_notes(overrides, found.machines))
+    notes = (
+        *_notes(session, declared, plan),
+        *_kinds_notes(session, compared.names, options.only),
+        *_twin_notes(overrides, found.machines),
+    )
     return Preview(declared, found, plan, notes, overrides.pairs)
 
 
@@ -215,6 +223,14 @@ def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
     if session.engine.name == "process" and session.declaration.facility.access != Access():
         notes.append(f"the {session.engine.name} engine gives no log-in: access is not used")
     return tuple(notes)
+
+
+def _kinds_notes(session: Session, names: Names, only: Collection[str] | None) -> Iterator[str]:
+    """Yield what kinds of machine have to say of what is declared."""
+    folder = session.declaration.folder
+    for kind, name, item in kinds_of(session).programs(session.declaration.facility):
+        if only is None or name in only:
+            yield from kind.notes(name, item, folder, names)
 
 
 def _twin_notes(overrides: TwinOverrides, machines: Mapping[str, Machine]) -> Iterator[str]:

@@ -21,6 +21,10 @@ _PV = re.compile(
 )
 
 
+LONGEST_NAME = 256
+"""Bytes of a PV's name."""
+
+
 def parted_pv(text: str) -> tuple[str, str, str]:
     """Return what is said of a PV as what stands before its name, its name, and behind it.
 
@@ -34,6 +38,15 @@ def parted_pv(text: str) -> tuple[str, str, str]:
             "and behind it 'scan 10' where it is to be read each 10 s"
         )
     return found["before"], found["name"], found["behind"]
+
+
+def can_be_archived(name: str) -> bool:
+    """Tell whether an archiver takes a PV of this name.
+
+    EPICS 7 has records with `*` and `?` in their names, which nobody can tell from patterns.
+    """
+    odd = re.search(r"[\s*?\x00-\x1f\x7f]", name) or not name.isprintable()
+    return bool(name) and not odd and len(name.encode()) <= LONGEST_NAME
 
 
 def is_pattern(name: str) -> bool:

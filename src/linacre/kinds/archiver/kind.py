@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linacre.base.listing import listed
 from linacre.declaration.models import ARCHIVER_PORT, ARCHIVERS, Archiver, Facility
 from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.base import Capability, Engine, MachineSpec, Part, Traits
@@ -13,15 +15,22 @@ from linacre.engines.process.clients import client_environment
 from linacre.epics.report import IocReport
 from linacre.kinds.archiver.files import archiver_files, check_installed
 from linacre.kinds.archiver.http import answers, tell
-from linacre.kinds.archiver.patterns import archived_pvs, patterns_of, said_pvs
+from linacre.kinds.archiver.patterns import (
+    WHY_NOT_ARCHIVED,
+    archived_pvs,
+    left_out,
+    patterns_of,
+    said_pvs,
+)
 from linacre.kinds.kind import Kind
 from linacre.kinds.labelling import settings_text
-from linacre.kinds.maker import Maker
+from linacre.kinds.maker import Maker, Names
 from linacre.kinds.rows import Column, Seen, columns
 from linacre.session.session import Session
 
 if TYPE_CHECKING:
     from linacre.images.recipe import Recipe
+    from linacre.kinds.checking.model import Check
 
 # Of the 1024 that every other machine and program has. The kernel lets what runs go on for up to
 # 4 ms although another wakes; with so little weight it does not, see decision 0014: what an
@@ -122,6 +131,17 @@ class ArchiverKind(Kind[Archiver, ArchiverStatus]):
     def patterns(self, item: Archiver, folder: Path) -> tuple[str, ...]:
         """Return the patterns among what an archiver is to archive."""
         return patterns_of(said_pvs(item, folder))
+
+    def notes(self, name: str, item: Archiver, folder: Path, names: Names) -> Iterator[str]:
+        """Yield which PVs a pattern means that cannot be archived."""
+        if odd := left_out(said_pvs(item, folder), names):
+            yield f"{name} does not archive {listed(odd)}: {WHY_NOT_ARCHIVED}"
+
+    def checks(self) -> tuple[Check, ...]:
+        """Return the checks of what archivers are to archive."""
+        from linacre.kinds.archiver.checks import CHECKS
+
+        return CHECKS
 
     def recipe(self, item: Archiver) -> Recipe:
         """Return the recipe of the image of archivers."""

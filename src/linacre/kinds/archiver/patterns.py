@@ -7,8 +7,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from linacre.declaration.models import Archiver
-from linacre.declaration.models.archiver_values import is_pattern, parted_pv, read_pvs
+from linacre.declaration.models.archiver_values import (
+    can_be_archived,
+    is_pattern,
+    parted_pv,
+    read_pvs,
+)
 from linacre.kinds.maker import Names
+
+WHY_NOT_ARCHIVED = "a name with * or ? in it, white space, or more than 256 bytes"
+"""Of a name that a pattern means; behind a colon."""
 
 
 def said_pvs(archiver: Archiver, folder: Path) -> tuple[str, ...]:
@@ -35,12 +43,19 @@ def meant(pvs: Iterable[str], said: Iterable[str]) -> list[str]:
 def archived_pvs(said: Iterable[str], names: Names, *, protocol: str) -> tuple[str, ...]:
     """Return PVs as the archiver's program takes them, each once: `NAME`, `pva://NAME scan 10`.
 
-    What is said first of a name counts. A pattern that means nothing gives nothing.
+    What is said first of a name counts. A pattern that means nothing gives nothing, and names that
+    no archiver takes are left out of what a pattern means: see `left_out`.
     """
     found: dict[str, str] = {}
     for each in said:
         before, name, behind = parted_pv(each)
         before = before or ("" if protocol == "ca" else f"{protocol}://")
-        for one in names.get(name, ()) if is_pattern(name) else (name,):
+        for one in filter(can_be_archived, names.get(name, ())) if is_pattern(name) else (name,):
             found.setdefault(one, f"{before}{one}{behind}")
     return tuple(found.values())
+
+
+def left_out(said: Iterable[str], names: Names) -> list[str]:
+    """Return the names that patterns mean and no archiver takes, sorted."""
+    meant_by = (one for name in patterns_of(said) for one in names.get(name, ()))
+    return sorted({one for one in meant_by if not can_be_archived(one)})
