@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from harness import Site, until
@@ -128,6 +129,23 @@ def test_every_pv_that_the_pattern_means_is_archived(trial: Trial, drift: str) -
     assert f"{trial.prefix}*:READI" in text
     status = trial.site.ok("status")
     assert "and 1 of 1 archivers as they should be" in status.out
+
+
+def test_a_declared_pv_that_is_not_archived_is_found(trial: Trial, drift: str) -> None:
+    def findings() -> list[dict[str, Any]]:
+        told = json.loads(trial.site.run("doctor", "--json").out)
+        (check,) = (each for each in told["checks"] if each["check"] == "archived")
+        return check["findings"]
+
+    assert findings() == []
+    gone = f"{trial.prefix}007:READI"
+    order = urllib.request.Request(f"{drift}api/v1/pvs/{quote(gone, safe='')}", method="DELETE")
+    urllib.request.urlopen(order, timeout=5).close()
+    (finding,) = findings()
+    assert finding["what"] == "drift"
+    assert finding["text"] == f"1 of {PVS} declared PVs not archived: {gone}"
+    trial.site.ok("archiver", "restart", "drift")
+    assert findings() == []
     assert "drift" in trial.site.ok("doctor", "--json").out or trial.engine
     machines = trial.site.ok("archiver", "log", "drift", "-n", "20").out
     assert "archiver drift: http://" in machines

@@ -58,7 +58,8 @@ async def _archiver(facts: Facts, each: ProgramMachine) -> tuple[int, list[Findi
         # Past its end it archives nothing.
         if not info["read_only"] and (lacking := wanted - await _archived(facts, each, wanted)):
             text = f"{len(lacking)} of {counted(len(wanted), 'declared PV')} not archived: "
-            findings.append(problem(each.name, f"{text}{listed(sorted(lacking))}", "linacre up"))
+            remedy = f"linacre up; where that changes nothing, {each.command('restart')}"
+            findings.append(problem(each.name, f"{text}{listed(sorted(lacking))}", remedy))
         if info["damaged"]:
             text = f"{counted(info['damaged'], 'block')} of its files damaged and set aside"
             remedy = f"see what lacks: linacre archiver show {each.ioc}"
