@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from harness import Site, until
 
+from linacre.engines.incus.cable import bridge_name
 from linacre.engines.incus.walls import table_name
 from linacre.kinds.addresses import mac_address
 
@@ -108,6 +109,16 @@ def test_a_host_without_nftables_is_told_and_machines_go_on(site: Site, tmp_path
     assert_victim_answers(site)
     site.assert_green()
     assert findings(site) == {}
+
+
+def test_a_bridge_that_the_daemon_did_not_make_is_made(site: Site) -> None:
+    """As after a start of the host: a machine that needs it starts all the same."""
+    site.ok("ioc", "stop", "enemy")
+    subprocess.run(["ip", "link", "delete", bridge_name(site.name, "controls")], check=True)
+    site.ok("ioc", "start", "enemy")
+    site.ok("up", "--yes")
+    site.assert_green()
+    assert_victim_answers(site)
 
 
 def test_purge_takes_them_away(site: Site) -> None:

@@ -186,6 +186,30 @@ class Networks:
         end = time.monotonic() + _MAKING_LIMIT_S
         while not all(map(link_there, known)) and time.monotonic() < end:
             await asyncio.sleep(0.05)
+        for bridge in known:
+            if not link_there(bridge):
+                with contextlib.suppress(LinacreError):
+                    await self._make_again(bridge)
+
+    async def _make_again(self, bridge: str) -> None:
+        """Make a bridge that the daemon has an entry of and could not make at its start.
+
+        It looks at every link of the host then too, and gives up where one goes meanwhile; by
+        itself it tries again after a minute, and no machine could start until then.
+        """
+        path = f"{_ALL}/{bridge}"
+        found = await self._client.get_or_none(path, project=False)
+        if found is None or link_there(bridge):
+            return
+        config = {k: v for k, v in found["config"].items() if not k.startswith("volatile.")}
+        body = {
+            "name": bridge,
+            "type": "bridge",
+            "config": config,
+            "description": found["description"],
+        }
+        await self._client.remove(path, project=False)
+        await self._patiently(lambda: self._client.request("POST", _ALL, body=body, project=False))
 
 
 async def _mend_broadcast(bridge: str) -> None:
