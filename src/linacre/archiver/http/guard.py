@@ -28,8 +28,6 @@ BODY_LIMIT_S = 60.0
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY_VIOLATION = 1008
-
-
 _TOO_LARGE = f"the body is larger than {LARGEST_BODY >> 20} MiB: send it in parts"
 _GONE: Message = {"type": "http.disconnect"}
 
@@ -70,7 +68,7 @@ class Guard:
         if changes and any(not _is_same(origin, hosts[0]) for origin in origins):
             return 403, f"a page of {origins[0][:100]!r} may not do this: open the archiver's own"
         lengths = [value for name, value in headers if name == "content-length"]
-        if any(not length.isdecimal() or int(length) > LARGEST_BODY for length in lengths):
+        if any(_is_too_large(length) for length in lengths):
             return 413, _TOO_LARGE
         return None
 
@@ -124,6 +122,11 @@ class Guard:
                 await send(message)
 
         await self._app(scope, take, give)
+
+
+def _is_too_large(length: str) -> bool:
+    # Python refuses to read a number of thousands of digits.
+    return not length.isdecimal() or len(length) > 15 or int(length) > LARGEST_BODY
 
 
 def _is_same(origin: str, host: str) -> bool:

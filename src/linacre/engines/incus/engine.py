@@ -97,7 +97,7 @@ class IncusEngine(Reach):
 
     @property
     def _networks(self) -> Networks:
-        return Networks(self._client, self._facility)
+        return Networks(self._client, self._facility, alone=self._cables.alone)
 
     # -- the daemon and the facility's place in it
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any, cast
 
@@ -27,7 +28,15 @@ _MENDING_TRIES = 3
 class Networks:
     """The bridges of one facility in one daemon."""
 
-    def __init__(self, client: IncusClient, facility: str) -> None:
+    def __init__(
+        self,
+        client: IncusClient,
+        facility: str,
+        *,
+        alone: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
+        """Hold the bridges of a facility; `alone` keeps others from changing links meanwhile."""
+        self._alone = alone
         self._client = client
         self._facility = facility
 
@@ -198,18 +207,22 @@ class Networks:
         itself it tries again after a minute, and no machine could start until then.
         """
         path = f"{_ALL}/{bridge}"
-        found = await self._client.get_or_none(path, project=False)
-        if found is None or link_there(bridge):
-            return
-        config = {k: v for k, v in found["config"].items() if not k.startswith("volatile.")}
-        body = {
-            "name": bridge,
-            "type": "bridge",
-            "config": config,
-            "description": found["description"],
-        }
-        await self._client.remove(path, project=False)
-        await self._patiently(lambda: self._client.request("POST", _ALL, body=body, project=False))
+        # Another command may be about to: the second would take away what the first has made.
+        async with self._alone():
+            found = await self._client.get_or_none(path, project=False)
+            if found is None or link_there(bridge):
+                return
+            config = {k: v for k, v in found["config"].items() if not k.startswith("volatile.")}
+            body = {
+                "name": bridge,
+                "type": "bridge",
+                "config": config,
+                "description": found["description"],
+            }
+            await self._client.remove(path, project=False)
+            await self._patiently(
+                lambda: self._client.request("POST", _ALL, body=body, project=False)
+            )
 
 
 async def _mend_broadcast(bridge: str) -> None:

@@ -52,10 +52,13 @@ class Port:
         return f"{self.machine} {self.link} {self.mac} {self.address}\n"
 
     @classmethod
-    def of(cls, line: str) -> Port:
-        """Return what `line` gave."""
-        machine, link, mac, address = line.split()
-        return cls(machine, link, mac, IPv4Address(address))
+    def of(cls, line: str) -> Port | None:
+        """Return what `line` gave; None where it is no such line."""
+        try:
+            machine, link, mac, address = line.split()
+            return cls(machine, link, mac, IPv4Address(address))
+        except ValueError:
+            return None
 
 
 def table_name(facility: str) -> str:
@@ -153,7 +156,7 @@ class Walls:
             lines = self._file.read_text().splitlines()
         except FileNotFoundError:
             return {}
-        return {port.machine: port for port in map(Port.of, lines)}
+        return {port.machine: port for port in map(Port.of, lines) if port is not None}
 
     def _keep(self, ports: Mapping[str, Port]) -> None:
         write_record(self._file, "".join(ports[name].line() for name in sorted(ports)))

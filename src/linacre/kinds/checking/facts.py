@@ -97,6 +97,15 @@ class Facts:
         """The desks that there are."""
         return tuple(m for m in self.machines.values() if self.kinds.of(m).is_of_network)
 
+    async def booted(self) -> list[ProgramMachine]:
+        """Return the machines whose programs serve."""
+        reports = await self.reported()
+        return [
+            each
+            for each in self.program_machines
+            if (report := reports.get(each.name)) is not None and report.booted
+        ]
+
     async def reported(self) -> Mapping[str, IocReport]:
         """Return how the IOCs and services of running machines do, by machine."""
         if self.reports is None:

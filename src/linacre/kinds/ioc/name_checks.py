@@ -14,12 +14,8 @@ _PAIRS_TOLD = 8
 
 async def names_served_once(facts: Facts) -> Outcome:
     """Compare the lists of PVs of all live IOCs of a network that serve."""
-    reports = await facts.reported()
-    serving = [
-        each
-        for each in facts.ioc_machines
-        if not each.is_twin and (report := reports.get(each.name)) is not None and report.booted
-    ]
+    booted = await facts.booted()
+    serving = [each for each in booted if each.kind.traits.serves_pvs and not each.is_twin]
     lists = await asyncio.gather(*(_names(facts, each) for each in serving))
     by_name: dict[tuple[str, str], list[str]] = {}
     for each, names in zip(serving, lists, strict=True):

@@ -73,7 +73,7 @@ async def test_a_body_that_says_that_it_is_large_is_not_read(client: httpx.Async
         pytest.fail("it was asked for")
         yield b""
 
-    for length in (str(300 << 20), "9" * 30, "-1", "x"):
+    for length in (str(300 << 20), "9" * 30, "9" * 5000, "-1", "x"):
         answer = await client.post(
             "/api/v1/pvs", content=body(), headers={"Content-Length": length}
         )
