@@ -189,11 +189,31 @@ def test_killed_after_writes_to_the_journal(
     assert writes > 20
 
 
+def test_a_start_that_goes_on_keeps_its_cable(site: Site) -> None:
+    """An `up` that was killed may have asked for a start that the daemon is about to do."""
+    site.up()
+
+    async def work() -> None:
+        async with opened(site) as (_, engine):
+            await engine.stop("b")
+            state, order = "/1.0/instances/b/state", {"action": "start", "timeout": 60}
+            earlier = asyncio.create_task(engine._client.request("PUT", state, body=order))
+            while not engine._cables.has_link("b"):
+                await asyncio.sleep(0)
+            await engine.start("b")
+            await earlier
+
+    asyncio.run(work())
+    finish(site)
+    assert_whole(site)
+
+
 @pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.thorough)])
 def test_killed_at_random_times(site: Site, times: int, timings: dict[str, float]) -> None:
     seed = int(os.environ.get("LINACRE_TEST_SEED") or random.SystemRandom().randrange(10**6))
     print(f"LINACRE_TEST_SEED={seed}")
     chosen = random.Random(seed)
+    site.up()
     begin_afresh(site)
     length = site.up().took_s
     begun = time.monotonic()

@@ -212,13 +212,19 @@ class Instances:
 
     async def start(self, name: str) -> None:
         """Start an instance; one that runs is left alone."""
-        await self._clear_link(name)
         try:
-            await self._change_state(name, {"action": "start", "timeout": 60}, already="running")
+            await self._start(name)
         except IncusError as error:
+            # Not before: an up that was killed may have asked for the start that goes on now,
+            # whose cable is there while the daemon still says that the machine is stopped.
+            if await self._clear_link(name):
+                return await self._start(name)
             if (why := await self._why_not_started(name)) is None:
                 raise
             raise IncusError(f"Incus could not start {name}: {why}", status=error.status) from error
+
+    async def _start(self, name: str) -> None:
+        await self._change_state(name, {"action": "start", "timeout": 60}, already="running")
 
     async def _why_not_started(self, name: str) -> str | None:
         """Return the cause in the container's own log: Incus itself names only a command."""
@@ -231,19 +237,21 @@ class Instances:
         errors = [line.partition(" ERROR ")[2].strip() for line in lines if " ERROR " in line]
         return errors[0] if errors else None
 
-    async def _clear_link(self, name: str) -> None:
-        """Remove what holds the name of the cable of a machine that does not run.
+    async def _clear_link(self, name: str) -> bool:
+        """Remove what holds the name of the cable of a machine that does not run; tell if it did.
 
         That is a daemon's that was killed in the middle of a start, or that of processes whose
         monitor was killed: for the daemon they do not run.
         """
         directory = self._client.directory
         if directory is None or not self._cables.has_link(name):
-            return
+            return False
         found = await self._client.request("GET", _path(name, "/state"))
-        if found["status"] == "Stopped":
-            await leftovers.end_orphans(directory, names.project(self._facility))
-            await self._cables.clear_link(name)
+        if found["status"] != "Stopped":
+            return False
+        await leftovers.end_orphans(directory, names.project(self._facility))
+        await self._cables.clear_link(name)
+        return True
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
         """Stop an instance, at the latest by force; one that is stopped is left alone."""
