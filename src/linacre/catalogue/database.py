@@ -51,7 +51,7 @@ class Database:
     async def close(self) -> None:
         """Finish what is under way and close the connection."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
-        self._thread.shutdown(wait=False)
+        self._thread.shutdown()
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in a transaction of its own."""

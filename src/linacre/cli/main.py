@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
+import threading
 import traceback
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from linacre import WITHOUT_PLUGINS, __version__
 from linacre.base.errors import LinacreError
 from linacre.cli.lazy import LazyGroup
+
+_OBJECTS_A_LOOK = 200_000
+"""How many objects may be made before garbage is looked for among them; Python's own is 700."""
 
 app = typer.Typer(
     name="linacre",
@@ -58,8 +64,10 @@ def _arguments(argv: list[str]) -> list[str]:
     return found
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line; an error is one line, its status 1 for the world and 2 for a typo."""
+    # A tenth of a command's time went into looking for garbage among what it loads, which stays.
+    gc.set_threshold(_OBJECTS_A_LOOK)
     _have_standard_streams()
     # Else pydantic reads the metadata of every installed package, to find that none is a plugin.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", WITHOUT_PLUGINS)
@@ -67,8 +75,22 @@ def main() -> None:
         from linacre.base.log import HumanStream, logging_to
 
         with logging_to(HumanStream()):
-            sys.exit(_run())
-    sys.exit(_run())
+            status = _run()
+    else:
+        status = _run()
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process as it stands: Python would take apart all it has loaded, for 0.15 s."""
+    current = threading.current_thread()
+    if any(not each.daemon for each in threading.enumerate() if each is not current):
+        # Somebody's work goes on.
+        sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _have_standard_streams() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from linacre import __version__
 from linacre.base.paths import StatePaths
 from linacre.catalogue import Catalogue
 from linacre.catalogue.model import IocEntry, RecordEntry
@@ -22,12 +23,29 @@ iocs:
   mag: {kind: softioc, source: mag, address: 10.61.2.11}
 """
 RUN = """\
+import os
 import sys
 from linacre.cli.main import main
-try:
-    main()
-finally:
-    print(*sys.modules, sep="\\n", file=sys.stderr)
+leave = os._exit
+def told(status):
+    print(*sys.modules, sep="\\n", file=sys.stderr, flush=True)
+    leave(status)
+os._exit = told
+main()
+"""
+LEAVE = """\
+import atexit
+import sys
+from threading import Thread
+from time import sleep
+from linacre.cli.main import main
+atexit.register(print, "taken apart")
+def work():
+    sleep(0.2)
+    print("worked")
+if sys.argv.pop() == "busy":
+    Thread(target=work).start()
+main()
 """
 EPICS = {"aioca", "epicscorelibs", "p4p", "pvxslibs", "softioc"}
 DRAWING = {"rich", "markdown_it", "pygments"}
@@ -58,7 +76,9 @@ def imported(*argv: str, state: Path) -> tuple[str, set[str]]:
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout, set(done.stderr.splitlines())
+    modules = set(done.stderr.splitlines())
+    assert "linacre.cli.main" in modules
+    return done.stdout, modules
 
 
 @pytest.fixture
@@ -118,3 +138,12 @@ def test_a_plan_needs_no_database_either(known: Path) -> None:
     shown, modules = imported("plan", "-f", str(known), state=known.parent / "new")
     assert "mag" in shown
     assert not holds(modules, {*NEVER, *DATABASE})
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [("idle", []), ("busy", ["worked", "taken apart"])], ids=str
+)
+def test_a_command_ends_at_once_unless_something_goes_on(how: str, said: list[str]) -> None:
+    argv = [sys.executable, "-c", LEAVE, "--version", how]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"linacre {__version__}", *said]
