@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from linacre.declaration import models
 from linacre.declaration.models import archiver_values, service_values, values
-from linacre.declaration.models.facility import Interface
+from linacre.declaration.models.networks import Interface
 from linacre.declaration.models.services import LaidFile
 from linacre.declaration.models.settings import Environment
 from linacre.engines.incus.cable import bridge_name, veth_name
@@ -37,6 +37,7 @@ TYPES: list[tuple[Any, str]] = [
     (values.MachinePath, "full path"),
     (Environment, "mapping of variables to texts"),
     (service_values.Package, "Debian package"),
+    (values.AnyPort, "port"),
     (service_values.Port, "port"),
     (service_values.Command, "line, or list of words"),
     (service_values.User, "user"),
@@ -60,6 +61,7 @@ TYPES: list[tuple[Any, str]] = [
 SECTIONS: list[tuple[str, type[BaseModel], str]] = [
     ("Top level", models.Facility, ""),
     ("Network", models.Network, "An entry of `networks`."),
+    ("Route", models.Route, "An item of a network's `routes`."),
     ("Host", models.DeclaredHost, "An entry of `hosts`."),
     ("Engine", models.IncusEngine, "`engine` with settings of its own; `engine: incus` is short."),
     ("Access", models.Access, "What stands under `access`."),

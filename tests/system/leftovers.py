@@ -11,7 +11,7 @@ from pathlib import Path
 
 from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.incus.uplink import joint_names
-from linacre.engines.incus.walls import table_name
+from linacre.engines.incus.walls_rules import table_name
 
 
 def pids() -> Iterator[int]:
@@ -50,11 +50,9 @@ def leftovers(
 
 
 def _walls(facility: str) -> list[str]:
-    table = table_name(facility)
-    there = subprocess.run(
-        ["nft", "list", "table", "bridge", table], check=False, capture_output=True
-    ).returncode
-    return [] if there else [f"walls {table}"]
+    said = subprocess.run(["nft", "list", "tables"], check=False, capture_output=True, text=True)
+    there = [line.split()[1:] for line in said.stdout.splitlines()]
+    return [f"walls {' '.join(each)}" for each in there if each[1] == table_name(facility)]
 
 
 def force_away(look: Callable[[], list[str]], state_root: Path) -> None:
@@ -73,8 +71,7 @@ def force_away(look: Callable[[], list[str]], state_root: Path) -> None:
         elif each.startswith("network "):
             subprocess.run(["ip", "link", "delete", each.split()[-1]], check=False)
         elif each.startswith("walls "):
-            table = each.split()[-1]
-            subprocess.run(["nft", "delete", "table", "bridge", table], check=False)
+            subprocess.run(["nft", "delete", "table", *each.split()[1:]], check=False)
 
 
 def _processes(state: str, project: str) -> Iterator[tuple[int, str]]:

@@ -9,7 +9,14 @@ from pathlib import Path
 from linacre.declaration.check_addresses import check_addresses
 from linacre.declaration.check_files import check_files
 from linacre.declaration.document import Problem
-from linacre.declaration.models import IOCS, DeclaredMachine, Facility, IocDefaults, desk_name
+from linacre.declaration.models import (
+    HOST,
+    IOCS,
+    DeclaredMachine,
+    Facility,
+    IocDefaults,
+    desk_name,
+)
 from linacre.declaration.models.quoting import nearest, one_of
 from linacre.declaration.names import other_name, twins_network
 from linacre.declaration.order import cycles
@@ -49,6 +56,11 @@ def _references(facility: Facility, names: Names) -> Iterator[Problem]:
     for section, name, each in facility.machines():
         own = default if section is IOCS else None
         yield from _of_machine((section.key, name), each, facility, names, default=own)
+    for network, each in facility.networks.items():
+        for place, route in enumerate(each.routes):
+            if route.to not in (*names.networks, HOST):
+                path = ("networks", network, "routes", place, "to")
+                yield _unknown(path, route.to, "network", names.networks)
     base = ("defaults", "ioc")
     if default.network is not None and default.network not in names.networks:
         yield _unknown((*base, "network"), default.network, "network", names.networks)

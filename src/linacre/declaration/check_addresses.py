@@ -7,13 +7,14 @@ from ipaddress import IPv4Address
 
 from linacre.base.errors import UserError
 from linacre.declaration.document import Problem
-from linacre.declaration.models import Facility, Network, ProcessEngine, desk_name
+from linacre.declaration.models import HOST, Facility, Network, ProcessEngine, Route, desk_name
 from linacre.engines.process.addresses import check_distinct
 
 
 def check_addresses(facility: Facility) -> Iterator[Problem]:
     """Yield what does not fit: subnets, uplinks, and each address in its network."""
     yield from _networks(facility)
+    yield from _routes(facility)
     yield from _addresses(facility)
     yield from _loopback(facility)
 
@@ -87,6 +88,31 @@ def _uplinks(facility: Facility) -> Iterator[Problem]:
         if (other := seen.setdefault(network.uplink, name)) != name:
             message = f"{network.uplink} is the uplink of network {other}; write another, or none"
             yield Problem(("networks", name, "uplink"), message)
+
+
+def _routes(facility: Facility) -> Iterator[Problem]:
+    for name, network in facility.networks.items():
+        for place, route in enumerate(network.routes):
+            if (wrong := _no_way(facility, name, route)) is not None:
+                yield Problem(("networks", name, "routes", place, "to"), wrong)
+
+
+def _no_way(facility: Facility, name: str, route: Route) -> str | None:
+    """Return why a network's route cannot be, or None; one to an unknown network is told of."""
+    networks = facility.networks
+    if route.to == HOST:
+        if HOST in networks:
+            return f"{HOST} is this host here; give the network {HOST} another name"
+        if networks[name].host_address is None:
+            return f"the host has no address on {name}; write host_address, or remove the route"
+        return None if route.ports else "missing beside it: ports, those of the host's programs"
+    if route.to == name:
+        return f"machines on {name} reach one another; remove the route"
+    for end in (name, route.to):
+        if end in networks and networks[end].gateway != (networks[end].host_address or ()):
+            router = networks[end].gateway or "no router"
+            return f"machines on {end} use {router}, not the host, which alone leads to {route.to}"
+    return None
 
 
 def _unfit(address: IPv4Address, network: Network) -> str | None:

@@ -27,6 +27,7 @@ from linacre.engines.model import (
     PayloadFile,
     Space,
     Traits,
+    Way,
     too_much_output,
 )
 from linacre.engines.wiring import Cable, Client, Walled, Wiring
@@ -56,6 +57,7 @@ __all__ = [
     "Stream",
     "Traits",
     "Walled",
+    "Way",
     "Wiring",
     "require",
     "too_much_output",

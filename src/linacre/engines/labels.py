@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
 
-from linacre.engines.model import NetworkSpec
+from linacre.engines.model import NetworkSpec, Way
 
 KIND = "kind"
 IOC = "ioc"
@@ -39,20 +40,35 @@ def kept_key(archiver: str) -> str:
     return f"kept.{archiver}"
 
 
-_NETWORK = "network."
+_NETWORK, _NOTHING = "network.", "-"
 
 
 def network_record(network: NetworkSpec) -> tuple[str, str]:
     """Return the entry of the facility's record that says what a network was made as."""
-    words = [str(network.subnet), str(network.host_address or "-"), network.uplink or ""]
+    ways = [",".join(["to", str(way.to), *way.ports]) for way in network.ways]
+    answers = [f"from,{subnet}" for subnet in network.answers]
+    uplink = network.uplink or (_NOTHING if ways or answers else "")
+    words = [str(network.subnet), str(network.host_address or _NOTHING), uplink, *ways, *answers]
     return f"{_NETWORK}{network.name}", " ".join(words).strip()
+
+
+def recorded_networks(record: Mapping[str, str]) -> Iterator[NetworkSpec]:
+    """Yield the networks of which a facility's record tells, as they were made."""
+    for key, value in record.items():
+        if not key.startswith(_NETWORK):
+            continue
+        subnet, host, *more = value.split()
+        led = [word.split(",") for word in more[1:]]
+        yield NetworkSpec(
+            key.removeprefix(_NETWORK),
+            IPv4Network(subnet),
+            None if host == _NOTHING else IPv4Address(host),
+            more[0] if more and more[0] != _NOTHING else None,
+            tuple(Way(IPv4Network(to), tuple(ports)) for way, to, *ports in led if way == "to"),
+            tuple(IPv4Network(subnet) for way, subnet, *_ in led if way == "from"),
+        )
 
 
 def recorded_uplinks(record: Mapping[str, str]) -> dict[str, str | None]:
     """Return the networks of which a facility's record tells, each with its uplink."""
-    found: dict[str, str | None] = {}
-    for key, value in record.items():
-        if key.startswith(_NETWORK):
-            words = value.split()
-            found[key.removeprefix(_NETWORK)] = words[2] if len(words) > 2 else None
-    return found
+    return {network.name: network.uplink for network in recorded_networks(record)}

@@ -144,6 +144,16 @@ class Device:
 
 
 @dataclass(frozen=True)
+class Way:
+    """Where machines of a network may begin connections to."""
+
+    to: IPv4Network
+    """A subnet; of the host itself, its address on the network."""
+    ports: tuple[str, ...] = ()
+    """`3306/tcp`, `67/udp`; none is all."""
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
     """A virtual bridge."""
 
@@ -153,6 +163,10 @@ class NetworkSpec:
     """Where the host itself stands on it; None where it does not."""
     uplink: str | None = None
     """The NIC or the bridge of the host by which it is part of the site's network."""
+    ways: tuple[Way, ...] = ()
+    """Where its machines may begin connections to, through the host."""
+    answers: tuple[IPv4Network, ...] = ()
+    """The subnets from which connections to its machines may be begun."""
 
 
 @dataclass(frozen=True)

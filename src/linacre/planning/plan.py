@@ -107,7 +107,8 @@ class _Planner:
         for network in self._declared.networks:
             key, value = network_record(network)
             if self._found.record.get(key) != value:
-                title = f"make the network {network.name} ({network.subnet})"
+                verb = "change" if key in self._found.record else "make"
+                title = f"{verb} the network {network.name} ({network.subnet})"
                 self._add(Action.NETWORK, network.name, title, ["prepare facility"])
         makes = [spec for spec in self._declared.machines if self._is_made(spec)]
         makes.sort(key=lambda spec: self._kinds.of(spec).stands_alone)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import IPv4Network
 
 from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths
 from linacre.declaration.load import Declaration
-from linacre.declaration.models import Facility
-from linacre.engines.base import Capability, Engine, MachineSpec, NetworkSpec, require
+from linacre.declaration.models import HOST, Facility
+from linacre.engines.base import Capability, Engine, MachineSpec, NetworkSpec, Way, require
 from linacre.kinds.maker import Maker, Names
 from linacre.kinds.registry import KINDS, Kinds
 
@@ -96,5 +97,23 @@ async def _check_uplinks(
 
 def network_spec(facility: Facility, name: str) -> NetworkSpec:
     """Return a declared network as an engine makes it."""
-    network = facility.networks[name]
-    return NetworkSpec(name, network.subnet, network.host_address, network.uplink)
+    networks, network = facility.networks, facility.networks[name]
+    ways: list[Way] = []
+    for route in network.routes:
+        if route.to == HOST and network.host_address is not None:
+            ways.append(Way(IPv4Network(network.host_address), route.ports))
+        elif route.to in networks:
+            ways.append(Way(networks[route.to].subnet, route.ports))
+    answers = [
+        other.subnet
+        for other in networks.values()
+        if any(route.to == name for route in other.routes)
+    ]
+    return NetworkSpec(
+        name,
+        network.subnet,
+        network.host_address,
+        network.uplink,
+        tuple(ways),
+        tuple(answers),
+    )

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from harness import Site, until
 
 from linacre.engines.incus.cable import bridge_name
-from linacre.engines.incus.walls import table_name
+from linacre.engines.incus.walls_rules import table_name
 from linacre.kinds.addresses import mac_address
 
 pytestmark = pytest.mark.timeout(300)
@@ -50,7 +51,7 @@ def findings(site: Site) -> dict[str, list[str]]:
 
 def addresses(site: Site, machine: str) -> tuple[str, str]:
     address = site.address(machine)
-    return mac_address(site.name, address), str(address)
+    return mac_address(site.name, IPv4Address(address)), address
 
 
 def assert_victim_answers(site: Site) -> None:
@@ -87,9 +88,12 @@ def test_the_wall_stays_through_restarts(site: Site) -> None:
     assert_victim_answers(site)
 
 
-def test_walls_that_somebody_took_down_come_back_with_the_next_command(site: Site) -> None:
+@pytest.mark.parametrize("family", ["bridge", "ip"])
+def test_walls_that_somebody_took_down_come_back_with_the_next_command(
+    site: Site, family: str
+) -> None:
     table = table_name(site.name)
-    subprocess.run(["nft", "delete", "table", "bridge", table], check=True)
+    subprocess.run(["nft", "delete", "table", family, table], check=True)
     site.assert_green()
     own, address = addresses(site, "enemy")[0], addresses(site, "victim")[1]
     send(site, "arp", own, own, address, address, "x")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -10,12 +10,12 @@ import pytest
 from linacre.base.errors import UnsupportedError, UserError
 from linacre.base.paths import FacilityPaths
 from linacre.declaration.load import load
-from linacre.engines.base import Engine
+from linacre.engines.base import Engine, NetworkSpec
 from linacre.engines.incus.client import Remote
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
 from linacre.engines.incus.machines import network_config
-from linacre.engines.labels import NIC_DIGEST
+from linacre.engines.labels import NIC_DIGEST, network_record, recorded_networks
 from linacre.engines.process.engine import ProcessEngine
 from linacre.planning.specs import Declared, declared_facility, network_spec
 
@@ -78,3 +78,28 @@ async def test_a_router_of_its_own_is_what_machines_are_started_with(tmp_path: P
     settings = next(f for f in other.payload.files if f.path.name == "network")
     assert b"GATEWAY=10.9.0.254\n" in (settings.data or b"")
     assert before.labels[NIC_DIGEST] == same.labels[NIC_DIGEST] != other.labels[NIC_DIGEST]
+
+
+async def test_routes_are_kept_in_the_record_as_they_are_made(tmp_path: Path) -> None:
+    file = tmp_path / "facility.yaml"
+    file.write_text(
+        "facility: lab\nnetworks:\n"
+        "  controls: {subnet: 10.9.0.0/24}\n"
+        "  office:\n    subnet: 10.9.1.0/24\n    routes:\n"
+        "      - {to: controls, ports: [5064/tcp, 5064/udp]}\n"
+        "      - {to: host, ports: [5432/tcp]}\n"
+        "  visitors: {subnet: 10.9.2.0/24, routes: [{to: controls}]}\n"
+    )
+    facility = load(file).facility
+    made = [network_spec(facility, name) for name in facility.networks]
+    controls, office, _ = made
+    assert controls.answers == (IPv4Network("10.9.1.0/24"), IPv4Network("10.9.2.0/24"))
+    assert [(str(way.to), way.ports) for way in office.ways] == [
+        ("10.9.0.0/24", ("5064/tcp", "5064/udp")),
+        ("10.9.1.1/32", ("5432/tcp",)),
+    ]
+    assert [*recorded_networks(dict(map(network_record, made)))] == made
+    assert network_record(NetworkSpec("x", IPv4Network("10.9.0.0/24"), None)) == (
+        "network.x",
+        "10.9.0.0/24 -",
+    )

@@ -16,7 +16,6 @@ from linacre.declaration.models.facility import (
     DeclaredHost,
     Defaults,
     Facility,
-    Network,
     desk_name,
     facility_model,
 )
@@ -29,6 +28,7 @@ from linacre.declaration.models.iocs import (
     SoftIoc,
 )
 from linacre.declaration.models.machine import DeclaredMachine, ProgramPart, Section
+from linacre.declaration.models.networks import HOST, Network, Route
 from linacre.declaration.models.service_values import SERVICE_TREE
 from linacre.declaration.models.services import FileSettings, Service
 from linacre.declaration.models.settings import (
@@ -43,6 +43,7 @@ from linacre.declaration.models.values import Bytes, Seconds
 __all__ = [
     "ARCHIVERS",
     "ARCHIVER_PORT",
+    "HOST",
     "IOCS",
     "SERVICES",
     "SERVICE_TREE",
@@ -72,6 +73,7 @@ __all__ = [
     "ProgramPart",
     "PythonIoc",
     "RetentionSettings",
+    "Route",
     "Seconds",
     "Section",
     "Service",

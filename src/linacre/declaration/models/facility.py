@@ -5,66 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 from pydantic.config import JsonDict
 
 from linacre.declaration.models.access import Access, AutoEngine, Engine
 from linacre.declaration.models.archivers import Archiver
 from linacre.declaration.models.iocs import Ioc, IocDefaults, with_defaults
 from linacre.declaration.models.machine import DeclaredMachine, Section
+from linacre.declaration.models.networks import Network
 from linacre.declaration.models.part import Part, empty_as_mapping
-from linacre.declaration.models.quoting import as_written, quoted
+from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.services import Service
-from linacre.declaration.models.values import (
-    NAME_PATTERN,
-    Address,
-    Line,
-    Name,
-    NetworkName,
-    Subnet,
-)
-
-_INTERFACE_PATTERN = r"^[^\s/:]{1,15}$"
-
-
-def _next_address(data: dict[str, Any]) -> IPv4Address:
-    """Return the first address of the subnet that is not the host's; any, where none is read."""
-    subnet = data.get("subnet")
-    if subnet is None:
-        return IPv4Address(0)
-    return next(subnet[n] for n in (1, 2) if subnet[n] != data.get("host_address"))
-
-
-def _hosts_own(data: dict[str, Any]) -> IPv4Address | None:
-    """Return the host's address: none on the site's network, where every address is somebody's."""
-    return None if data.get("uplink") else _next_address(data)
-
-
-def _host_as_router(data: dict[str, Any]) -> IPv4Address | None:
-    return None if data.get("uplink") else data.get("host_address")
-
-
-def _interface(value: object) -> str | None:
-    text = as_written(value)
-    if text == "none":
-        return None
-    if text is None or not re.fullmatch(_INTERFACE_PATTERN, text) or text in (".", ".."):
-        raise ValueError(
-            f"{quoted(value)} is no name of an interface; write that of a NIC or a bridge of the "
-            "host, such as eth1 or br0, or none"
-        )
-    return text
-
-
-Interface = Annotated[
-    str | None,
-    BeforeValidator(_interface),
-    WithJsonSchema({"type": "string", "pattern": _INTERFACE_PATTERN}),
-]
-"""A network interface of a host, by the kernel's name (at most 15 characters), or none."""
+from linacre.declaration.models.values import NAME_PATTERN, Address, Line, Name, NetworkName
 
 
 def _database(value: str) -> str:
@@ -78,40 +32,6 @@ def _database(value: str) -> str:
     if in_query or ":" in rest.partition("/")[0].rpartition("@")[0]:
         raise ValueError("a password stands in it; take it out, and put it into ~/.pgpass")
     return value
-
-
-class Network(Part):
-    """A virtual bridge that machines are on; the host stands on it too, unless it has an uplink."""
-
-    subnet: Subnet = Field(
-        description="The subnet, with its prefix length.", examples=["10.61.2.0/24"]
-    )
-    uplink: Interface = Field(
-        default=None,
-        description="The NIC or the bridge of the host by which it is part of the site's network, "
-        "whose subnet it has then. Without it, the network is this host's alone.",
-        examples=["eth1"],
-    )
-    host_address: Address | None = Field(
-        default_factory=_hosts_own,
-        description="The address of the host itself on the network; without it, the first, or "
-        "none with an uplink.",
-        examples=["10.61.2.1"],
-    )
-    gateway: Address | None = Field(
-        default_factory=_host_as_router,
-        description="The router that machines use; without it, the host, or none with an uplink.",
-        examples=["10.61.2.254"],
-    )
-    desk_address: Address = Field(
-        default_factory=_next_address,
-        description="The address of the network's desk; without it, the next free one. Needed "
-        "with an uplink.",
-        examples=["10.61.2.2"],
-    )
-    description: Line = Field(
-        default="", description="What the network is for, in a line.", examples=["Operations"]
-    )
 
 
 class DeclaredHost(Part):

@@ -12,12 +12,11 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from linacre.declaration.models.quoting import as_written, quoted
-from linacre.declaration.models.values import MachinePath
+from linacre.declaration.models.values import AnyPort, MachinePath
 
 SERVICE_TREE = PurePosixPath("/srv/service")
 """Where the files of `source` stand in the machine, and where the command starts."""
 
-_PORT_PATTERN = r"^[1-9][0-9]{0,4}/(tcp|udp)$"
 _PACKAGE_PATTERN = r"^[a-z0-9][a-z0-9.+-]*[a-z0-9+]$"
 _USER_PATTERN = r"^[a-z_][a-z0-9_-]{0,31}$"
 _OWN_PORTS = {"22/tcp": "SSH", "23/tcp": "telnet", "7001/tcp": "the console"}
@@ -48,17 +47,12 @@ def _package(value: str) -> str:
     return value
 
 
-def _port(value: object) -> str:
-    text = (as_written(value) or "").lower()
-    if re.fullmatch(r"[0-9]{1,5}", text):
-        raise ValueError(f"{text} says no protocol; write {text}/tcp or {text}/udp")
-    if not re.fullmatch(_PORT_PATTERN, text) or int(text.partition("/")[0]) > 65535:
-        raise ValueError(f"{quoted(value)} is not a port; write one like 3306/tcp or 67/udp")
-    if text in _OWN_PORTS:
+def _port(value: str) -> str:
+    if value in _OWN_PORTS:
         raise ValueError(
-            f"{text} is {_OWN_PORTS[text]} of every machine; let the program use another"
+            f"{value} is {_OWN_PORTS[value]} of every machine; let the program use another"
         )
-    return text
+    return value
 
 
 def _user(value: str) -> str:
@@ -123,9 +117,7 @@ Package = Annotated[
     str, AfterValidator(_package), Field(json_schema_extra={"pattern": _PACKAGE_PATTERN})
 ]
 """A Debian package by its name."""
-Port = Annotated[
-    str, BeforeValidator(_port), WithJsonSchema({"type": "string", "pattern": _PORT_PATTERN})
-]
+Port = Annotated[AnyPort, AfterValidator(_port)]
 """A port that a service listens on: `3306/tcp`, `67/udp`."""
 Command = Annotated[
     tuple[str, ...],

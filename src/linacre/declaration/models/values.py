@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from linacre.declaration.models.quoting import as_written, quoted
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+_PORT_PATTERN = r"^[1-9][0-9]{0,4}/(tcp|udp)$"
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -130,6 +131,15 @@ def _network_name(value: str) -> str:
     return _host_name(value, longest=63 - len("desk-") - len("-twins"))
 
 
+def _port(value: object) -> str:
+    text = (as_written(value) or "").lower()
+    if re.fullmatch(r"[0-9]{1,5}", text):
+        raise ValueError(f"{text} says no protocol; write {text}/tcp or {text}/udp")
+    if not re.fullmatch(_PORT_PATTERN, text) or int(text.partition("/")[0]) > 65535:
+        raise ValueError(f"{quoted(value)} is not a port; write one like 3306/tcp or 67/udp")
+    return text
+
+
 def _address(value: object) -> IPv4Address:
     if isinstance(value, IPv4Address):
         return value
@@ -207,3 +217,7 @@ TreePath = Annotated[PurePosixPath, BeforeValidator(_tree_path)]
 """A path inside an IOC's own files."""
 MachinePath = Annotated[PurePosixPath, BeforeValidator(_machine_path)]
 """A full path on a host or in a machine."""
+AnyPort = Annotated[
+    str, BeforeValidator(_port), WithJsonSchema({"type": "string", "pattern": _PORT_PATTERN})
+]
+"""A port with its protocol: `3306/tcp`, `67/udp`."""

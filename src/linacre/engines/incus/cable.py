@@ -8,14 +8,14 @@ moves a cable.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import shutil
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from linacre.base.alone import alone
 from linacre.base.errors import EngineError
 from linacre.base.processes import run_tool
 from linacre.engines.incus import hook
@@ -60,13 +60,9 @@ class Cables:
     def _file(self) -> Path:
         return self._folder / hook.PLUGGED
 
-    @asynccontextmanager
-    async def alone(self) -> AsyncGenerator[None]:
+    def alone(self) -> AbstractAsyncContextManager[None]:
         """Keep others from changing cables for the block; held for moments only."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as file:
-            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
-            yield
+        return alone(self._folder / "lock")
 
     def prepare(self) -> None:
         """Write the hook; one that stands is left alone."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import shutil
 import signal
 import stat
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from linacre.base.alone import alone
 from linacre.base.clock import SystemClock
 from linacre.base.ending import gone
 from linacre.base.errors import EngineError, UnsupportedError
@@ -97,12 +96,8 @@ class EmbeddedDaemon:
             found.note(self._pid_file)
         return found
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncGenerator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "daemon.lock").open("w") as file:
-            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
-            yield
+    def _alone(self) -> AbstractAsyncContextManager[None]:
+        return alone(self._folder / "daemon.lock")
 
     async def start(self) -> None:
         """Start the daemon unless it runs, and wait until it answers.

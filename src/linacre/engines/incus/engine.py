@@ -31,7 +31,9 @@ from linacre.engines.incus.project import Project
 from linacre.engines.incus.quotas import keep_quotas
 from linacre.engines.incus.reach import Reach
 from linacre.engines.incus.walls import Walls
+from linacre.engines.incus.walls_rules import Gate
 from linacre.engines.incus.wiring import IncusWiring, plugged
+from linacre.engines.labels import recorded_networks
 from linacre.epics.layout import Layout
 
 _DELETES_AT_ONCE = 8
@@ -105,8 +107,9 @@ class IncusEngine(Reach):
         """Reach the daemon; start the embedded one where there is no other."""
         if await self._connection.open() and self._client.is_local:
             self._cables.bring_up_to_date()
-            await self._walls.mend()
-            await self._networks.mend(await self._project.record())
+            record = await self._project.record()
+            await self._walls.mend(map(self._gate, recorded_networks(record)))
+            await self._networks.mend(record)
         self._keep_quotas()
 
     def _keep_quotas(self) -> None:
@@ -160,11 +163,17 @@ class IncusEngine(Reach):
 
     async def ensure_network(self, network: NetworkSpec) -> None:
         """Make the bridge of a network, or bring it to this state."""
+        if self._client.is_local:
+            await self._walls.open_gate(self._gate(network))
         await self._networks.ensure(network)
+
+    def _gate(self, network: NetworkSpec) -> Gate:
+        return Gate.to(network, bridge_name(self._facility, network.name))
 
     async def remove_network(self, name: str) -> None:
         """Remove the bridge of a network; none there is no error."""
         await self._networks.remove(name)
+        await self._walls.forget_gate(bridge_name(self._facility, name))
 
     async def ensure_image(self, digest: str, path: Path) -> None:
         """Import an image: the folder holds `metadata.tar` and `rootfs.squashfs`."""

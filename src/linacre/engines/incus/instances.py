@@ -13,7 +13,8 @@ from linacre.engines.incus import leftovers, machines, names, payload, storage, 
 from linacre.engines.incus.cable import Cables, veth_name
 from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.files import Files
-from linacre.engines.incus.walls import Port, Walls
+from linacre.engines.incus.walls import Walls
+from linacre.engines.incus.walls_rules import Port
 from linacre.engines.labels import ADDRESS, IOC, KIND
 
 Instance = Mapping[str, Any]

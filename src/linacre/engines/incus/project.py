@@ -6,13 +6,12 @@ looks at every instance of a project to read or to change one of those.
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import cast
 
+from linacre.base.alone import alone
 from linacre.engines.incus import names
 from linacre.engines.incus.client import IncusClient, IncusError
 
@@ -64,13 +63,9 @@ class Project:
         async with self._alone():
             await self._change(values)
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncGenerator[None]:
+    def _alone(self) -> AbstractAsyncContextManager[None]:
         # The daemon checks its tags before it writes and not while, so they alone do not serve.
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "record.lock").open("w") as file:
-            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
-            yield
+        return alone(self._folder / "record.lock")
 
     async def _change(self, values: Mapping[str, str | None]) -> None:
         if not await self._client.exists(_RECORD):

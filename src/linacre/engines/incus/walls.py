@@ -1,138 +1,44 @@
-"""Walls at the cables: each carries one MAC address and one IPv4 address, both ways.
+"""Walls at the cables, and between bridges: what machines may send, and where to.
 
-nftables' bridge family holds them on this host, by the names of cables: so they stand before a
-machine's first frame and stay through swaps, moves and restarts of daemons. Each facility has a
-table of its own. What is dropped is counted for each cable, so that it can be told.
+Each cable carries one MAC address and one IPv4 address, both ways; a bridge lets through to the
+host, and to other networks, what is opened. nftables' bridge family holds that on this host, by the
+names of cables and bridges: so it stands before a machine's first frame and stays through swaps,
+moves and restarts of daemons. Each facility has a table of its own. What is dropped is counted for
+each cable, so that it can be told.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Address
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, cast
 
+from linacre.base.alone import alone
 from linacre.base.errors import LinacreError
 from linacre.base.listing import counted
 from linacre.base.log import get_logger
 from linacre.base.processes import run_tool
 from linacre.engines.incus.records import write_record
+from linacre.engines.incus.walls_rules import (
+    CABLES,
+    DROPPED,
+    GATES,
+    MACHINES,
+    STOPPED,
+    Gate,
+    Port,
+    port_elements,
+    ruleset,
+    table_name,
+)
 from linacre.engines.wiring import Walled
 
 _log = get_logger(__name__)
 
-_FAMILY = "bridge"
-_BROADCASTS_A_SECOND, _BURST = 2000, 4000
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-_DROPPED = {
-    "foreign_mac": "with another's MAC address",
-    "foreign_address": "with another's IP address",
-    "foreign_kind": "that are neither IP nor ARP",
-    "too_many": f"of broadcast beyond {_BROADCASTS_A_SECOND} a second",
-}
-"""The sets that count what a cable's machine sent and was dropped, and the words for it."""
-
-
-@dataclass(frozen=True)
-class Port:
-    """What one cable may carry."""
-
-    machine: str
-    link: str
-    mac: str
-    address: IPv4Address
-
-    def line(self) -> str:
-        """Return it as it is kept in a file."""
-        return f"{self.machine} {self.link} {self.mac} {self.address}\n"
-
-    @classmethod
-    def of(cls, line: str) -> Port | None:
-        """Return what `line` gave; None where it is no such line."""
-        try:
-            machine, link, mac, address = line.split()
-            return cls(machine, link, mac, IPv4Address(address))
-        except ValueError:
-            return None
-
-
-def table_name(facility: str) -> str:
-    """Return the name of a facility's table: nftables takes fewer letters than we do."""
-    return f"linacre_{hashlib.sha256(facility.encode()).hexdigest()[:10]}"
-
-
-def _elements(ports: Iterable[Port]) -> Mapping[str, list[str]]:
-    there = list(ports)
-    return {
-        "ports": [f'"{p.link}"' for p in there],
-        "macs": [f'"{p.link}" . {p.mac}' for p in there],
-        "addresses": [f'"{p.link}" . {p.address}' for p in there],
-    }
-
-
-def ruleset(table: str, ports: Iterable[Port]) -> str:
-    """Return nftables' text that lays the walls of a facility anew, in one transaction.
-
-    A machine may send from its own addresses, and say by ARP that they are its own; it gets what
-    is sent to them, and broadcasts. ARP without an address of the sender asks whether an address
-    is free (RFC 5227), and may ask for its own alone. IPv6 is off, and not counted: every kernel
-    sends some by itself.
-    """
-    elements = {
-        name: f" elements = {{ {', '.join(found)} }};" if found else ""
-        for name, found in _elements(ports).items()
-    }
-    counting = "\n".join(
-        f"  set {name} {{ type ifname; size 65535; flags dynamic; counter; }}" for name in _DROPPED
-    )
-    drop = {name: f"update @{name} {{ iifname }} drop" for name in _DROPPED}
-    group = "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00"
-    rate = f"limit rate over {_BROADCASTS_A_SECOND}/second burst {_BURST} packets"
-    return f"""\
-add table {_FAMILY} {table}
-delete table {_FAMILY} {table}
-table {_FAMILY} {table} {{
-  set ports {{ type ifname;{elements["ports"]} }}
-  set macs {{ type ifname . ether_addr;{elements["macs"]} }}
-  set addresses {{ type ifname . ipv4_addr;{elements["addresses"]} }}
-  set rates {{ type ifname; size 65535; flags dynamic; }}
-{counting}
-  chain leaving {{
-    iifname . ether saddr != @macs {drop["foreign_mac"]}
-    {group} update @rates {{ iifname {rate} }} {drop["too_many"]}
-    ether type ip iifname . ip saddr @addresses accept
-    ether type ip {drop["foreign_address"]}
-    ether type arp jump leaving_arp
-    ether type ip6 drop
-    {drop["foreign_kind"]}
-  }}
-  chain leaving_arp {{
-    iifname . arp saddr ether != @macs {drop["foreign_mac"]}
-    iifname . arp saddr ip @addresses accept
-    arp saddr ip 0.0.0.0 iifname . arp daddr ip @addresses accept
-    {drop["foreign_address"]}
-  }}
-  chain entering {{
-    {group} ether type {{ ip, arp }} accept
-    oifname . ether daddr @macs ether type arp accept
-    oifname . ether daddr @macs ether type ip oifname . ip daddr @addresses accept
-    drop
-  }}
-  chain prerouting {{
-    type filter hook prerouting priority -350; policy accept;
-    iifname @ports jump leaving
-  }}
-  chain postrouting {{
-    type filter hook postrouting priority 350; policy accept;
-    oifname @ports jump entering
-  }}
-}}
-"""
 
 
 class Walls:
@@ -148,6 +54,10 @@ class Walls:
         return self._folder / "walls"
 
     @property
+    def _gates_file(self) -> Path:
+        return self._folder / "gates"
+
+    @property
     def _laid(self) -> Path:
         return self._folder / "walls-laid"
 
@@ -161,24 +71,41 @@ class Walls:
     def _keep(self, ports: Mapping[str, Port]) -> None:
         write_record(self._file, "".join(ports[name].line() for name in sorted(ports)))
 
+    def _gates(self) -> dict[str, Gate]:
+        try:
+            lines = self._gates_file.read_text().splitlines()
+        except FileNotFoundError:
+            return {}
+        return {gate.bridge: gate for gate in map(Gate.of, lines) if gate is not None}
+
+    def _keep_gates(self, gates: Iterable[Gate]) -> None:
+        lines = (gate.line() for gate in sorted(gates, key=lambda gate: gate.bridge))
+        write_record(self._gates_file, "".join(lines))
+
+    def _alone(self) -> AbstractAsyncContextManager[None]:
+        # What is laid anew as a whole must not lack what another has just changed.
+        return alone(self._folder / "walls.lock")
+
     async def admit(self, port: Port) -> None:
         """Have a cable carry these addresses and no others, also one that is yet to be made."""
-        ports = self._ports()
-        if ports.get(port.machine) == port and self._is_laid():
-            return
-        before = ports.get(port.machine)
-        ports[port.machine] = port
-        self._keep(ports)
-        gone = [] if before is None else [*self._orders("delete", before)]
-        await self._change([*gone, *self._orders("add", port)])
+        async with self._alone():
+            ports = self._ports()
+            if ports.get(port.machine) == port and self._is_laid():
+                return
+            before = ports.get(port.machine)
+            ports[port.machine] = port
+            self._keep(ports)
+            gone = [] if before is None else self._to_delete(before, ports)
+            await self._change([*gone, *self._to_add(port)])
 
     async def expel(self, machine: str) -> None:
         """Drop what is known of a machine that is gone; none there is no error."""
-        ports = self._ports()
-        if (port := ports.pop(machine, None)) is None:
-            return
-        self._keep(ports)
-        await self._change(self._orders("delete", port))
+        async with self._alone():
+            ports = self._ports()
+            if (port := ports.pop(machine, None)) is None:
+                return
+            self._keep(ports)
+            await self._change(self._to_delete(port, ports))
 
     async def admit_all(self, ports: Iterable[Port]) -> None:
         """Have the cables of all machines of a facility carry their own addresses alone.
@@ -186,44 +113,72 @@ class Walls:
         What is known of others is dropped, and what stands is laid anew where it differs.
         """
         wanted = {port.machine: port for port in ports}
-        if self._ports() != wanted:
-            self._keep(wanted)
-            await self.lay()
-        elif (await self.standing()).missing:
-            await self.lay()
+        async with self._alone():
+            if self._ports() != wanted:
+                self._keep(wanted)
+                await self._lay()
+            elif (await self.standing()).missing:
+                await self._lay()
 
-    async def mend(self) -> None:
-        """Lay the walls again where they are gone: the host was started since, or by hand."""
-        if self._file.exists() and not (self._is_laid() and await self._stands()):
+    async def open_gate(self, gate: Gate) -> None:
+        """Let through between a bridge and the host what this says, and nothing else."""
+        async with self._alone():
+            gates = self._gates()
+            if gates.get(gate.bridge) != gate:
+                self._keep_gates((gates | {gate.bridge: gate}).values())
+                await self._lay()
+
+    async def forget_gate(self, bridge: str) -> None:
+        """Drop what is known of a bridge that is gone; none there is no error."""
+        async with self._alone():
+            gates = self._gates()
+            if gates.pop(bridge, None) is not None:
+                self._keep_gates(gates.values())
+
+    async def mend(self, gates: Iterable[Gate]) -> None:
+        """Lay the walls again where they are gone: the host was started since, or by hand.
+
+        So too where a gate of the facility's networks is not known: an earlier version had none.
+        """
+        wanted = {gate.bridge: gate for gate in gates}
+        if not self._file.exists():
+            return
+        if wanted.keys() <= self._gates().keys() and self._is_laid() and await self._stands():
+            return
+        async with self._alone():
             _log.warning("the walls at the cables are laid again")
-            await self.lay()
+            self._keep_gates((wanted | self._gates()).values())
+            await self._lay()
 
     async def _stands(self) -> bool:
         try:
-            said = await run_tool("nft", "list", "tables", _FAMILY)
+            said = await run_tool("nft", "list", "tables")
         except LinacreError:
             return False
-        return f"table {_FAMILY} {self.table}\n" in said
+        return all(f"table {family} {self.table}\n" in said for family in (CABLES, GATES))
 
-    async def lay(self) -> None:
+    async def _lay(self) -> None:
         """Lay the walls as they are to be, whatever stands.
 
         Where this host cannot have them that is logged, and told by `standing`: machines go on.
         """
         try:
-            await self._order([ruleset(self.table, self._ports().values())])
+            await self._order([self._ruleset()])
         except LinacreError as error:
             _log.error("there are no walls at the cables", error=str(error))
             self._laid.unlink(missing_ok=True)
         else:
             write_record(self._laid, _BOOT_ID.read_text())
 
+    def _ruleset(self) -> str:
+        return ruleset(self.table, self._ports().values(), self._gates().values())
+
     async def _change(self, orders: Iterable[str]) -> None:
         """Change what stands; where that is not what is known of it, lay all anew."""
         if self._is_laid():
             with contextlib.suppress(LinacreError):
                 return await self._order(orders)
-        await self.lay()
+        await self._lay()
 
     def _is_laid(self) -> bool:
         try:
@@ -231,9 +186,21 @@ class Walls:
         except OSError:
             return False
 
-    def _orders(self, verb: str, port: Port) -> Iterable[str]:
-        for name, elements in _elements([port]).items():
-            yield f"{verb} element {_FAMILY} {self.table} {name} {{ {elements[0]} }}"
+    def _to_add(self, port: Port) -> list[str]:
+        machines = f"add element {GATES} {self.table} {MACHINES} {{ {port.address} }}"
+        return [*self._of_cable("add", port), machines]
+
+    def _to_delete(self, port: Port, left: Mapping[str, Port]) -> list[str]:
+        orders = [*self._of_cable("delete", port)]
+        # An IOC and its twin have one address.
+        if not any(port.address == other.address for other in left.values()):
+            element = f"{GATES} {self.table} {MACHINES} {{ {port.address} }}"
+            orders.append(f"delete element {element}")
+        return orders
+
+    def _of_cable(self, verb: str, port: Port) -> Iterable[str]:
+        for name, elements in port_elements([port]).items():
+            yield f"{verb} element {CABLES} {self.table} {name} {{ {elements[0]} }}"
 
     @staticmethod
     async def _order(orders: Iterable[str]) -> None:
@@ -244,44 +211,55 @@ class Walls:
         """Return how the walls stand, as the kernel tells."""
         ports = self._ports()
         try:
-            said = await run_tool("nft", "-j", "list", "table", _FAMILY, self.table)
-            told = cast(list[Mapping[str, Any]], json.loads(said)["nftables"])
+            cables, gates = [await self._sets(family) for family in (CABLES, GATES)]
         except (LinacreError, ValueError, KeyError):
             return Walled(tuple(sorted(ports)), {}, why=await self._why_not() if ports else None)
-        sets = {each["set"]["name"]: each["set"].get("elem", []) for each in told if "set" in each}
-        guarded = {(link,) for link in sets.get("ports", [])} | {
-            tuple(element["concat"]) for name in ("macs", "addresses") for element in sets[name]
+        guarded = {(link,) for link in cables.get("ports", [])} | {
+            tuple(element["concat"]) for name in ("macs", "addresses") for element in cables[name]
         }
         missing = (
             port.machine
             for port in ports.values()
             if not {(port.link,), (port.link, port.mac), (port.link, str(port.address))} <= guarded
+            or str(port.address) not in gates[MACHINES]
         )
-        return Walled(tuple(sorted(missing)), _dropped(sets, ports.values()))
+        links = {port.link: port.machine for port in ports.values()}
+        # An IOC and its twin have one address: the first of the two is told.
+        addresses = {str(ports[name].address): name for name in sorted(ports, reverse=True)}
+        counted_ = [*_counts(cables, DROPPED, links), *_counts(gates, STOPPED, addresses)]
+        dropped: dict[str, tuple[str, ...]] = {}
+        for machine, line in counted_:
+            dropped[machine] = (*dropped.get(machine, ()), line)
+        return Walled(tuple(sorted(missing)), dropped)
+
+    async def _sets(self, family: str) -> Mapping[str, list[Any]]:
+        """Return the elements of each set of a table, as the kernel tells."""
+        said = await run_tool("nft", "-j", "list", "table", family, self.table)
+        told = cast(list[Mapping[str, Any]], json.loads(said)["nftables"])
+        return {each["set"]["name"]: each["set"].get("elem", []) for each in told if "set" in each}
 
     async def _why_not(self) -> str:
         try:
-            await self._order([ruleset(self.table, self._ports().values())])
+            await self._order([self._ruleset()])
         except LinacreError as error:
             return str(error)
         return "they were taken down this moment"
 
     async def remove(self) -> None:
         """Take the walls away, with what is kept of them."""
-        table = f"{_FAMILY} {self.table}"
-        await run_tool("nft", f"add table {table}; delete table {table}", check=False)
-        for file in (self._file, self._laid):
+        for family in (CABLES, GATES):
+            table = f"{family} {self.table}"
+            await run_tool("nft", f"add table {table}; delete table {table}", check=False)
+        for file in (self._file, self._gates_file, self._laid):
             file.unlink(missing_ok=True)
 
 
-def _dropped(sets: Mapping[str, list[Any]], ports: Iterable[Port]) -> Mapping[str, tuple[str, ...]]:
-    """Return, by machine, what was counted of what it sent."""
-    machines = {port.link: port.machine for port in ports}
-    dropped: dict[str, tuple[str, ...]] = {}
-    for name, words in _DROPPED.items():
+def _counts(
+    sets: Mapping[str, list[Any]], words: Mapping[str, str], machines: Mapping[str, str]
+) -> Iterable[tuple[str, str]]:
+    """Yield machines, each with a line of what was counted of what it sent."""
+    for name, what in words.items():
         for element in sets.get(name, []):
             about = element["elem"]
             if (machine := machines.get(about["val"])) is not None:
-                line = f"{counted(about['counter']['packets'], 'frame')} {words}"
-                dropped[machine] = (*dropped.get(machine, ()), line)
-    return dropped
+                yield machine, f"{counted(about['counter']['packets'], 'frame')} {what}"

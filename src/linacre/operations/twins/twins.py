@@ -9,6 +9,7 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.models import Ioc
 from linacre.declaration.models.sources import FolderSource
 from linacre.declaration.names import TWINS_ENDING, other_name, twins_network
+from linacre.engines.base import NetworkSpec
 from linacre.engines.labels import DECLARED_DIGEST, NETWORK, NIC_DIGEST, ORIGIN, PROGRAM_DIGEST
 from linacre.kinds.image import have_image, image_digest
 from linacre.kinds.maker import Maker
@@ -17,7 +18,7 @@ from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.interaction import Interaction
 from linacre.planning.plan import Found, make_plan
-from linacre.planning.specs import Declared, network_spec
+from linacre.planning.specs import Declared
 from linacre.planning.twin_overrides import as_found
 from linacre.session.roles import Pair
 from linacre.session.session import Session
@@ -102,7 +103,8 @@ async def _declared(session: Session, ioc: Ioc, pair: Pair) -> Declared:
     desk = DESK.desk(maker, sandbox)
     if (there := machines.get(desk.name)) is not None:
         desk = as_found(there)
-    network = replace(network_spec(facility, sandbox), host_address=None, uplink=None)
+    # Nothing leads out of it.
+    network = NetworkSpec(sandbox, networks[home].subnet, host_address=None)
     return Declared((network,), (twin, desk), {}, {pair.ioc: twin}, kinds=kinds_of(session))
 
 
