@@ -247,6 +247,8 @@ def _show_status(found: FacilityStatus) -> None:
         for row in found.of(kind):
             for remark in kind.remarks(row):
                 typer.echo(remark)
+    for name, near in found.near.items():
+        typer.echo(f"{name} is near its ceiling: {listed(near)}")
     if found.undeclared:
         typer.echo(f"no longer declared: {listed(found.undeclared)}")
     if found.outdated:

@@ -118,12 +118,16 @@ class Payload:
 
 @dataclass(frozen=True)
 class Limits:
-    """Ceilings on what one machine may use; None is no ceiling."""
+    """Ceilings on what one machine may use."""
 
     cpu: float | None = None
-    """Cores."""
+    """Cores; None is no ceiling: where all are busy, machines have equal parts of them."""
     memory_bytes: int | None = None
-    processes: int | None = None
+    """None is a quarter of the host's."""
+    processes: int = 1000
+    """With their threads."""
+    open_files: int = 8192
+    """Of each process, its connections among them."""
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,9 @@ class Maker:
 
 def _limits(limits: LimitSettings) -> Limits:
     memory = None if limits.memory is None else int(limits.memory)
-    return Limits(cpu=limits.cpu, memory_bytes=memory, processes=limits.processes)
+    given = {"processes": limits.processes, "open_files": limits.open_files}
+    counts = {key: count for key, count in given.items() if count is not None}
+    return Limits(cpu=limits.cpu, memory_bytes=memory, **counts)
 
 
 def mounts_of(mounts: Iterable[MountSettings]) -> tuple[Mount, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,6 +23,7 @@ from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.kinds.kind import AnyKind, Kind
 from linacre.kinds.registry import Kinds, kinds_of
 from linacre.kinds.rows import RowT, Seen
+from linacre.observing import ceilings
 from linacre.planning.plan import make_plan
 from linacre.planning.preview import Comparison, compare
 from linacre.planning.twin_overrides import is_held
@@ -60,6 +61,8 @@ class FacilityStatus:
     undeclared: tuple[str, ...] = ()
     outdated: tuple[str, ...] = ()
     """Machines made from an older image."""
+    near: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """By machine, which of its ceilings it is near, in words."""
 
     @property
     def green(self) -> bool:
@@ -87,6 +90,7 @@ class FacilityStatus:
             **{section.key: self.of(kind) for kind, section in self.kinds.declared},
             "undeclared": self.undeclared,
             "outdated": self.outdated,
+            "near_ceilings": self.near,
         }
 
 
@@ -134,6 +138,7 @@ async def _told(
     if compared is not None and only is None:
         plan = make_plan(compared.declared, compared.found, digest=None)
         undeclared, outdated = plan.undeclared, plan.outdated
+    machines = compared.found.machines.values() if compared is not None else ()
     return FacilityStatus(
         facility=session.name,
         engine=session.engine.name,
@@ -142,7 +147,18 @@ async def _told(
         rows={name: tuple(told) for name, told in rows.items()},
         undeclared=undeclared,
         outdated=outdated,
+        near=_near_ceilings(machines),
     )
+
+
+def _near_ceilings(machines: Iterable[Machine]) -> dict[str, tuple[str, ...]]:
+    """Return, of machines on this host, which of their ceilings they are near."""
+    found: dict[str, tuple[str, ...]] = {}
+    for machine in machines:
+        group = ceilings.read_group(machine.pid) if machine.pid is not None else None
+        if group is not None and group.near:
+            found[machine.name] = group.near
+    return found
 
 
 async def _seen(

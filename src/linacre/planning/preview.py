@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from linacre.base.errors import UserError
 from linacre.base.listing import listed
+from linacre.base.sizes import readable
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import Access, DeclaredMachine
 from linacre.engines.base import Capability, Limits, Machine, MachineState
@@ -220,9 +222,21 @@ def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
     limited = [spec.name for spec in declared.machines if spec.limits != Limits()]
     if limited and Capability.LIMITS not in session.engine.capabilities():
         notes.append(f"the {session.engine.name} engine applies no limits: {listed(limited)}")
+    if {Capability.LIMITS, Capability.CABLES} <= session.engine.capabilities():
+        notes += _beyond_the_host(declared)
     if session.engine.name == "process" and session.declaration.facility.access != Access():
         notes.append(f"the {session.engine.name} engine gives no log-in: access is not used")
     return tuple(notes)
+
+
+def _beyond_the_host(declared: Declared) -> Iterator[str]:
+    """Yield what the ceilings that are given add up to, where the host has less."""
+    host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    given = {spec.name: spec.limits.memory_bytes for spec in declared.machines}
+    memory = sum(size for size in given.values() if size is not None)
+    if memory > host:
+        total, there = readable(memory), readable(host)
+        yield f"limits.memory of all machines add up to {total}, and this host has {there}"
 
 
 def _kinds_notes(session: Session, names: Names, only: Collection[str] | None) -> Iterator[str]:

@@ -43,6 +43,10 @@ def _processes(value: Any) -> int:
     return _count(value, lowest=32, what="processes and threads that lets a machine start")
 
 
+def _open_files(value: Any) -> int:
+    return _count(value, lowest=256, what="open files that lets a machine start")
+
+
 def _files(value: Any) -> int:
     return _count(value, lowest=1, what="files")
 
@@ -72,18 +76,29 @@ Environment = dict[
 
 
 class LimitSettings(Part):
-    """Ceilings on what one machine may use; what is not given has no ceiling."""
+    """Ceilings on what one machine may use."""
 
     cpu: Annotated[float, BeforeValidator(_cores)] | None = Field(
-        default=None, description="Processor time, in cores.", examples=[0.5]
+        default=None,
+        description="Processor time, in cores; without it, where all are busy, machines have equal "
+        "parts of them.",
+        examples=[0.5],
     )
     memory: Annotated[Bytes, AfterValidator(_memory)] | None = Field(
-        default=None, description="Memory of all that runs in the machine.", examples=["256MiB"]
+        default=None,
+        description="Memory of all that runs in the machine; without it, a quarter of the host's.",
+        examples=["256MiB"],
     )
     processes: Annotated[int, BeforeValidator(_processes)] | None = Field(
         default=None,
-        description="Number of processes and threads in the machine, 32 or more.",
+        description="Number of processes and threads in the machine, 32 or more; without it, 1000.",
         examples=[200],
+    )
+    open_files: Annotated[int, BeforeValidator(_open_files)] | None = Field(
+        default=None,
+        description="Number of files and connections that each process may have open, 256 or more; "
+        "without it, 8192.",
+        examples=[20000],
     )
 
 

@@ -42,11 +42,12 @@ def _limit_config(limits: Limits) -> dict[str, str]:
         # A hard share of time, not a set of cores: 0.5 is half a core whatever else runs.
         budget = max(1, round(limits.cpu * _PERIOD_MS))
         found["limits.cpu.allowance"] = f"{budget}ms/{_PERIOD_MS}ms"
-    if limits.memory_bytes is not None:
-        found["limits.memory"] = str(limits.memory_bytes)
-    if limits.processes is not None:
-        found["limits.processes"] = str(limits.processes)
-    return found
+    memory = "25%" if limits.memory_bytes is None else str(limits.memory_bytes)
+    return found | {
+        "limits.memory": memory,
+        "limits.processes": str(limits.processes),
+        "limits.kernel.nofile": str(limits.open_files),
+    }
 
 
 def _raw_config(traits: Traits) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from linacre.base.sizes import readable
 from linacre.engines.base import Capability
 from linacre.kinds.checking.facts import Facts
 from linacre.kinds.checking.model import (
@@ -13,7 +14,7 @@ from linacre.kinds.checking.model import (
     problem,
     warning,
 )
-from linacre.observing.doctor import memory
+from linacre.observing import ceilings
 from linacre.observing.doctor.mount_checks import existing
 from linacre.observing.doctor.probe import Probed, probe
 
@@ -27,20 +28,8 @@ MEMORY_WARNING, MEMORY_PROBLEM = 0.08, 0.03
 """Of the host's memory, what is available when it is told."""
 PRESSURE_WARNING, PRESSURE_PROBLEM = 10.0, 40.0
 """Percent of the last minute in which some process waited for memory."""
-LIMIT_WARNING = 0.90
-"""Of a machine's own limit, what is taken when it is told."""
 
 _PROBE_LIMIT_S = 1.5
-
-
-def size(number: int) -> str:
-    """Return a number of bytes with a binary unit."""
-    value = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GiB"
 
 
 async def room_left(facts: Facts) -> Outcome:
@@ -52,13 +41,13 @@ async def room_left(facts: Facts) -> Outcome:
     if probed.hangs or probed.error is not None:
         said.append(f"{folder} does not answer")  # told by the check of mounts
     else:
-        said.append(f"{size(probed.free_bytes)} free for {folder}")
+        said.append(f"{readable(probed.free_bytes)} free for {folder}")
         findings += disk_findings(folder, probed)
     for space in await facts.engine.space() if facts.silence is None else ():
         free_bytes = space.total_bytes - space.used_bytes
         if (writable := await _writable_bytes(facts)) is not None:
             free_bytes = min(free_bytes, writable)
-        said.append(f"{size(free_bytes)} of {size(space.total_bytes)} free in {space.what}")
+        said.append(f"{readable(free_bytes)} of {readable(space.total_bytes)} free in {space.what}")
         findings += pool_findings(space.what, free_bytes, space.total_bytes)
     return Outcome(", ".join(said), tuple(findings))
 
@@ -70,7 +59,7 @@ def disk_findings(folder: Path, probed: Probed) -> list[Finding]:
     look = f"make room: du -xh --max-depth=2 {folder} | sort -h"
     if left < DISK_WARNING and probed.free_bytes < DISK_ENOUGH_BYTES:
         make = problem if left < DISK_PROBLEM else warning
-        text = f"{size(probed.free_bytes)} of {size(probed.total_bytes)} left"
+        text = f"{readable(probed.free_bytes)} of {readable(probed.total_bytes)} left"
         findings.append(make(str(folder), text, look))
     if probed.total_inodes:
         files = probed.free_inodes / probed.total_inodes
@@ -100,16 +89,16 @@ def pool_findings(what: str, free_bytes: int, total_bytes: int) -> list[Finding]
         return []
     make = problem if left < POOL_PROBLEM else warning
     look = "see whose it is: linacre ioc shell NAME, then du -xh --max-depth=1 /srv/persist /var"
-    return [make(what, f"{size(free_bytes)} of {size(total_bytes)} left", look)]
+    return [make(what, f"{readable(free_bytes)} of {readable(total_bytes)} left", look)]
 
 
 async def memory_left(facts: Facts) -> Outcome:
     """See what memory is left for the host, and for each machine below its own limit."""
-    host = memory.read_host()
+    host = ceilings.read_host()
     if host is None:
         return not_applicable("/proc/meminfo cannot be read")
     left = host.available_bytes / max(1, host.total_bytes)
-    said = f"{size(host.available_bytes)} of {size(host.total_bytes)} available"
+    said = f"{readable(host.available_bytes)} of {readable(host.total_bytes)} available"
     findings: list[Finding] = []
     look = "free memory, or move IOCs to another host: ps -eo rss,comm --sort=-rss | head"
     if left < MEMORY_WARNING:
@@ -124,19 +113,17 @@ async def memory_left(facts: Facts) -> Outcome:
             text = f"in {host.pressure:.0f}% of the last minute something waited for memory"
             findings.append(make("this host", text, look))
     for name, machine in facts.machines.items():
-        group = memory.read_group(machine.pid) if machine.pid is not None else None
+        group = ceilings.read_group(machine.pid) if machine.pid is not None else None
         if group is not None:
             findings += machine_findings(name, group)
     return Outcome(said, tuple(findings))
 
 
-def machine_findings(name: str, group: memory.Group) -> list[Finding]:
+def machine_findings(name: str, group: ceilings.Group) -> list[Finding]:
     """Return what is wrong with the memory of a machine."""
     findings: list[Finding] = []
-    raise_it = f"raise limits.memory of {name} in the facility file, then linacre up"
-    if group.limit_bytes is not None and group.used_bytes > LIMIT_WARNING * group.limit_bytes:
-        text = f"uses {size(group.used_bytes)} of its limit of {size(group.limit_bytes)}"
-        findings.append(warning(name, text, raise_it))
+    raise_it = f"see what {name} does, or raise its limits in the facility file, then linacre up"
+    findings += [warning(name, f"is near its ceiling: {what}", raise_it) for what in group.near]
     if group.killed:
         times = "once" if group.killed == 1 else f"{group.killed} times"
         text = f"the kernel has killed a process in it {times} for lack of memory since it started"

@@ -18,7 +18,8 @@ from cryptography.x509.oid import NameOID
 from doctor_support import FILE, FakeEngine, facts_of, session_of
 
 from linacre.catalogue.catalogue import Catalogue
-from linacre.observing.doctor import memory, sntp
+from linacre.observing import ceilings
+from linacre.observing.doctor import sntp
 from linacre.observing.doctor.certificate_checks import certificates_valid
 from linacre.observing.doctor.clock_checks import clock_right, newest_task
 from linacre.observing.doctor.mount_checks import mounts_answer, read_mounts
@@ -105,30 +106,34 @@ def test_memory_of_the_host(tmp_path: Path) -> None:
             "pressure/memory": "some avg10=1.00 avg60=12.50 avg300=0 total=1\nfull avg10=0.00\n",
         },
     )
-    assert memory.read_host(proc) == memory.Host(250 << 10, 1000 << 10, 12.5)
-    assert memory.read_host(tmp_path / "nowhere") is None
+    assert ceilings.read_host(proc) == ceilings.Host(250 << 10, 1000 << 10, 12.5)
+    assert ceilings.read_host(tmp_path / "nowhere") is None
 
 
 def test_memory_of_a_control_group_of_version_1(tmp_path: Path) -> None:
     proc = lay(
         tmp_path,
         {
-            "7/cgroup": "4:memory:/lxc.payload.x\n0::/lxc.payload.x\n",
+            "7/cgroup": "5:pids:/lxc.payload.x\n4:memory:/lxc.payload.x\n0::/lxc.payload.x\n",
             "self/mountinfo": (
                 f"1 1 0:1 / {tmp_path}/u rw - cgroup2 none rw\n"
                 f"2 1 0:2 / {tmp_path}/m rw - cgroup memory rw,memory\n"
+                f"3 1 0:3 / {tmp_path}/p rw - cgroup pids rw,pids\n"
             ),
+            "p/lxc.payload.x/pids.current": "95\n",
+            "p/lxc.payload.x/pids.max": "100\n",
             "m/lxc.payload.x/memory.usage_in_bytes": "1000\n",
             "m/lxc.payload.x/memory.limit_in_bytes": "1100\n",
             "m/lxc.payload.x/memory.stat": "cache 1\ntotal_inactive_file 5\n",
             "m/lxc.payload.x/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
         },
     )
-    group = memory.read_group(7, proc)
-    assert group == memory.Group(used_bytes=995, limit_bytes=1100, killed=2)
+    group = ceilings.read_group(7, proc)
+    assert group == ceilings.Group(995, 1100, 2, processes=95, most_processes=100)
     texts = [finding.text for finding in machine_findings("mag", group)]
     assert texts == [
-        "uses 995 B of its limit of 1 KiB",
+        "is near its ceiling: memory 995 B of 1.1 KiB",
+        "is near its ceiling: processes 95 of 100",
         "the kernel has killed a process in it 2 times for lack of memory since it started",
     ]
 
@@ -141,16 +146,18 @@ def test_memory_of_a_control_group_of_version_2(tmp_path: Path) -> None:
             "self/mountinfo": f"1 1 0:1 / {tmp_path}/u rw - cgroup2 none rw\n",
             "u/lxc.payload.x/memory.current": "1000\n",
             "u/lxc.payload.x/memory.max": "max\n",
+            "u/lxc.payload.x/pids.current": "95\n",
+            "u/lxc.payload.x/pids.max": "max\n",
             "u/lxc.payload.x/memory.events": "low 0\noom_kill 0\n",
         },
     )
-    group = memory.read_group(7, proc)
-    assert group == memory.Group(used_bytes=1000, limit_bytes=None, killed=0)
+    group = ceilings.read_group(7, proc)
+    assert group == ceilings.Group(1000, None, 0, processes=95)
     assert machine_findings("mag", group) == []
 
 
 def test_a_process_that_is_gone_has_no_group(tmp_path: Path) -> None:
-    assert memory.read_group(7, tmp_path) is None
+    assert ceilings.read_group(7, tmp_path) is None
 
 
 class Server(asyncio.DatagramProtocol):

@@ -1,12 +1,19 @@
-"""Memory as the kernel tells of it: the host's, and that of a control group (v1 and v2)."""
+"""What the host has and machines use of it, as the kernel tells (control groups v1 and v2)."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
+from linacre.base.sizes import readable
+
+NEAR = 0.9
+"""Above this share of a ceiling it is told."""
 _PROC = Path("/proc")
+_CONTROLLERS = ("memory", "pids")
 _UNLIMITED_BYTES = 1 << 60
 """A v1 group without a limit has one near 2**63."""
 
@@ -23,13 +30,26 @@ class Host:
 
 @dataclass(frozen=True)
 class Group:
-    """The memory of a control group."""
+    """What all that runs in a machine uses, and its ceilings; None is none."""
 
     used_bytes: int
     """Without the files that are cached and can be dropped."""
     limit_bytes: int | None
     killed: int
     """Processes killed for lack of memory."""
+    processes: int = 0
+    """With their threads."""
+    most_processes: int | None = None
+
+    @property
+    def near(self) -> tuple[str, ...]:
+        """What is near its ceiling, in words."""
+        found: list[str] = []
+        if self.limit_bytes is not None and self.used_bytes > NEAR * self.limit_bytes:
+            found.append(f"memory {readable(self.used_bytes)} of {readable(self.limit_bytes)}")
+        if self.most_processes is not None and self.processes > NEAR * self.most_processes:
+            found.append(f"processes {self.processes} of {self.most_processes}")
+        return tuple(found)
 
 
 def read_host(proc: Path = _PROC) -> Host | None:
@@ -54,30 +74,45 @@ def _pressure(proc: Path) -> float | None:
 
 
 def read_group(pid: int, proc: Path = _PROC) -> Group | None:
-    """Return the memory of the control group of a process, or None where it is not told."""
+    """Return what the control groups of a process use, or None where it is not told."""
     try:
-        groups = (proc / str(pid) / "cgroup").read_text()
-        mounts = (proc / "self/mountinfo").read_text()
+        text = (proc / str(pid) / "cgroup").read_text()
     except OSError:
         return None
-    hierarchies = [line.split(":", 2) for line in groups.splitlines()]
-    by_controllers = {controllers: path for _, controllers, path in hierarchies}
-    for controllers, path in by_controllers.items():
-        if "memory" in controllers.split(","):
-            root = _mounted(mounts, kind="cgroup", option="memory")
-            return None if root is None else _version_1(root / path.lstrip("/"))
-    root = _mounted(mounts, kind="cgroup2", option="")
-    path = by_controllers.get("")
-    return None if root is None or path is None else _version_2(root / path.lstrip("/"))
+    groups = [line.split(":", 2) for line in text.splitlines()]
+    of = {name: path for _, controllers, path in groups for name in controllers.split(",")}
+    mounted = _hierarchies(proc)
+    folders: dict[str, Path] = {}
+    for name in _CONTROLLERS:
+        if (root := mounted.get(name) or mounted.get("")) is not None:
+            folders[name] = root / of.get(name, of.get("", "")).lstrip("/")
+    if len(folders) < len(_CONTROLLERS):
+        return None
+    memory = _version_1(folders["memory"]) if "memory" in mounted else _version_2(folders["memory"])
+    if memory is None:
+        return None
+    pids = folders["pids"]
+    count, most = _number(pids / "pids.current"), _number(pids / "pids.max")
+    return replace(memory, processes=count or 0, most_processes=most)
 
 
-def _mounted(mounts: str, *, kind: str, option: str) -> Path | None:
-    for line in mounts.splitlines():
+@cache
+def _hierarchies(proc: Path) -> Mapping[str, Path]:
+    """Return where controllers are mounted, those of version 2 under an empty name (cgroups(7))."""
+    found: dict[str, Path] = {}
+    try:
+        lines = (proc / "self/mountinfo").read_text().splitlines()
+    except OSError:
+        return found
+    for line in lines:
         left, _, right = line.partition(" - ")
-        words = right.split()
-        if words[0] == kind and (not option or option in words[-1].split(",")):
-            return Path(PurePosixPath(left.split()[4]))
-    return None
+        kind, *_, options = right.split()
+        root = Path(PurePosixPath(left.split()[4]))
+        if kind == "cgroup2":
+            found.setdefault("", root)
+        elif kind == "cgroup":
+            found |= {name: root for name in _CONTROLLERS if name in options.split(",")}
+    return found
 
 
 def _version_1(group: Path) -> Group | None:

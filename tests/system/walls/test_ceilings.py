@@ -1,0 +1,83 @@
+"""A machine that takes all that it can get: ceilings hold, neighbours go on, and it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import Site, until
+
+from linacre.observing.ceilings import read_group
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def site(make_site: Callable[..., Site]) -> Iterator[Site]:
+    """A facility of a neighbour and two machines that know no measure."""
+    site = make_site("greed")
+    site.ioc("victim", 11)
+    site.ioc("many", 12, limits={"processes": 100})
+    site.ioc("large", 13, limits={"memory": "96MiB", "open_files": 512})
+    site.up()
+    yield site
+    for machine in ("many", "large"):
+        site.inside(machine, "pkill -9 -f greedy; true")
+
+
+def assert_victim_answers(site: Site) -> None:
+    pv = f"{site.prefix('victim')}READI"
+    assert site.inside("desk-controls", f"caget -t -w 10 {pv}").out.strip() == "2.5"
+
+
+def near(site: Site) -> dict[str, list[str]]:
+    return json.loads(site.ok("status", "--json").out)["near_ceilings"]
+
+
+def test_there_are_ceilings_by_default(site: Site) -> None:
+    host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for machine in ("victim", "desk-controls"):
+        group = read_group(min(site.processes(machine)))
+        assert group is not None and group.limit_bytes is not None
+        assert group.most_processes == 1000
+        assert 0.2 * host < group.limit_bytes < 0.26 * host
+
+
+def test_a_fork_bomb_ends_at_its_ceiling_and_is_told(site: Site) -> None:
+    assert near(site) == {}
+    bomb = "exec -a greedy sh -c 'while :; do sleep 600 & done'"
+    site.inside("many", f'setsid bash -c "{bomb}" > /dev/null 2>&1 & sleep 1')
+    until(lambda: "many" in near(site))
+    assert near(site)["many"] == ["processes 100 of 100"]
+    assert "many is near its ceiling: processes 100 of 100" in site.ok("status").out
+    assert_victim_answers(site)
+    finding = next(
+        each
+        for check in json.loads(site.run("doctor", "--json").out)["checks"]
+        for each in check["findings"]
+        if each["what"] == "many" and "ceiling" in each["text"]
+    )
+    assert "raise its limits" in finding["remedy"]
+
+
+def test_a_leak_is_ended_in_its_own_machine(site: Site) -> None:
+    leak = "head -c 300000000 /dev/zero | tail > /dev/null; echo status $?"
+    assert site.inside("large", leak).out.split()[-1] != "0"
+    assert_victim_answers(site)
+    texts = [
+        each["text"]
+        for check in json.loads(site.run("doctor", "--json").out)["checks"]
+        for each in check["findings"]
+        if each["what"] == "large"
+    ]
+    assert any("for lack of memory" in text for text in texts)
+
+
+def test_open_files_have_a_ceiling(site: Site) -> None:
+    pid = site.pid("large", "softIoc")
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert line.split()[3:5] == ["512", "512"]
