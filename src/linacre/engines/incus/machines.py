@@ -91,6 +91,8 @@ def instance_config(spec: MachineSpec, *, hook: Path | None) -> dict[str, str]:
         # Linacre starts machines in its own order; the daemon must not race it.
         "boot.autostart": "false",
         "security.privileged": "false",
+        # Else who is in the machine reads our labels, the host's paths among them.
+        "security.guestapi": "false",
         "raw.lxc": "\n".join(raw),
         **_limit_config(spec.limits),
     }
