@@ -29,17 +29,26 @@ def frame(data: bytes) -> bytes:
 class Daemon:
     """A daemon that runs one command, which ends when a test says so."""
 
-    def __init__(self, *, refused: str = "") -> None:
+    def __init__(self, *, refused: str = "", impatient: int = 0, why: str = "") -> None:
         self.refused = refused
+        self.impatient, self.why = impatient, why
+        """How many programs it does not begin, for lack of their streams or something else."""
+        self.asked = 0
         self.transports: dict[str, asyncio.Transport] = {}
         self.answered: dict[str, list[aiohttp.WSMsgType]] = {}
         self.ended = asyncio.Event()
 
     async def run(self, _: web.Request) -> web.Response:
+        self.asked += 1
         body = {"type": "async", "metadata": {"id": "o", "metadata": {"fds": FDS}}}
         return web.json_response(body, status=202)
 
+    async def told(self, _: web.Request) -> web.Response:
+        return web.json_response({"type": "sync", "metadata": {"id": "o", "err": self.why}})
+
     async def join(self, request: web.Request) -> web.WebSocketResponse:
+        if self.asked <= self.impatient:
+            raise web.HTTPInternalServerError
         made = web.WebSocketResponse(autoping=False)
         await made.prepare(request)
         await made.ping(b"keepalive")
@@ -83,6 +92,7 @@ class Daemon:
         app.router.add_post("/1.0/instances/a/exec", self.run)
         app.router.add_get("/1.0/operations/o/websocket", self.join)
         app.router.add_get("/1.0/operations/o/wait", self.wait)
+        app.router.add_get("/1.0/operations/o", self.told)
         async with served(app, folder, Slow) as found:
             yield found
 
@@ -107,3 +117,25 @@ async def test_a_command_that_is_not_there_is_told_as_a_shell_does(tmp_path: Pat
     async with Daemon(refused="It is on fire").served(tmp_path, {}) as found:
         with pytest.raises(IncusError, match="on fire"):
             await streams.run(found, "a", ["nosuch"])
+
+
+LATE = "Timed out waiting for websockets to connect"
+
+
+async def test_a_program_that_never_began_is_begun_again(tmp_path: Path) -> None:
+    """The daemon waits 5 s for us, and a host whose cores are all busy may need longer."""
+    daemon = Daemon(impatient=2, why=LATE)
+    async with daemon.served(tmp_path, {"s1": frame(b"here") + WHOLE, "s2": WHOLE}) as found:
+        done = await streams.run(found, "a", ["echo", "here"])
+    assert (done.stdout, daemon.asked) == (b"here", 3)
+
+
+@pytest.mark.parametrize(("impatient", "why", "asked"), [(9, LATE, 4), (9, "", 1)])
+async def test_one_that_may_have_begun_is_not(
+    tmp_path: Path, impatient: int, why: str, asked: int
+) -> None:
+    daemon = Daemon(impatient=impatient, why=why)
+    async with daemon.served(tmp_path, {}) as found:
+        with pytest.raises(EngineError, match="closed a stream"):
+            await streams.run(found, "a", ["reboot"])
+    assert daemon.asked == asked

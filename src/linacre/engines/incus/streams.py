@@ -20,6 +20,7 @@ PATH = "/opt/linacre/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "USER": "root"}
 
 _CHUNK = 1 << 16
+_TRIES = 4
 _ENDS = ("TEXT", "CLOSE", "CLOSING", "CLOSED", "ERROR")
 """Kinds of messages, of aiohttp's `WSMsgType`, behind which nothing comes."""
 
@@ -39,6 +40,41 @@ async def _begin(
     }
     operation = await client.begin("POST", f"/1.0/instances/{instance}/exec", body=body)
     return operation, cast(dict[str, str], operation.metadata["fds"])
+
+
+async def _join(
+    client: IncusClient,
+    instance: str,
+    argv: Sequence[str],
+    environment: Mapping[str, str] | None,
+    extra: Mapping[str, Any],
+    streams: Sequence[str],
+) -> tuple[Operation, list[aiohttp.ClientWebSocketResponse]]:
+    """Begin a program and join these of its streams.
+
+    The daemon waits 5 s for them, which may be too short on a host whose cores are all busy, and
+    begins the program when they are there: one that never began is begun again.
+    """
+    for left in reversed(range(_TRIES)):
+        operation, fds = await _begin(client, instance, argv, environment, extra)
+        found = await asyncio.gather(
+            *(client.websocket(operation, fds[each]) for each in streams), return_exceptions=True
+        )
+        failed = [each for each in found if isinstance(each, BaseException)]
+        joined = [each for each in found if not isinstance(each, BaseException)]
+        if not failed:
+            return operation, joined
+        for socket in joined:
+            await socket.close()
+        if left == 0 or not await _never_began(client, operation):
+            raise failed[0]
+    raise ValueError("there is at least one try")
+
+
+async def _never_began(client: IncusClient, operation: Operation) -> bool:
+    """Tell whether the daemon says that it did not begin a program, for lack of its streams."""
+    found = await client.get_or_none(f"/1.0/operations/{operation.id}", project=False)
+    return found is not None and "waiting for websockets" in str(found.get("err"))
 
 
 async def _drain(
@@ -110,10 +146,10 @@ async def run(
 
     Raises `EngineError` where the command ran and what it printed did not come whole.
     """
-    operation, fds = await _begin(client, instance, argv, environment, {"interactive": False})
-    control, zero, one, two = [
-        await client.websocket(operation, fds[fd]) for fd in ("control", "0", "1", "2")
-    ]
+    streams = ("control", "0", "1", "2")
+    operation, (control, zero, one, two) = await _join(
+        client, instance, argv, environment, {"interactive": False}, streams
+    )
     feeding = asyncio.create_task(_feed(zero, stdin))
     printing = asyncio.create_task(_drain(one, 1, output, instance=instance))
     failing = asyncio.create_task(_drain(two, 2, output, instance=instance))
@@ -174,14 +210,12 @@ class ExecStream:
         extra: dict[str, Any] = {"interactive": size is not None}
         if size is not None:
             extra |= {"width": size[0], "height": size[1]}
-        operation, fds = await _begin(client, instance, argv, environment, extra)
-        control = await client.websocket(operation, fds["control"])
-        first = await client.websocket(operation, fds["0"])
-        if size is not None:
-            return cls(client, operation, control=control, sending=first, receiving=[first])
-        # Both: a program whose error output nobody takes is ended by a broken pipe.
-        both = [await client.websocket(operation, fds[fd]) for fd in ("1", "2")]
-        return cls(client, operation, control=control, sending=first, receiving=both)
+        # Both outputs: a program whose error output nobody takes is ended by a broken pipe.
+        streams = ("control", "0") if size is not None else ("control", "0", "1", "2")
+        operation, (control, first, *both) = await _join(
+            client, instance, argv, environment, extra, streams
+        )
+        return cls(client, operation, control=control, sending=first, receiving=both or [first])
 
     async def _pump(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
