@@ -149,7 +149,8 @@ def test_a_neighbour_answers_as_before(
         pytest.fail("\n".join(told))
     timings[f"caget p99, ms: quiet, before {named}"] = round(quiet.typical_p99 * 1e3, 2)
     timings[f"caget p99, ms: while an archiver eats {named}"] = round(eaten.typical_p99 * 1e3, 2)
-    if "cpu" in what:
+    # Where others keep the cores busy it may not come so far.
+    if "cpu" in what and quiet.typical_p99 < BUSY_S:
         assert group.throttled > throttled, "it did not come to its limit of CPU"
     if "memory" in what:
         assert group.memory_most > 0.97 * MEMORY, "it did not come to its limit of memory"

@@ -64,7 +64,7 @@ class Trial:
 
 
 def get(url: str, path: str) -> Any:
-    with urllib.request.urlopen(f"{url}api/v1/{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"{url}api/v1/{path}", timeout=60) as answer:
         return json.load(answer)
 
 
@@ -140,7 +140,7 @@ def test_a_declared_pv_that_is_not_archived_is_found(trial: Trial, drift: str) -
     assert findings() == []
     gone = f"{trial.prefix}007:READI"
     order = urllib.request.Request(f"{drift}api/v1/pvs/{quote(gone, safe='')}", method="DELETE")
-    urllib.request.urlopen(order, timeout=5).close()
+    urllib.request.urlopen(order, timeout=60).close()
     (finding,) = findings()
     assert finding["what"] == "drift"
     assert finding["text"] == f"1 of {PVS} declared PVs not archived: {gone}"
