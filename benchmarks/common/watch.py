@@ -3,7 +3,8 @@
 Run in the network of a desk (`nsenter --net`). The role is the first argument:
 `arp` asks each 10 ms who has an address, and tells each answer;
 `search` is a new Channel Access client each 20 ms: search by broadcast, connect, read;
-`ca` and `pva` are connected monitors, through libca (aioca) and p4p.
+`ca` and `pva` are connected monitors, through libca (aioca) and p4p;
+`caget` and `pvget` read each 20 ms by a connected client, and tell how long it took.
 Times are those of CLOCK_MONOTONIC, in seconds, which all processes of the host share.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 _ARP_PERIOD_S = 0.01
 _SEARCH_PERIOD_S = 0.02
 _GIVE_UP_S = 2.0
+_READ_PERIOD_S = 0.02
 _CA_PORT = 5064
 _VERSION, _SEARCH, _READ, _CREATE, _USER, _HOST = 0, 6, 15, 18, 20, 21
 _MINOR, _DOUBLE = 13, 6
@@ -39,6 +41,10 @@ def main() -> None:
         asyncio.run(watch_searches(broadcast, pv))
     elif role == "ca":
         watch_ca(broadcast, pv)
+    elif role == "caget":
+        asyncio.run(read_ca(address, pv))
+    elif role == "pvget":
+        read_pva(broadcast, pv)
     else:
         watch_pva(broadcast, pv)
 
@@ -151,6 +157,42 @@ async def _await_message(reader: asyncio.StreamReader, wanted: int) -> tuple[int
         payload = await reader.readexactly(size)
         if command == wanted:
             return p1, p2, payload
+
+
+# -- connected clients that read
+
+
+async def read_ca(address: str, pv: str) -> None:
+    reader, writer = await asyncio.open_connection(address, _CA_PORT)
+    writer.write(_message(_VERSION, count=_MINOR))
+    writer.write(_message(_CREATE, payload=pv.encode() + b"\0", p1=1, p2=_MINOR))
+    sid = (await _await_message(reader, _CREATE))[1]
+    tell(ready=True)
+    while True:
+        begun = time.monotonic()
+        writer.write(_message(_READ, kind=_DOUBLE, count=1, p1=sid, p2=1))
+        await _await_message(reader, _READ)
+        _tell_read(begun)
+        await asyncio.sleep(_READ_PERIOD_S)
+
+
+def read_pva(broadcast: str, pv: str) -> None:
+    os.environ |= {"EPICS_PVA_ADDR_LIST": broadcast, "EPICS_PVA_AUTO_ADDR_LIST": "NO"}
+    from p4p.client.thread import Context
+
+    with Context("pva") as context:
+        context.get(pv, timeout=30)
+        tell(ready=True)
+        while True:
+            begun = time.monotonic()
+            context.get(pv, timeout=30)
+            _tell_read(begun)
+            time.sleep(_READ_PERIOD_S)
+
+
+def _tell_read(begun: float) -> None:
+    ended = time.monotonic()
+    tell(at=ended, begun=begun, took=ended - begun)
 
 
 # -- connected monitors

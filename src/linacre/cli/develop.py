@@ -86,7 +86,9 @@ def test(
 def bench(
     name: Annotated[
         str,
-        typer.Argument(help="footprint, bring-up, scale, swap, find, create, archive or archiver."),
+        typer.Argument(
+            help="footprint, bring-up, scale, swap, noisy, find, create, archive or archiver."
+        ),
     ],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None,
 ) -> None:
