@@ -155,6 +155,8 @@ class FacilityHandle:
         Raises `BusyError` while another command changes it, `LinacreError` where it is not up,
         and with `cables` `UnsupportedError` where the engine cannot move any.
         """
+        # What is changed is journalled as a task.
+        self.catalogue_soon()
         async with (
             FacilityLock(self.paths, command=command, clock=self.clock),
             self.engine_up() as engine,
