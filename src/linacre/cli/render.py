@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 from linacre.base.sizes import readable
+from linacre.cli.tables import Styled
+from linacre.cli.tables import print_table as print_table
 
 if TYPE_CHECKING:
     # Loaded only where it draws: a command that prints JSON has no use for it.
     from rich.console import Console, RenderableType
     from rich.live import Live
-    from rich.text import Text
 
     from linacre.kinds.rows import Column
 
@@ -39,37 +40,12 @@ def print_json(data: object, *, stream: TextIO | None = None) -> None:
     out.write(json.dumps(data, indent=2, default=_plain, ensure_ascii=False) + "\n")
 
 
-def print_table(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str | Text]],
-    *,
-    console: Console | None = None,
-) -> None:
-    """Print rows under column names; off a terminal nothing is cut to a width or coloured."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        # Text, not str: a name in brackets must not be taken for rich's markup.
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    out = console or Console()
-    if not out.is_terminal:
-        out = Console(file=out.file, width=10_000, color_system=None)
-    out.print(table)
-
-
 def print_rows(columns: Sequence[Column[Any]], rows: Sequence[Any]) -> None:
     """Print rows of `status` by their kind's columns, the first of each green or red."""
-    from rich.text import Text
-
-    table: list[list[str | Text]] = []
+    table: list[list[str]] = []
     for row in rows:
         name, *more = (fact(column.key, column.value(row)) for column in columns)
-        table.append([Text(name, style="green" if row.green else "bold red"), *more])
+        table.append([Styled(name, "green" if row.green else "bold red"), *more])
     print_table([column.title for column in columns], table)
 
 
@@ -108,11 +84,9 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def state_text(state: str) -> Text:
+def state_text(state: str) -> Styled:
     """Return a state in its colour."""
-    from rich.text import Text
-
-    return Text(state, style=STYLES.get(state, ""))
+    return Styled(state, STYLES.get(state, ""))
 
 
 def local_time(at: float | None) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -31,11 +32,51 @@ class Time:
 def test_off_a_terminal_a_table_is_plain_and_nothing_is_cut() -> None:
     out = io.StringIO()
     long = "x" * 300
-    print_table(
-        ["NAME", "STATE"], [["[S02]", state_text("done")], [long, "y"]], console=Console(file=out)
-    )
+    print_table(["NAME", "STATE"], [["[S02]", state_text("done")], [long, "y"]], stream=out)
     lines = [line.split() for line in out.getvalue().splitlines()]
     assert lines == [["NAME", "STATE"], ["[S02]", "done"], [long, "y"]]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_states_are_coloured_and_what_is_too_wide_is_folded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    out = Terminal()
+    print_table(["NAME", "STATE"], [["a", state_text("done")], ["bc", "y"]], stream=out)
+    assert out.getvalue().splitlines() == [
+        "\x1b[1mNAME\x1b[0m  \x1b[1mSTATE\x1b[0m",
+        "a     \x1b[32mdone\x1b[0m",
+        "bc    y",
+    ]
+    out = Terminal()
+    print_table(["NAME", "STATE"], [["x" * 60, "y"]], stream=out)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+    assert all(len(line) <= 40 for line in plain.splitlines())
+    assert out.getvalue().count("x") == 60
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = Terminal()
+    print_table(["NAME"], [[state_text("done")]], stream=out)
+    assert out.getvalue() == "NAME\ndone\n"
+
+
+def test_wide_and_many_lines_are_aligned_and_nothing_moves_the_cursor() -> None:
+    out = io.StringIO()
+    rows = [["磁石", "a\nb"], ["e\u0301", "c"], ["\x1b[2Jq", state_text("done")]]
+    print_table(["NAME", "WHAT"], rows, stream=out)
+    assert out.getvalue().splitlines() == [
+        "NAME   WHAT",
+        "磁石   a",
+        "       b",
+        "e\u0301      c",
+        "\ufffd[2Jq  done",
+    ]
 
 
 def test_facts_are_told_as_people_read_them(
