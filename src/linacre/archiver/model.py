@@ -177,6 +177,8 @@ class Notice:
     time_ns: int
     series: Series | None = None
     detail: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    from_ns: int | None = None
+    """METADATA: since when they hold, by the clock of the PV's server; None: since `time_ns`."""
 
 
 class Provider(StrEnum):

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import ChannelSpec, Drop, Kind, Metadata, NoticeKind
 
 SAMPLE_FIELDS = ("time", "value", "severity", "status", "tag")
@@ -138,6 +139,10 @@ class Reader(Protocol):
 
     def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
         """Return what was known of a PV at a time; without one, at present."""
+        ...
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        """Return what was known of a PV at the start, and each change in (start, end]."""
         ...
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:

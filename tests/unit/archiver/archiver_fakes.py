@@ -197,9 +197,16 @@ class FakeSource:
         self.tell(NoticeKind.CONNECTED, pv, detail, series)
         return series
 
-    def tell(self, kind: NoticeKind, pv: str, detail=None, series: Series | None = None) -> None:
+    def tell(
+        self,
+        kind: NoticeKind,
+        pv: str,
+        detail=None,
+        series: Series | None = None,
+        from_ns: int | None = None,
+    ) -> None:
         now = int(self.clock.now() * SECOND)
-        self.notices.append(Notice(kind, pv, now, series, detail or {}))
+        self.notices.append(Notice(kind, pv, now, series, detail or {}, from_ns))
 
     def put(self, series: Series, time: Sequence[int], value: Sequence[float]) -> None:
         n = len(time)

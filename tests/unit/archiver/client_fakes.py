@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Kind, Metadata
 from linacre.archiver.service import Event, NoSuchPvError
 from linacre.archiver.store.part import arrow_type
@@ -36,6 +37,7 @@ class FakeReader:
 
     tables: Mapping[str, pa.Table]
     known: Mapping[str, Metadata] = field(default_factory=dict)
+    changed: Mapping[str, MetadataHistory] = field(default_factory=dict)
     happened: Sequence[Event] = ()
     batch_rows: int = 3
     batches_given: int = 0
@@ -73,7 +75,18 @@ class FakeReader:
 
     def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
         self._table(pv)
+        if pv in self.changed:
+            return self.changed[pv].at(2**62 if at_ns is None else at_ns)
         return self.known.get(pv, Metadata())
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        self._table(pv)
+        if pv not in self.changed:
+            return MetadataHistory(said=(self.known.get(pv, Metadata()),))
+        held = self.changed[pv]
+        inside = [(at, held.at(at)) for at in held.from_ns if start_ns < at <= end_ns]
+        times, said = zip((start_ns, held.at(start_ns)), *inside, strict=True)
+        return MetadataHistory(times, said)
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         return [e for e in self.happened if pv in (None, e.pv) and start_ns < e.time_ns <= end_ns]

@@ -25,6 +25,7 @@ import pyarrow as pa
 from linacre.archiver.analysis.export import Progress, export_samples, export_table
 from linacre.archiver.analysis.live import Live
 from linacre.archiver.errors import UnknownPvError, WrongTimeError
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Metadata
 from linacre.archiver.reading.align import Align
 from linacre.archiver.reading.convert import FORMS, to_pandas, to_polars, to_xarray
@@ -127,6 +128,15 @@ class Archive:
         with self._asking(pv):
             return self._reader.metadata(pv, self._time(at))
 
+    def metadata_history(self, pv: str, start: When = "-1h", end: When = "now") -> MetadataHistory:
+        """Return units, limits, labels as they were at the start, and each change until the end.
+
+        `Samples.labels` and `to_pandas(labels=...)` take it.
+        """
+        start_ns, end_ns = self._span(start, end)
+        with self._asking(pv):
+            return self._reader.metadata_history(pv, start_ns, end_ns)
+
     def events(
         self, pv: str | None = None, start: When = "-1d", end: When = "now"
     ) -> Sequence[Event]:
@@ -187,7 +197,8 @@ class Archive:
 
         Null where there is no such sample, or where it (for `linear`, one of the two) is further
         from t than the `tolerance`. NaN is a value as any other; pandas shows both alike. Enums
-        are numbers, or with `labels=True` the labels they have at the end; waveforms are lists.
+        are numbers, or with `labels=True` the labels that held at each sample's time; waveforms
+        are lists.
 
         `as_`: an Arrow table; a pandas DataFrame with an index of times in UTC; a polars one; an
         xarray Dataset (waveforms of one length with two dimensions, units as attributes). For
@@ -214,7 +225,7 @@ class Archive:
         if as_ == "polars":
             return to_polars(table)
         if as_ == "xarray":
-            return to_xarray(table, {pv: self._reader.metadata(pv, spec.end_ns) for pv in spec.pvs})
+            return to_xarray(table, {pv: self._history(pv, spec) for pv in spec.pvs})
         return table
 
     def stream_table(
@@ -285,6 +296,9 @@ class Archive:
             labels=options.get("labels", False),
             window_bytes=window_bytes,
         )
+
+    def _history(self, pv: str, spec: TableSpec) -> MetadataHistory:
+        return self._reader.metadata_history(pv, spec.start_ns, spec.end_ns)
 
     def _names(self, pvs: str | Sequence[str]) -> list[str]:
         """Return the names that names and patterns stand for, each once."""

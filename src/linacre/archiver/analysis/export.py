@@ -11,15 +11,19 @@ of time. Columns `pv` (text), `time` (int64 ns since 1970, UTC), `value`, `sever
 **HDF5, samples**: a group for each PV (`/` in a name is written `%2F`) with datasets `time`,
 `value`, `severity`, `status` and `tag`, and attributes `pv`, `kind`, `units`, `precision`,
 `description`, `labels`, and pairs of limits `display`, `control`, `warning`, `alarm`, as far as
-they are known. **A table**: one group `table` with a dataset for `time`, `pulse` and each PV; its
-dataset has the PV's attributes. The root has `start` and `end` (ns) and `made_by`.
+they are known at the end; where they changed in between, `history` is JSON: a list of objects with
+the same and `from` (ns): since when they held. **A table**: one group `table` with a dataset for
+`time`, `pulse` and each PV; its dataset has the PV's attributes. The root has `start` and `end`
+(ns) and `made_by`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +32,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from linacre.archiver.analysis.hdf5 import Growing
-from linacre.archiver.model import Metadata
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.reading.columns import Column, column_of
 from linacre.archiver.reading.convert import library
 from linacre.archiver.reading.mixing import as_type
@@ -80,7 +84,7 @@ def export_table(
                 for batch in batches:
                     writer.write_batch(batch)
         else:
-            _table_to_hdf5(reader, spec, stream.schema, batches, unfinished)
+            _table_to_hdf5(reader, spec, stream.columns, stream.schema, batches, unfinished)
     return file
 
 
@@ -205,7 +209,7 @@ def _samples_to_hdf5(
                 _end(growing)
                 present = k
                 group = root.create_group(column.pv.replace("/", "%2F"))
-                _describe(group, column.pv, column.kind, reader.metadata(column.pv, span_ns[1]))
+                _describe(group, column, reader.metadata_history(column.pv, *span_ns))
                 types = {"time": pa.int64(), "value": column.type}
                 types |= dict(zip(_META, _META_TYPES, strict=True))
                 growing = {name: Growing(group, name, of) for name, of in types.items()}
@@ -217,6 +221,7 @@ def _samples_to_hdf5(
 def _table_to_hdf5(
     reader: Reader,
     spec: TableSpec,
+    columns: Sequence[Column],
     schema: pa.Schema,
     batches: Iterator[pa.RecordBatch],
     file: Path,
@@ -237,10 +242,9 @@ def _table_to_hdf5(
             for name, dataset in growing.items():
                 dataset.append(cast("Any", batch.column(name)))
         _end(growing)
-        for pv in spec.pvs:
-            said: Mapping[bytes, bytes] = cast("Any", schema).field(pv).metadata or {}
-            kind = said.get(b"linacre.kind", b"").decode()
-            _describe(growing[pv].dataset, pv, kind, reader.metadata(pv, spec.end_ns))
+        for column in columns:
+            history = reader.metadata_history(column.pv, spec.start_ns, spec.end_ns)
+            _describe(growing[column.pv].dataset, column, history)
 
 
 def _end(growing: Mapping[str, Growing]) -> None:
@@ -254,10 +258,11 @@ def _sign(root: Any, span_ns: tuple[int, int]) -> None:
     root.attrs["time_units"] = "nanoseconds since 1970-01-01T00:00:00Z"
 
 
-def _describe(where: Any, pv: str, kind: str, metadata: Metadata) -> None:
+def _describe(where: Any, column: Column, history: MetadataHistory) -> None:
+    metadata = history.said[-1]
     known: dict[str, Any] = {
-        "pv": pv,
-        "kind": kind,
+        "pv": column.pv,
+        "kind": column.kind,
         "units": metadata.units,
         "precision": metadata.precision,
         "description": metadata.description,
@@ -267,6 +272,9 @@ def _describe(where: Any, pv: str, kind: str, metadata: Metadata) -> None:
         "warning": metadata.warning,
         "alarm": metadata.alarm,
     }
+    if len(history.said) > 1:
+        rows = zip(history.from_ns, history.said, strict=True)
+        known["history"] = json.dumps([{"from": at, **asdict(said)} for at, said in rows])
     for name, value in known.items():
         if value is not None and value != "":
             where.attrs[name] = value

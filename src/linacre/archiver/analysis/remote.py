@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from linacre.archiver.analysis.live import Live
 from linacre.archiver.errors import UnreachableError
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import OLDEST_NS, Metadata, NoticeKind
 from linacre.archiver.service import Event, NoSuchPvError
 from linacre.base.errors import LinacreError, UserError
@@ -93,6 +94,18 @@ class RemoteReader:
             self._json("/metadata", {"pv": pv, "at": None if at_ns is None else _ns(at_ns)}),
         )
         return _metadata(found)
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        """Return what was known of a PV at the start, and each change in (start, end]."""
+        asked = {"pv": pv, "start": _ns(start_ns), "end": _ns(end_ns)}
+        try:
+            rows = cast("list[Mapping[str, Any]]", self._json("/metadata/history", asked))
+        except NoSuchPvError:
+            # Or an archiver of an earlier version, which does not tell it.
+            return MetadataHistory(said=(self.metadata(pv, end_ns),))
+        return MetadataHistory(
+            tuple(int(row["from_ns"]) for row in rows), tuple(_metadata(row) for row in rows)
+        )
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         """Return what happened to a PV, or to all, in (start, end], in order."""

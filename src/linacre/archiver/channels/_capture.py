@@ -74,6 +74,13 @@ class _Notice(ctypes.Structure):
     )
 
 
+class _Dates(ctypes.Structure):
+    came_ns: int
+    newest_ns: int
+    sample_ns: int
+    _fields_ = (("came_ns", _LONG), ("newest_ns", _LONG), ("sample_ns", _LONG))
+
+
 class _Taken(ctypes.Structure):
     side: int
     scalars: int
@@ -101,6 +108,19 @@ class RawNotice:
     count: int
     status: int
     host: str
+
+
+@dataclass(frozen=True)
+class RawMetadata:
+    """A DBR_CTRL structure without its value, and when it came."""
+
+    raw: bytes
+    came_ns: int
+    """By the archiver's clock."""
+    newest_ns: int
+    """The time of the newest sample that was accepted before."""
+    sample_ns: int
+    """That of the sample with which it came; 0: with none that was accepted."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +182,7 @@ def load(file: Path = CAPTURE, libca: Path | None = None) -> Any:
         ("subscribe", whole, (handle, whole, whole, whole)),
         ("scan", None, (handle, number)),
         ("remove", number, (handle,)),
-        ("metadata", whole, (handle, _POINTER)),
+        ("metadata", whole, (handle, _POINTER, _POINTER)),
         ("totals", None, (handle, _POINTER)),
         ("swap", None, (handle, number, _POINTER)),
     ):
@@ -237,10 +257,14 @@ class Capture:
         """Give up a channel; return the time of the newest that was taken."""
         return self._library.capture_remove(channel)
 
-    def metadata(self, channel: int) -> bytes:
-        """Return the last DBR_CTRL structure, without its value; empty if it was taken."""
-        length = self._library.capture_metadata(channel, self._metadata)
-        return self._metadata.raw[:length]
+    def metadata(self, channel: int) -> RawMetadata | None:
+        """Return the last metadata; None if they were taken."""
+        dates = _Dates()
+        length = self._library.capture_metadata(channel, self._metadata, ctypes.byref(dates))
+        if not length:
+            return None
+        raw = self._metadata.raw[:length]
+        return RawMetadata(raw, dates.came_ns, dates.newest_ns, dates.sample_ns)
 
     def counters(self, channel: int) -> RawCounters:
         """Return a channel's counters, in place: only until it is removed."""

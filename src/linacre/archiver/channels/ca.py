@@ -15,6 +15,7 @@ from typing import Any
 
 from linacre.archiver.channels._capture import DROPS, Capture, RawCounters, RawNotice, What, load
 from linacre.archiver.channels._dbr import NATIVE, kind_of, metadata_of
+from linacre.archiver.channels._describing import holds_from
 from linacre.archiver.channels._names import encoded
 from linacre.archiver.model import (
     DRAIN_S,
@@ -203,7 +204,7 @@ class CaSource:
             case What.LOST:
                 self._tell(NoticeKind.LOST, channel.spec.pv, raw.time_ns, channel.series)
             case What.METADATA:
-                self._describe(channel, raw.time_ns)
+                self._describe(channel)
             case What.FORBIDDEN:
                 self._refuse(channel, raw.time_ns, NO_READ_ACCESS)
             case What.ALLOWED:
@@ -240,16 +241,21 @@ class CaSource:
     def _refuse(self, channel: _Channel, time_ns: int, why: str) -> None:
         self._tell(NoticeKind.REFUSED, channel.spec.pv, time_ns, channel.series, {"why": why})
 
-    def _describe(self, channel: _Channel, time_ns: int) -> None:
-        raw = self._capture.metadata(channel.handle)
-        if not raw:
+    def _describe(self, channel: _Channel) -> None:
+        found = self._capture.metadata(channel.handle)
+        if found is None:
             return
-        metadata = metadata_of(channel.native, raw)
+        metadata = metadata_of(channel.native, found.raw)
         # By its words: a limit that is no number is not equal to itself.
         if repr(metadata) != repr(channel.metadata):
             channel.metadata = metadata
-            detail = asdict(metadata)
-            self._tell(NoticeKind.METADATA, channel.spec.pv, time_ns, channel.series, detail)
+            from_ns = holds_from(
+                found.came_ns, newest_ns=found.newest_ns, sample_ns=found.sample_ns
+            )
+            kind, pv, detail = NoticeKind.METADATA, channel.spec.pv, asdict(metadata)
+            self._waiting.append(
+                Notice(kind, pv, found.came_ns, channel.series, detail, from_ns=from_ns)
+            )
 
     def _tell_drops(self, channel: _Channel, now_ns: int) -> None:
         counts = tuple(channel.counters.drops)

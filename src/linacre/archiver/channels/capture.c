@@ -175,7 +175,7 @@ int capture_subscribe(struct channel *channel, int series, int native, int is_ar
     pthread_mutex_lock(&capture->mutex);
     emit(channel); /* of the series before */
     channel->holds = 0;
-    channel->metadata_waits = 0;
+    channel->metadata_waits = channel->described = channel->undescribed = 0;
     channel->armed = 0;
     channel->series = series;
     channel->native = native;
@@ -206,14 +206,15 @@ int64_t capture_remove(struct channel *channel)
     return last_ns;
 }
 
-/* Copies a channel's last DBR_CTRL_...; returns its length, 0 where there is none. */
-int capture_metadata(struct channel *channel, uint8_t *to)
+/* Copies a channel's last DBR_CTRL_... and when it came; returns its length, 0 for none. */
+int capture_metadata(struct channel *channel, uint8_t *to, struct dates *dates)
 {
     int length = 0;
     pthread_mutex_lock(&channel->capture->mutex);
     if (channel->metadata_waits) {
         length = channel->metadata_bytes;
         memcpy(to, channel->metadata, length);
+        *dates = channel->dates;
         channel->metadata_waits = 0;
     }
     pthread_mutex_unlock(&channel->capture->mutex);

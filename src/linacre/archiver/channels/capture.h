@@ -59,6 +59,13 @@ struct notice {
     char host[64];
 };
 
+/* When metadata came. */
+struct dates {
+    int64_t came_ns;   /* by the archiver's clock */
+    int64_t newest_ns; /* the time of the newest sample that was accepted before them */
+    int64_t sample_ns; /* of the sample that they came with; 0: with none that was accepted */
+};
+
 struct taken {
     int32_t side;
     int32_t scalars;
@@ -86,6 +93,10 @@ struct channel {
     char is_first; /* no event since the connection was made */
     char failed;   /* an error was told since the connection was made */
     char metadata_waits;
+    char described;   /* metadata were told since the connection was made */
+    char undescribed; /* they came before the connection's first value, and are not told yet */
+    struct dates dates; /* of `metadata` */
+    struct dates first; /* of what comes with the connection's first value */
     uint64_t drop_turn; /* the last in which it dropped */
     uint64_t turn;      /* that `scalars`, `blobs` and `bytes` tell of */
     int64_t scalars, blobs, bytes;
@@ -143,6 +154,7 @@ extern struct ca_library ca;
 
 /* columns.c. The mutex is held for all but the first. */
 int64_t read_clock(clockid_t clock);
+int64_t archiver_now(const struct capture *capture); /* to some milliseconds */
 void *append(struct list *list, size_t size); /* NULL where there is no memory */
 void judge(struct channel *channel, const void *dbr, long count);
 void emit(struct channel *channel);

@@ -14,12 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from linacre.archiver.channels._describing import holds_from
 from linacre.archiver.channels._names import encoded
 from linacre.archiver.channels._pva_batches import Batches
 from linacre.archiver.channels._pva_gate import Gate
 from linacre.archiver.channels._pva_inbox import QUEUE_LARGE, Channel, Inbox, Newest
 from linacre.archiver.channels._pva_types import (
     NoSuchFieldError,
+    Shape,
     metadata_of,
     request_of,
     shape_of,
@@ -212,15 +214,26 @@ class PvaSource:
             self._tell(NoticeKind.LOST, channel, came_ns)
 
     def _take(self, channel: Channel, value: Any, came_ns: int, batches: Batches) -> None:
-        if not channel.connected:
+        is_new = not channel.connected
+        if is_new:
             self._connect(channel, value, came_ns)
-        elif (shape := channel.shape) and any(map(value.changed, shape.described_by)):
-            self._describe(channel, value, came_ns)
-            if shape.sampled_by and not any(map(value.changed, shape.sampled_by)):
-                return
-        shape, series = channel.shape, channel.series
-        if shape is None or series is None:
+        if (shape := channel.shape) is None:
             return
+        newest_ns, sample_ns = channel.newest.ns, 0
+        # Of a scanned PV there may have been updates between that nobody looked at.
+        described = is_new or channel.scanned or any(map(value.changed, shape.described_by))
+        if is_new or not described or _is_sample(shape, value):
+            sample_ns = self._keep(channel, shape, value, came_ns, batches)
+        if described:
+            from_ns = holds_from(came_ns, newest_ns=newest_ns, sample_ns=sample_ns)
+            self._describe(channel, value, came_ns, from_ns)
+
+    def _keep(
+        self, channel: Channel, shape: Shape, value: Any, came_ns: int, batches: Batches
+    ) -> int:
+        """Take a sample, and return its time, ns; 0 where it is not accepted."""
+        if (series := channel.series) is None:
+            return 0
         time_ns, tag = came_ns, 0
         if shape.timed:
             seconds, nanoseconds = (
@@ -230,7 +243,7 @@ class PvaSource:
             time_ns = int(seconds) * NANOSECONDS + int(nanoseconds)
             tag = int(value["timeStamp.userTag"])
         if not self._gate.accepts(channel, time_ns, came_ns):
-            return
+            return 0
         alarm = (0, 0)
         if shape.alarmed:
             alarm = int(value["alarm.severity"]), int(value["alarm.status"])
@@ -244,6 +257,7 @@ class PvaSource:
         channel.first = False
         if channel.struct_bytes > LARGE and channel.queue != QUEUE_LARGE:
             self._ask_for_less(channel)
+        return time_ns
 
     def _connect(self, channel: Channel, value: Any, came_ns: int) -> None:
         channel.connected, channel.refused = True, ""
@@ -266,14 +280,14 @@ class PvaSource:
         channel.quiet = False
         if changed:
             channel.metadata = None
-        self._describe(channel, value, came_ns)
 
-    def _describe(self, channel: Channel, value: Any, came_ns: int) -> None:
+    def _describe(self, channel: Channel, value: Any, came_ns: int, from_ns: int) -> None:
         metadata = metadata_of(value)
         # By its words: a limit that is no number is not equal to itself.
         if repr(metadata) != repr(channel.metadata):
             channel.metadata = metadata
-            self._tell(NoticeKind.METADATA, channel, came_ns, asdict(metadata))
+            kind, pv, detail = NoticeKind.METADATA, channel.spec.pv, asdict(metadata)
+            self._notices.append(Notice(kind, pv, came_ns, channel.series, detail, from_ns=from_ns))
 
     def _ask_for_less(self, channel: Channel) -> None:
         channel.queue = QUEUE_LARGE
@@ -316,3 +330,8 @@ class PvaSource:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         self._notices.append(Notice(kind, channel.spec.pv, time_ns, channel.series, detail or {}))
+
+
+def _is_sample(shape: Shape, value: Any) -> bool:
+    """Whether an update has a sample, and not metadata alone."""
+    return not shape.sampled_by or any(map(value.changed, shape.sampled_by))

@@ -201,8 +201,8 @@ class LastValue(Model):
     kind: str | None = Field(description="What its values are.")
     time_ns: int | None = Field(description="Null: it has no sample yet. " + _NS)
     value: Any = Field(description="NaN and infinities are null; long arrays are cut.")
-    units: str = Field(description="Of the value; may be empty.")
-    label: str | None = Field(description="Of an enum's value.")
+    units: str = Field(description="Of the value, as they were at its time; may be empty.")
+    label: str | None = Field(description="Of an enum's value, as it was at its time.")
     elements: int | None = Field(description="Of an array: how many elements it has uncut.")
     severity: int = Field(description="0 none, 1 minor, 2 major, 3 invalid.")
     status: int
@@ -220,6 +220,12 @@ class PvMetadata(Model):
     alarm: tuple[float | None, float | None] | None = Field(description="LOLO and HIHI.")
     labels: tuple[str, ...] = Field(description="Of an enum, by index.")
     description: str
+
+
+class DatedMetadata(PvMetadata):
+    """The same from a time on, by the clock of the PV's server."""
+
+    from_ns: int = Field(description="Since when it holds. " + _NS)
 
 
 class PvEvent(Model):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import NANOSECONDS, Kind, Metadata
 from linacre.archiver.reading.bins import Bins, coarsest_step, edges_of
 from linacre.archiver.reading.mixed import Shape, common_kind, table_of
@@ -88,6 +89,13 @@ class Query:
         """Return what was known of a PV at a time; without one, at present."""
         self._check(pv)
         return Metadata() if self._registry is None else self._registry.metadata(pv, at_ns)
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        """Return what was known of a PV at the start, and each change in (start, end]."""
+        self._check(pv)
+        if self._registry is None:
+            return MetadataHistory()
+        return self._registry.metadata_history(pv, start_ns, end_ns)
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         """Return what happened to a PV, or to all, in (start, end], in order."""

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from linacre.archiver.errors import ReadOnlyError
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import NANOSECONDS, ChannelSpec, Drop, Kind, Metadata, NoticeKind
 from linacre.archiver.service import (
     BIN_FIELDS,
@@ -157,6 +158,9 @@ class FakeReader:
 
     def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
         return self._get(pv).metadata
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        return MetadataHistory(said=(self._get(pv).metadata,))
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         if pv is not None:

@@ -8,6 +8,7 @@ import pytest
 from archiver_bench import SPECS, Bench
 from archiver_fakes import SECOND
 
+from linacre.archiver import Archive
 from linacre.archiver.errors import ReadOnlyError
 from linacre.archiver.model import ChannelSpec, Drop, Kind, Method, NoticeKind, Provider
 from linacre.archiver.reading.folder import open_reader
@@ -270,6 +271,20 @@ def test_what_happens_is_written_down(bench: Bench) -> None:
     assert (status.connections, status.losses, status.drops) == (2, 1, {Drop.PAST: 3})
     (refused,) = bench.archiver.control.status("B")
     assert (refused.state, refused.why) == (ChannelState.REFUSED, "no read access")
+
+
+def test_a_sample_has_the_metadata_that_it_came_with(bench: Bench) -> None:
+    bench.open()
+    series = bench.source.connect("A", Kind.ENUM, "DBR_ENUM")
+    stamps = [bench.now - 4 * SECOND, bench.now - 2 * SECOND]
+    for stamp, labels in zip(stamps, (("MANUAL", "AUTO"), ("OPEN", "CLOSED")), strict=True):
+        bench.source.tell(NoticeKind.METADATA, "A", {"labels": labels}, from_ns=stamp)
+        bench.source.put(series, [stamp], [1])
+        bench.turn()
+    reader = bench.archiver.reader
+    assert [reader.metadata("A", stamp).labels[1] for stamp in stamps] == ["AUTO", "CLOSED"]
+    table = Archive(reader).table("A", stamps[0], bench.now, on="A", labels=True)
+    assert table["A"].to_pylist() == ["AUTO", "CLOSED"]
 
 
 def test_rates_are_of_the_last_minute(bench: Bench) -> None:

@@ -20,7 +20,14 @@ from linacre.archiver.http.formats import (
     choose_format,
     encode,
 )
-from linacre.archiver.http.models import EventList, LastValue, PvEvent, PvMetadata, Rows
+from linacre.archiver.http.models import (
+    DatedMetadata,
+    EventList,
+    LastValue,
+    PvEvent,
+    PvMetadata,
+    Rows,
+)
 from linacre.archiver.http.tables import damage_of, kind_of, samples_in
 from linacre.archiver.http.texts import parsed, strict
 from linacre.archiver.model import Kind, Metadata
@@ -140,8 +147,9 @@ async def last(
     def look() -> list[LastValue]:
         found: list[LastValue] = []
         for one in pv:
-            said = api.reader.metadata(one, None if at == "now" else at_ns)
-            found.append(_last(one, api.reader.samples(one, at_ns, at_ns), said, elements))
+            table: Any = api.reader.samples(one, at_ns, at_ns)
+            of_ns = table["time"][-1].as_py() if table.num_rows else at_ns
+            found.append(_last(one, table, api.reader.metadata(one, of_ns), elements))
         return found
 
     return await api.blocking.call(look)
@@ -158,7 +166,28 @@ async def metadata(
     """Give units, limits and labels."""
     at_ns = None if at is None else api.time(at, "at")
     found = await api.blocking.call(api.reader.metadata, pv, at_ns)
-    return PvMetadata(**cast("dict[str, Any]", strict(asdict(found))))
+    return PvMetadata(**_plain(found))
+
+
+@router.get("/metadata/history", summary="What a PV's server said of it over a time")
+async def metadata_history(
+    api: ApiOf, pv: Pv, start: Start = "-1h", end: End = "now"
+) -> list[DatedMetadata]:
+    """Give units, limits and labels as they were at the start, then each change in (start, end].
+
+    A sample has those of the last row that is not later than it; one that is older than all rows
+    has those of the first.
+    """
+    start_ns, end_ns = api.span(start, end)
+    found = await api.blocking.call(api.reader.metadata_history, pv, start_ns, end_ns)
+    return [
+        DatedMetadata(from_ns=from_ns, **_plain(said))
+        for from_ns, said in zip(found.from_ns, found.said, strict=True)
+    ]
+
+
+def _plain(said: Metadata) -> dict[str, Any]:
+    return cast("dict[str, Any]", strict(asdict(said)))
 
 
 @router.get("/events", summary="What happened to PVs")
