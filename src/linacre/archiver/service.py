@@ -94,7 +94,7 @@ class Info:
     """On disk."""
     disk_full: bool
     damaged: int
-    """Blocks that were set aside."""
+    """Blocks of what is kept that were found damaged."""
     loss_window_s: float
     """How old an accepted sample may be before it is safe on the disk."""
 
@@ -123,13 +123,17 @@ class Reader(Protocol):
         ...
 
     def stream(self, pv: str, start_ns: int, end_ns: int) -> Iterator[pa.RecordBatch]:
-        """Give the same in pieces, for what is larger than memory."""
+        """Give the same in pieces, for what is larger than memory.
+
+        Where blocks lacked, the last batch's schema tells it: one without samples.
+        """
         ...
 
     def bins(self, pv: str, start_ns: int, end_ns: int, n: int) -> pa.Table:
         """Return n bins of numbers: the outer edges as asked, inner ones on roll-ups' steps.
 
-        Raises `UserError` for a PV of anything but numbers, or for no time or too many bins.
+        Raises `UserError` for a PV of anything but numbers, or for no time or too many bins. What
+        lacked is told as with samples.
         """
         ...
 

@@ -142,6 +142,8 @@ def _row(found: ArchiverInfo) -> list[str]:
         figures = ["-", "-", "-", disk]
     else:
         state = "ended" if told.has_ended else "disk full" if told.disk_full else state
+        if told.damaged:
+            state += f", {told.damaged} damaged"
         rate = f"{told.rate_hz:.1f}/s"
         used = f"{readable(told.bytes)} of {disk}"
         figures = [str(told.pvs), str(told.connected), rate, used]

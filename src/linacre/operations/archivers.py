@@ -51,6 +51,8 @@ class Told:
     ends: str | None
     has_ended: bool
     disk_full: bool
+    damaged: int
+    """Blocks of its files that were found damaged: their samples lack."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ async def _asked(session: Session, row: ArchiverStatus, *, pvs: bool) -> Archive
         ends=_time(info["ends_ns"]),
         has_ended=info["read_only"],
         disk_full=info["disk_full"],
+        damaged=info["damaged"],
     )
     return ArchiverInfo(row, told, found)
 

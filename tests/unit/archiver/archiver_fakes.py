@@ -102,6 +102,12 @@ class FakePart:
                 return rows(c, slice(n - 1, n))
         return None
 
+    def lacks(self, pv: str, start_ns: int, end_ns: int) -> int:
+        return 0
+
+    def lacks_steps(self, pv: str, start_ns: int, end_ns: int) -> int:
+        return 0
+
     def first(self, pv: str, time_ns: int, count: int = 1) -> Iterator[Columns]:
         for c in self.read(pv, time_ns, 2**62):
             if count > 0:

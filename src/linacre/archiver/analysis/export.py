@@ -15,6 +15,9 @@ they are known at the end; where they changed in between, `history` is JSON: a l
 the same and `from` (ns): since when they held. **A table**: one group `table` with a dataset for
 `time`, `pulse` and each PV; its dataset has the PV's attributes. The root has `start` and `end`
 (ns) and `made_by`.
+
+**What lacks**, since blocks of the archive's files are damaged: HDF5 has an attribute `damaged` of
+a PV, Parquet the metadata `linacre.damaged` (the sum) and `linacre.damaged.by_pv` (JSON).
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from linacre.archiver.analysis.hdf5 import Growing
 from linacre.archiver.history import MetadataHistory
 from linacre.archiver.reading.columns import Column, column_of
 from linacre.archiver.reading.convert import library
+from linacre.archiver.reading.damage import damage_of, footer_of
 from linacre.archiver.reading.mixing import as_type
 from linacre.archiver.reading.table import TableSpec, TableStream
 from linacre.archiver.service import Reader
@@ -42,6 +46,14 @@ from linacre.base.errors import LinacreError, UserError
 
 Progress = Callable[[float], None]
 """Called with the share that is done, from 0 to 1."""
+
+OnDamage = Callable[[Mapping[str, int]], None]
+"""Called with the damaged blocks that lack, by PV, before the file has its name; it may raise."""
+
+
+def _nobody(told: object) -> None:
+    """Take what nobody wants to know."""
+
 
 _PARQUET = (".parquet", ".pq")
 _HDF5 = (".h5", ".hdf5")
@@ -60,20 +72,28 @@ def export_samples(
     file: Path,
     *,
     progress: Progress | None = None,
+    on_damage: OnDamage = _nobody,
 ) -> Path:
     """Write the samples of some PVs by the boundary rule; see the module for what is written."""
     columns = [column_of(reader, pv, start_ns, end_ns) for pv in pvs]
-    pieces = _samples(reader, columns, start_ns, end_ns, progress or _nobody)
+    damaged: dict[str, int] = {}
+    pieces = _samples(reader, columns, start_ns, end_ns, progress or _nobody, damaged)
     with _whole(file) as unfinished:
         if _suffix(file) in _PARQUET:
-            _samples_to_parquet(columns, pieces, unfinished)
+            _samples_to_parquet(columns, pieces, unfinished, damaged)
         else:
-            _samples_to_hdf5(reader, columns, pieces, (start_ns, end_ns), unfinished)
+            _samples_to_hdf5(reader, columns, pieces, (start_ns, end_ns), unfinished, damaged)
+        on_damage(damaged)
     return file
 
 
 def export_table(
-    reader: Reader, spec: TableSpec, file: Path, *, progress: Progress | None = None
+    reader: Reader,
+    spec: TableSpec,
+    file: Path,
+    *,
+    progress: Progress | None = None,
+    on_damage: OnDamage = _nobody,
 ) -> Path:
     """Write a table; see the module for what is written."""
     stream = TableStream(reader, spec)
@@ -83,8 +103,10 @@ def export_table(
             with pq.ParquetWriter(unfinished, stream.schema, compression="zstd") as writer:
                 for batch in batches:
                     writer.write_batch(batch)
+                _tell_lacking(writer, stream.damaged)
         else:
-            _table_to_hdf5(reader, spec, stream.columns, stream.schema, batches, unfinished)
+            _table_to_hdf5(reader, spec, stream, batches, unfinished)
+        on_damage(stream.damaged)
     return file
 
 
@@ -112,12 +134,22 @@ def _suffix(file: Path) -> str:
 
 
 def _samples(
-    reader: Reader, columns: Sequence[Column], start_ns: int, end_ns: int, progress: Progress
+    reader: Reader,
+    columns: Sequence[Column],
+    start_ns: int,
+    end_ns: int,
+    progress: Progress,
+    damaged: dict[str, int],
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Give the samples of the columns one after the other, with the column's place."""
+    """Give the samples of the columns one after the other, with the column's place.
+
+    `damaged` takes how many damaged blocks lack, by PV.
+    """
     length = max(end_ns - start_ns, 1)
     for k, column in enumerate(columns):
         for batch in reader.stream(column.pv, start_ns, end_ns):
+            if lacking := damage_of(batch.schema):
+                damaged[column.pv] = max(lacking, damaged.get(column.pv, 0))
             yield k, batch
             if batch.num_rows:
                 last = cast("Any", batch.column("time"))[-1].as_py()
@@ -133,10 +165,6 @@ def _told(stream: TableStream, spec: TableSpec, progress: Progress) -> Iterator[
             last = cast("Any", batch.column("time"))[-1].as_py()
             progress(min(1.0, max(0.0, (last - spec.start_ns) / length)))
     progress(1.0)
-
-
-def _nobody(share: float) -> None:
-    """Take a share that nobody wants to know."""
 
 
 def _value_columns(columns: Sequence[Column]) -> Mapping[str, pa.DataType]:
@@ -164,7 +192,10 @@ def _is_plain_number(of: pa.DataType) -> bool:
 
 
 def _samples_to_parquet(
-    columns: Sequence[Column], pieces: Iterator[tuple[int, pa.RecordBatch]], file: Path
+    columns: Sequence[Column],
+    pieces: Iterator[tuple[int, pa.RecordBatch]],
+    file: Path,
+    damaged: Mapping[str, int],
 ) -> None:
     values = _value_columns(columns)
     fields: list[Any] = [
@@ -190,6 +221,12 @@ def _samples_to_parquet(
                 )
             arrays.extend(cast("Any", batch).select(list(_META)).columns)
             writer.write_batch(_ARROW.RecordBatch.from_arrays(arrays, schema=schema))
+        _tell_lacking(writer, damaged)
+
+
+def _tell_lacking(writer: Any, damaged: Mapping[str, int]) -> None:
+    if footer := footer_of(damaged):
+        writer.add_key_value_metadata(footer)
 
 
 def _samples_to_hdf5(
@@ -198,6 +235,7 @@ def _samples_to_hdf5(
     pieces: Iterator[tuple[int, pa.RecordBatch]],
     span_ns: tuple[int, int],
     file: Path,
+    damaged: Mapping[str, int],
 ) -> None:
     with library("h5py").File(file, "w") as root:
         _sign(root, span_ns)
@@ -208,31 +246,37 @@ def _samples_to_hdf5(
             if k != present:
                 _end(growing)
                 present = k
-                group = root.create_group(column.pv.replace("/", "%2F"))
+                group = root.create_group(_group_of(column.pv))
                 _describe(group, column, reader.metadata_history(column.pv, *span_ns))
                 types = {"time": pa.int64(), "value": column.type}
                 types |= dict(zip(_META, _META_TYPES, strict=True))
                 growing = {name: Growing(group, name, of) for name, of in types.items()}
             for name, dataset in growing.items():
                 dataset.append(cast("Any", batch.column(name)))
+            if column.pv in damaged:
+                root[_group_of(column.pv)].attrs["damaged"] = damaged[column.pv]
         _end(growing)
+
+
+def _group_of(pv: str) -> str:
+    return pv.replace("/", "%2F")
 
 
 def _table_to_hdf5(
     reader: Reader,
     spec: TableSpec,
-    columns: Sequence[Column],
-    schema: pa.Schema,
+    stream: TableStream,
     batches: Iterator[pa.RecordBatch],
     file: Path,
 ) -> None:
+    schema = stream.schema
     with library("h5py").File(file, "w") as root:
         _sign(root, (spec.start_ns, spec.end_ns))
         group = root.create_group("table")
         growing = {
             name: Growing(
                 group,
-                name.replace("/", "%2F"),
+                _group_of(name),
                 cast("Any", schema).field(name).type,
                 nullable=name in spec.pvs,
             )
@@ -242,9 +286,12 @@ def _table_to_hdf5(
             for name, dataset in growing.items():
                 dataset.append(cast("Any", batch.column(name)))
         _end(growing)
-        for column in columns:
+        for column in stream.columns:
+            dataset = growing[column.pv].dataset
             history = reader.metadata_history(column.pv, spec.start_ns, spec.end_ns)
-            _describe(growing[column.pv].dataset, column, history)
+            _describe(dataset, column, history)
+            if column.pv in stream.damaged:
+                dataset.attrs["damaged"] = stream.damaged[column.pv]
 
 
 def _end(growing: Mapping[str, Growing]) -> None:

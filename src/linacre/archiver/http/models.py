@@ -169,7 +169,7 @@ class ArchiverInfo(Model):
     samples: int = Field(description="Stored since the archiver's start.")
     bytes: int = Field(description="On disk.")
     disk_full: bool = Field(description="It cannot write; it goes on by itself.")
-    damaged: int = Field(description="Blocks of the store that were set aside.")
+    damaged: int = Field(description="Blocks of its files that were found damaged; they lack.")
     loss_window_s: float = Field(
         description="How old an accepted sample may be before it is safe on the disk."
     )
@@ -186,11 +186,13 @@ class Rows(Model):
 
     fields: list[str] = Field(description="Names of the columns.")
     kinds: dict[str, str] = Field({}, description="By PV: what its values are.")
-    damaged: dict[str, int] = Field(
-        {}, description="By PV: damaged blocks that were left out, where there were any."
-    )
     rows: list[list[Any]] = Field(
         description="A list for each row, in the order of `fields`. NaN and infinities are null."
+    )
+    damaged: dict[str, int] = Field(
+        {},
+        description="By PV: how many damaged blocks of the archive's files were left out, where "
+        "there were any. It comes after the rows: only then it is known.",
     )
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from linacre.archiver.http.formats import Format, Head, Piece, Times, encode
 from linacre.archiver.http.texts import json_texts
 from linacre.archiver.model import Kind
+from linacre.archiver.reading.damage import damage_of
 from linacre.archiver.service import Reader
 
 _ARROW: Any = pa
@@ -34,11 +35,6 @@ class _Opened:
     def kind(self) -> str:
         return _told(self.schema, b"linacre.kind")
 
-    @property
-    def damaged(self) -> int:
-        text = _told(self.schema, b"linacre.damaged")
-        return int(text) if text.isdigit() else int(bool(text))
-
 
 def _told(schema: pa.Schema, key: bytes) -> str:
     metadata: Any = schema.metadata or {}
@@ -48,11 +44,6 @@ def _told(schema: pa.Schema, key: bytes) -> str:
 def kind_of(schema: pa.Schema) -> str | None:
     """Return the kind that a table of samples says it has."""
     return _told(schema, b"linacre.kind") or None
-
-
-def damage_of(schema: pa.Schema) -> int:
-    """Return how many blocks lacked where a table of samples was read."""
-    return _Opened("", schema, None, None).damaged
 
 
 def samples_in(
@@ -75,13 +66,12 @@ def samples_in(
     head = Head(
         schema,
         {one.pv: one.kind for one in opened if one.kind},
-        {one.pv: one.damaged for one in opened if one.damaged},
     )
     try:
         yield from encode(
             chosen,
             head,
-            _pieces(opened, reader, start_ns, end_ns, schema if typed else None),
+            _pieces(opened, reader, start_ns, end_ns, schema if typed else None, head),
             times,
         )
     finally:
@@ -129,16 +119,26 @@ def _is_number(kind: Any) -> bool:
 
 
 def _pieces(
-    opened: Sequence[_Opened], reader: Reader, start_ns: int, end_ns: int, schema: pa.Schema | None
+    opened: Sequence[_Opened],
+    reader: Reader,
+    start_ns: int,
+    end_ns: int,
+    schema: pa.Schema | None,
+    head: Head,
 ) -> Iterator[Piece]:
+    """Give the rows of all; what lacks of a PV is in the head when its rows were given."""
     alone = len(opened) == 1
     for one in opened:
         stream = one.stream or iter(reader.stream(one.pv, start_ns, end_ns))
         one.stream = stream
         first, one.first = one.first, None
+        damaged = 0
         for piece in chain([] if first is None else [first], stream):
             told = piece if alone else _named(one.pv, piece, schema)
+            damaged = max(damaged, damage_of(piece.schema))
             yield Piece(told, struct=one.kind == Kind.STRUCT)
+        if damaged:
+            head.damaged[one.pv] = damaged
         _close(stream)
 
 

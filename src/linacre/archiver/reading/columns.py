@@ -14,6 +14,7 @@ import pyarrow.types as pt
 from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Float64s, Int32s, Int64s, Kind
 from linacre.archiver.reading.align import Bools
+from linacre.archiver.reading.damage import damage_of
 from linacre.archiver.reading.mixing import as_type
 from linacre.archiver.reading.windows import Budget
 from linacre.archiver.service import Reader
@@ -29,6 +30,8 @@ class Piece:
     time: Int64s
     value: pa.Array[Any]
     tag: Int32s
+    damaged: int = 0
+    """Blocks that lack since they are damaged."""
 
     @property
     def width(self) -> float:
@@ -84,10 +87,12 @@ class Column:
     def read(self, reader: Reader, start_ns: int, end_ns: int, budget: Budget) -> Piece:
         """Read by the boundary rule, as far as the budget goes."""
         pieces: list[pa.RecordBatch] = []
+        damaged = 0
         length = max(end_ns - start_ns, 1)
         batches = reader.stream(self.pv, start_ns, end_ns)
         try:
             for batch in batches:
+                damaged = max(damaged, damage_of(batch.schema))
                 if not batch.num_rows:
                     continue
                 last = int(cast("Any", batch.column("time"))[-1].as_py())
@@ -95,17 +100,18 @@ class Column:
                 pieces.append(batch)
         finally:
             close(batches)
-        return self._piece(pa.Table.from_batches(pieces) if pieces else None)
+        found = self._piece(pa.Table.from_batches(pieces) if pieces else None)
+        return replace(found, damaged=damaged)
 
     def extended(self, reader: Reader, piece: Piece, after_ns: int) -> Piece:
         """Add the next sample after a time, where it is of the column's type."""
-        more = self._piece(reader.after(self.pv, after_ns, 1), strict=False)
-        if not len(more.time):
-            return piece
+        table = reader.after(self.pv, after_ns, 1)
+        more = self._piece(table, strict=False)
         return Piece(
             np.concatenate([piece.time, more.time]),
-            _joined([piece.value, more.value], self.type),
+            _joined([piece.value, more.value], self.type) if len(more.time) else piece.value,
             np.concatenate([piece.tag, more.tag]),
+            max(piece.damaged, damage_of(table.schema)),
         )
 
     def take(self, piece: Piece, index: Int64s) -> pa.Array[Any]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from linacre.archiver.history import MetadataHistory
 from linacre.archiver.reading.convert import library, numpy_of, times_of, to_pandas, to_polars
+from linacre.archiver.reading.damage import damage_of
 
 Times = npt.NDArray[np.datetime64]
 
@@ -36,12 +37,12 @@ class Samples:
     @property
     def kind(self) -> str:
         """What the values are, as `linacre.archiver.model.Kind` names it."""
-        return self._said(b"linacre.kind")
+        return ((self.arrow.schema.metadata or {}).get(b"linacre.kind") or b"").decode()
 
     @property
     def damaged(self) -> int:
         """How many blocks of the archive's files lack in this answer since they are damaged."""
-        return int(self._said(b"linacre.damaged") or 0)
+        return damage_of(self.arrow.schema)
 
     @property
     def time(self) -> Times:
@@ -89,9 +90,6 @@ class Samples:
         """Return a polars DataFrame; its times are in UTC."""
         return to_polars(self.arrow)
 
-    def _said(self, key: bytes) -> str:
-        return ((self.arrow.schema.metadata or {}).get(key) or b"").decode()
-
 
 @dataclass(frozen=True, eq=False)
 class Bins:
@@ -106,6 +104,11 @@ class Bins:
 
     def __repr__(self) -> str:
         return f"<{len(self)} bins of {self.pv}>"
+
+    @property
+    def damaged(self) -> int:
+        """How many blocks of the archive's files lack in this answer since they are damaged."""
+        return damage_of(self.arrow.schema)
 
     @property
     def start(self) -> Times:

@@ -102,6 +102,8 @@ class TableStream:
     def __init__(self, reader: Reader, spec: TableSpec) -> None:
         self._reader = reader
         self._spec = spec
+        self.damaged: dict[str, int] = {}
+        """By PV at least how many damaged blocks lack; whole when all batches were given."""
         margin = spec.margin_ns
         self.columns: Sequence[Column] = [
             column_of(
@@ -147,6 +149,8 @@ class TableStream:
             found[pv] = column.read(self._reader, from_ns, to_ns, budget)
             if spec.align is not Align.PREVIOUS and spec.pulse != TAG:
                 found[pv] = column.extended(self._reader, found[pv], to_ns)
+            if damaged := found[pv].damaged:
+                self.damaged[pv] = max(damaged, self.damaged.get(pv, 0))
         return found
 
     def _most_rows(self, found: Mapping[str, Piece]) -> int:

@@ -14,6 +14,7 @@ from linacre.archiver.store.columns import blob_values, scalar_values
 from linacre.archiver.store.journal.format import blob_places, scalar_places
 from linacre.archiver.store.journal.index import IndexView
 from linacre.archiver.store.journal.read import FileView, Names, read_folder
+from linacre.archiver.store.lacks import count as count_lacks
 from linacre.archiver.store.part import Columns
 
 _PIECE_ROWS = 64 * 1024
@@ -86,6 +87,12 @@ class HotPart:
                         return
                     count -= len(piece)
                     yield piece
+
+    def lacks(self, pv: str, start_ns: int, end_ns: int) -> int:
+        """Return how many damaged blocks lack that may have had samples of a PV in (start, end]."""
+        return count_lacks(
+            (one for file in self._files for one in file.lacks), pv, start_ns, end_ns
+        )
 
     def _holding(self, file: FileView, pv: str) -> Iterator[tuple[Series, IndexView]]:
         for series in self._names.by_pv.get(pv, ()):

@@ -52,7 +52,7 @@ async def _archiver(facts: Facts, each: ProgramMachine) -> tuple[int, list[Findi
             remedy = f"linacre up; where that changes nothing, {each.command('restart')}"
             findings.append(problem(each.name, said_of, remedy))
         if info["damaged"]:
-            text = f"{counted(info['damaged'], 'block')} of its files damaged and set aside"
+            text = f"{counted(info['damaged'], 'block')} of its files damaged: samples lack"
             remedy = f"see what lacks: linacre archiver show {each.ioc}"
             findings.append(warning(each.name, text, remedy))
     except ArchiverError as error:

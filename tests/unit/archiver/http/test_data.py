@@ -252,12 +252,46 @@ async def test_an_accept_that_cannot_be_met_is_told(client: httpx.AsyncClient) -
     assert "text/csv" in answer.json()["detail"]
 
 
-async def test_damage_is_told(client: httpx.AsyncClient, reader: FakeReader) -> None:
+async def test_damage_is_told_after_the_rows(client: httpx.AsyncClient, reader: FakeReader) -> None:
     reader.damaged["CLA:READI"] = 3
-    found = (await get(client, "samples", pv=["CLA:READI", "CLA:NAME"])).json()
-    assert found["damaged"] == {"CLA:READI": 3}
-    table = read_table(await get(client, "samples", pv="CLA:READI", format="arrow"))
-    assert table.schema.metadata[b"linacre.damaged"] == b"3"
+    reader.damaged["CLA:EMPTY"] = 1
+    names = ["CLA:READI", "CLA:NAME", "CLA:EMPTY"]
+    told = {"CLA:READI": 3, "CLA:EMPTY": 1}
+
+    answer = await get(client, "samples", pv=names)
+    found = strict_json(answer.text)
+    assert found["damaged"] == told
+    assert list(found) == ["fields", "kinds", "rows", "damaged"]
+    assert len(found["rows"]) == 5 + 3
+    lines = (await get(client, "samples", pv=names, format="csv")).text.splitlines()
+    assert lines[-1] == '# damaged blocks left out, by PV: {"CLA:READI": 3, "CLA:EMPTY": 1}'
+    for pvs, total, by_pv in ((names, b"4", told), (["CLA:READI"], b"3", {"CLA:READI": 3})):
+        parquet = (await get(client, "samples", pv=pvs, format="parquet")).content
+        said = pq.read_metadata(io.BytesIO(parquet)).metadata
+        assert said[b"linacre.damaged"] == total
+        assert json.loads(said[b"linacre.damaged.by_pv"]) == by_pv
+        arrow = (await get(client, "samples", pv=pvs, format="arrow")).content
+        last = last_of(pa.ipc.open_stream(arrow))
+        assert last.batch.num_rows == 0
+        assert dict(last.custom_metadata)[b"linacre.damaged"] == total
+
+
+def last_of(stream: Any) -> Any:
+    found = None
+    while True:
+        try:
+            found = stream.read_next_batch_with_custom_metadata()
+        except StopIteration:
+            return found
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "arrow", "parquet"])
+async def test_nothing_is_told_where_nothing_lacks(client: httpx.AsyncClient, form: str) -> None:
+    answer = await get(client, "samples", pv=["CLA:READI", "CLA:EMPTY"], format=form)
+    if form == "json":
+        assert answer.json()["damaged"] == {}
+    else:
+        assert b"damaged" not in answer.content
 
 
 async def test_what_was_opened_is_closed(client: httpx.AsyncClient, reader: FakeReader) -> None:

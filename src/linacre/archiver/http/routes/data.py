@@ -28,9 +28,10 @@ from linacre.archiver.http.models import (
     PvMetadata,
     Rows,
 )
-from linacre.archiver.http.tables import damage_of, kind_of, samples_in
+from linacre.archiver.http.tables import kind_of, samples_in
 from linacre.archiver.http.texts import parsed, strict
 from linacre.archiver.model import Kind, Metadata
+from linacre.archiver.reading.damage import damage_of
 from linacre.base.errors import UserError
 
 router = APIRouter(tags=["data"])

@@ -99,6 +99,12 @@ class Journal:
         return self._pending.since_ns
 
     @property
+    def damaged(self) -> int:
+        """How many damaged blocks the files that wait have."""
+        with self._lock:
+            return sum(len(file.lacks) for file in self._closed)
+
+    @property
     def bytes(self) -> int:
         """The size of the files that wait, the current one too."""
         with self._lock:

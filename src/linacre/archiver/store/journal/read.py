@@ -25,6 +25,7 @@ from linacre.archiver.store.journal.format import (
 )
 from linacre.archiver.store.journal.index import Index, IndexView
 from linacre.archiver.store.journal.scan import Damage, first_head, scan
+from linacre.archiver.store.lacks import Lack, lack_of_hour
 from linacre.base.errors import LinacreError
 
 _GROUP = 16 * 1024
@@ -87,6 +88,8 @@ class FileView:
     length: int
     scalars: IndexView
     blobs: IndexView
+    lacks: tuple[Lack, ...] = ()
+    """Its damaged blocks."""
 
     def views(self) -> Views:
         """Return the file's bytes."""
@@ -107,6 +110,8 @@ class JournalFile:
         self.scalar_index = Index()
         self.blob_index = Index()
         self.names = names
+        self.lacks: tuple[Lack, ...] = ()
+        """Its damaged blocks, of which nobody knows whose samples they had."""
         self._mapped = Mapped(path, views)
 
     @property
@@ -129,7 +134,12 @@ class JournalFile:
     def view(self) -> FileView:
         """Return the file as it is now."""
         return FileView(
-            self.name, self._mapped, self.length, self.scalar_index.view(), self.blob_index.view()
+            self.name,
+            self._mapped,
+            self.length,
+            self.scalar_index.view(),
+            self.blob_index.view(),
+            self.lacks,
         )
 
     def scalars(self) -> Iterator[ScalarBatch]:
@@ -190,6 +200,9 @@ def read_file(
     ):
         _fill(index, views, kind, found.blocks[kind])
     file.length = found.end
+    file.lacks = tuple(
+        lack_of_hour(f"{path.name}/{one.offset}", head.opened_ns) for one in found.damage
+    )
     return file
 
 
