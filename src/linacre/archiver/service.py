@@ -63,7 +63,7 @@ class ChannelStatus:
     losses: int = 0
     drops: Mapping[Drop, int] = field(default_factory=dict[Drop, int])
     why: str = ""
-    """Why it is refused."""
+    """Why it is refused, or why samples of it are."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,8 @@ class Info:
     """Blocks of what is kept that were found damaged."""
     loss_window_s: float
     """How old an accepted sample may be before it is safe on the disk."""
+    misdated: int = 0
+    """PVs with times ahead of the archiver's clock, now or in the last hour."""
 
 
 class NoSuchPvError(KeyError):

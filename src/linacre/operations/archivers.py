@@ -53,6 +53,8 @@ class Told:
     disk_full: bool
     damaged: int
     """Blocks of its files that were found damaged: their samples lack."""
+    misdated: int
+    """PVs with times ahead of its clock: samples of them are refused."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ async def _asked(session: Session, row: ArchiverStatus, *, pvs: bool) -> Archive
         has_ended=info["read_only"],
         disk_full=info["disk_full"],
         damaged=info["damaged"],
+        # One of an earlier version does not tell.
+        misdated=info.get("misdated", 0),
     )
     return ArchiverInfo(row, told, found)
 

@@ -12,13 +12,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linacre.archiver.model import BlobBatch, Drop, ScalarBatch
+from linacre.archiver.model import (
+    AHEAD_NS,
+    STEADY_EVENTS,
+    STEADY_NS,
+    BlobBatch,
+    Drop,
+    ScalarBatch,
+)
 from linacre.base.errors import LinacreError
 from linacre.epics.libca import find_libca
 
 CAPTURE = Path(__file__).parents[1] / "bin" / "capture.so"
 
-DROPS = (Drop.BEFORE_1991, Drop.PAST, Drop.FUTURE, Drop.NOT_INCREASING, Drop.BUFFER)
+DROPS = (
+    *(Drop.BEFORE_1991, Drop.PAST, Drop.FUTURE, Drop.NOT_INCREASING, Drop.BUFFER),
+    Drop.AHEAD,
+)
 """What `enum reason` of capture.h counts."""
 
 _POINTER, _LONG = ctypes.c_void_p, ctypes.c_int64
@@ -49,7 +59,10 @@ class _Side(ctypes.Structure):
 
 
 class _Limits(ctypes.Structure):
-    _fields_ = (("scalars", _LONG), ("blobs", _LONG), ("bytes", _LONG), ("drift_ns", _LONG))
+    _fields_ = (
+        *(("scalars", _LONG), ("blobs", _LONG), ("bytes", _LONG), ("drift_ns", _LONG)),
+        *(("ahead_ns", _LONG), ("steady_ns", _LONG), ("steady_events", _LONG)),
+    )
 
 
 class RawCounters(ctypes.Structure):
@@ -60,9 +73,11 @@ class RawCounters(ctypes.Structure):
     drops: Sequence[int]
     """By `DROPS`."""
     last_ns: int
+    ahead_ns: int
+    """The time of the newest event that was dropped as ahead of the archiver's clock; 0: none."""
     _fields_ = (
         *(("events", _LONG), ("stored", _LONG)),
-        *(("drops", _LONG * len(DROPS)), ("last_ns", _LONG)),
+        *(("drops", _LONG * len(DROPS)), ("last_ns", _LONG), ("ahead_ns", _LONG)),
     )
 
 
@@ -180,6 +195,7 @@ def load(file: Path = CAPTURE, libca: Path | None = None) -> Any:
         ("close", None, (handle,)),
         ("add", handle, (handle, ctypes.c_uint32, ctypes.c_char_p, number, number)),
         ("subscribe", whole, (handle, whole, whole, whole)),
+        ("ask_again", whole, (handle,)),
         ("scan", None, (handle, number)),
         ("remove", number, (handle,)),
         ("metadata", whole, (handle, _POINTER, _POINTER)),
@@ -215,7 +231,10 @@ class Capture:
         self._tags.flags.writeable = False
         self._taken, self._metadata = _Taken(), ctypes.create_string_buffer(_METADATA_BYTES)
         sides = (_Side * 2)(*(side.side for side in self._sides))
-        limits = _Limits(max_events, blobs, max_blob_bytes, drift_ns)
+        limits = _Limits(
+            *(max_events, blobs, max_blob_bytes, drift_ns),
+            *(AHEAD_NS, STEADY_NS, STEADY_EVENTS),
+        )
         status = ctypes.c_int()
         self._handle = self._library.capture_open(sides, ctypes.byref(limits), ctypes.byref(status))
         if self._handle is None:
@@ -248,6 +267,10 @@ class Capture:
     def subscribe(self, channel: int, *, series: int, native: int, is_array: bool) -> None:
         """Take a channel's events into a series, for as long as its type stays the same."""
         self._library.capture_subscribe(channel, series, native, is_array)
+
+    def ask_again(self, channel: int) -> None:
+        """Let the server give a channel's present value once more."""
+        self._library.capture_ask_again(channel)
 
     def scan(self, channel: int, period_ns: int) -> None:
         """Change a channel's period; 0 takes each event."""

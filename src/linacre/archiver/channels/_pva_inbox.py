@@ -55,6 +55,11 @@ class Channel:
     drops: dict[Drop, int] = field(default_factory=dict[Drop, int])
     told: dict[Drop, int] = field(default_factory=dict[Drop, int])
     told_ns: int | None = None
+    ahead_ns: int = 0
+    """The time of the newest sample that was dropped as ahead of the archiver's clock."""
+    ahead_since_ns: int = 0
+    ahead_events: int = 0
+    """How many in a row were ahead, and since when."""
 
     # The inbox's.
     popping: threading.Lock = field(default_factory=threading.Lock)

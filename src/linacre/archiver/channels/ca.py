@@ -16,8 +16,10 @@ from typing import Any
 from linacre.archiver.channels._capture import DROPS, Capture, RawCounters, RawNotice, What, load
 from linacre.archiver.channels._dbr import NATIVE, kind_of, metadata_of
 from linacre.archiver.channels._describing import holds_from
+from linacre.archiver.channels._dropping import dropped
 from linacre.archiver.channels._names import encoded
 from linacre.archiver.model import (
+    AHEAD_NS,
     DRAIN_S,
     DRIFT_NS,
     NANOSECONDS,
@@ -101,6 +103,8 @@ class CaSource:
         """The newest times of PVs that were removed since the last drain."""
         self._dropping: dict[int, _Channel] = {}
         """Those with drops that are still to be told."""
+        self._ahead: dict[int, _Channel] = {}
+        """Those whose present value was dropped, as its time is to come: it is asked for then."""
         self._dropped: dict[str, _Channel] = {}
         """Those that ever dropped."""
         self._came: deque[RawNotice] = deque()
@@ -139,6 +143,7 @@ class CaSource:
             return
         del self._by_number[channel.number]
         self._dropping.pop(channel.number, None)
+        self._ahead.pop(channel.number, None)
         self._dropped.pop(pv, None)
         self._tell_drops(channel, self._clock())
         self._removed[pv] = self._capture.remove(channel.handle)
@@ -158,6 +163,9 @@ class CaSource:
         for number in taken.droppers:
             if (channel := self._by_number.get(number)) is not None:
                 self._dropping[number] = self._dropped[channel.spec.pv] = channel
+                if channel.counters.ahead_ns > channel.counters.last_ns:
+                    self._ahead[number] = channel
+        self._ask_again(now)
         for channel in list(self._dropping.values()):
             told = channel.drops_told_ns
             # A clock that was set back is no reason for silence.
@@ -179,6 +187,7 @@ class CaSource:
         self._by_number.clear()
         self._came.clear()
         self._dropping.clear()
+        self._ahead.clear()
         self._dropped.clear()
         self._closing()
 
@@ -257,6 +266,15 @@ class CaSource:
                 Notice(kind, pv, found.came_ns, channel.series, detail, from_ns=from_ns)
             )
 
+    def _ask_again(self, now_ns: int) -> None:
+        """Ask for present values whose time has come, unless a newer one was taken meanwhile."""
+        for channel in list(self._ahead.values()):
+            counters = channel.counters
+            if counters.ahead_ns <= now_ns + AHEAD_NS:
+                del self._ahead[channel.number]
+                if counters.last_ns < counters.ahead_ns:
+                    self._capture.ask_again(channel.handle)
+
     def _tell_drops(self, channel: _Channel, now_ns: int) -> None:
         counts = tuple(channel.counters.drops)
         new = {
@@ -266,7 +284,8 @@ class CaSource:
         }
         if new:
             channel.drops_told, channel.drops_told_ns = counts, now_ns
-            self._tell(NoticeKind.DROPPED, channel.spec.pv, now_ns, channel.series, new)
+            detail = dropped(new, channel.counters.ahead_ns)
+            self._tell(NoticeKind.DROPPED, channel.spec.pv, now_ns, channel.series, detail)
 
     def _tell(
         self,

@@ -185,6 +185,17 @@ int capture_subscribe(struct channel *channel, int series, int native, int is_ar
     return asked;
 }
 
+/* Lets the server give the present value once more; 0 where there is no memory. */
+int capture_ask_again(struct channel *channel)
+{
+    struct capture *capture = channel->capture;
+    int asked;
+    pthread_mutex_lock(&capture->mutex);
+    asked = !channel->armed || ask(capture, SUBSCRIBE, channel);
+    pthread_mutex_unlock(&capture->mutex);
+    return asked;
+}
+
 void capture_scan(struct channel *channel, int64_t period_ns)
 {
     pthread_mutex_lock(&channel->capture->mutex);

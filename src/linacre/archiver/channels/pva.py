@@ -136,6 +136,8 @@ class PvaSource:
             self._scan(now, batches)
             self._removed.clear()
         self._retry(now)
+        for channel in self._gate.arrived(now):
+            self._ask_again(channel)
         for channel, new in self._gate.due(now):
             self._tell(NoticeKind.DROPPED, channel, now, new)
         notices, self._notices = self._notices, []
@@ -291,6 +293,9 @@ class PvaSource:
 
     def _ask_for_less(self, channel: Channel) -> None:
         channel.queue = QUEUE_LARGE
+        self._ask_again(channel)
+
+    def _ask_again(self, channel: Channel) -> None:
         if self._channels.get(channel.spec.pv) is channel:
             self._unsubscribe(channel)
             channel.connected, channel.quiet = False, True

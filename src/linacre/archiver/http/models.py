@@ -56,7 +56,10 @@ class Status(PvSpec):
     """One archived PV, at present."""
 
     state: ChannelState = Field(description="How it stands with the channel.")
-    why: str = Field(description="Why it is refused; else empty.")
+    why: str = Field(
+        description="Why it is refused, or why samples of it are, as they are ahead of the "
+        "archiver's clock; else empty."
+    )
     since_ns: int = Field(description="When it came into this state. " + _NS)
     added_ns: int = Field(description="When it was added. " + _NS)
     kind: str | None = Field(description="What its values are; null before it was connected.")
@@ -172,6 +175,10 @@ class ArchiverInfo(Model):
     damaged: int = Field(description="Blocks of its files that were found damaged; they lack.")
     loss_window_s: float = Field(
         description="How old an accepted sample may be before it is safe on the disk."
+    )
+    misdated: int = Field(
+        description="PVs with samples ahead of the archiver's clock, now or in the last hour: "
+        "their `why` says it."
     )
     tokens: bool = Field(description="Whether changes need a token.")
 

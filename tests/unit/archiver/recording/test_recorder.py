@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -285,6 +286,46 @@ def test_a_sample_has_the_metadata_that_it_came_with(bench: Bench) -> None:
     assert [reader.metadata("A", stamp).labels[1] for stamp in stamps] == ["AUTO", "CLOSED"]
     table = Archive(reader).table("A", stamps[0], bench.now, on="A", labels=True)
     assert table["A"].to_pylist() == ["AUTO", "CLOSED"]
+
+
+def test_stamps_that_are_ahead_are_told_where_people_look(bench: Bench) -> None:
+    control = bench.open().control
+    series = bench.source.connect("A")
+    bench.turn()
+    stamp = bench.now + 1200 * SECOND
+    detail = {"ahead": 2, "future": 1, "stamp_ns": stamp}
+    bench.source.tell(NoticeKind.DROPPED, "A", detail)
+    bench.source.put(series, [bench.now], [1.0])
+    bench.turn()
+    (status,) = control.status("A")
+    assert status.state is ChannelState.CONNECTED
+    assert status.drops == {Drop.AHEAD: 2, Drop.FUTURE: 1}
+    at = datetime.fromtimestamp(stamp // SECOND, UTC)
+    assert status.why == (
+        f"samples ahead of the archiver's clock were refused, the last of {at:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    assert control.info().misdated == 1
+    for _ in range(2):
+        bench.source.tell(NoticeKind.DROPPED, "A", detail)
+        bench.turn(1)
+    bench.turn(61)
+    events = [e for e in bench.archiver.reader.events("A", 0, 2**62) if e.kind == "dropped"]
+    assert [(e.detail["ahead"], e.detail["stamp_ns"]) for e in events] == [(2, stamp), (4, stamp)]
+    bench.turn(3600)
+    assert (control.status("A")[0].why, control.info().misdated) == ("", 0)
+
+
+def test_a_clock_that_is_ahead_for_good_is_told(bench: Bench) -> None:
+    control = bench.open().control
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now + 300 * SECOND], [1.0])
+    bench.turn()
+    assert "its clock is ahead: its newest sample is of " in control.status("A")[0].why
+    bench.close()
+    control = bench.open().control
+    assert control.info().misdated == 1, "after a restart too"
+    bench.turn(301)
+    assert control.info().misdated == 0
 
 
 def test_rates_are_of_the_last_minute(bench: Bench) -> None:
