@@ -92,6 +92,7 @@ class FakeReader:
         self.held = dict(held)
         self.happened = list(happened)
         self.damaged: dict[str, int] = {}
+        self.histories: dict[str, MetadataHistory] = {}
         self.fail_after: int | None = None
         self.closed = 0
         self.pieces = 0
@@ -168,7 +169,7 @@ class FakeReader:
         return self._get(pv).metadata
 
     def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
-        return MetadataHistory(said=(self._get(pv).metadata,))
+        return self.histories.get(pv) or MetadataHistory(said=(self._get(pv).metadata,))
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         if pv is not None:

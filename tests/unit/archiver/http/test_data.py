@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import NOW_NS, FakeReader
 
+from linacre.archiver.history import MetadataHistory
+from linacre.archiver.model import Metadata
+
 S = 10**9
 ALL = ["CLA:READI", "CLA:COUNT", "CLA:STATE", "CLA:NAME", "CLA:WAVE", "CLA:SHORTS"]
 ALL += ["CLA:CHARS", "CLA:TEXTS", "CLA:TABLE", "CLA:EMPTY", "A/B?C#{D}:E%2F é"]
@@ -149,6 +152,33 @@ async def test_the_format_is_what_the_client_accepts(
         assert answer.headers["content-type"].partition(";")[0] == media
     wins = await client.get("/api/v1/samples?pv=CLA:READI&format=json", headers={"Accept": accept})
     assert wins.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("pvs", [["CLA:STATE"], ["CLA:STATE", "CLA:READI"]])
+@pytest.mark.parametrize("form", ["json", "csv", "arrow", "parquet"])
+async def test_each_sample_has_its_label_where_that_is_asked_for(
+    client: httpx.AsyncClient, reader: FakeReader, pvs: list[str], form: str
+) -> None:
+    reader.histories["CLA:STATE"] = MetadataHistory(
+        (0, NOW_NS - 2 * S),
+        (Metadata(labels=("MANUAL", "AUTO")), Metadata(labels=("OPEN", "CLOSED"))),
+    )
+    answer = await get(client, "samples", pv=pvs, format=form, labels=True)
+    if form == "json":
+        found = answer.json()
+        values, labels = (
+            [row[found["fields"].index(name)] for row in found["rows"]]
+            for name in ("value", "label")
+        )
+    elif form == "csv":
+        lines = list(csv.DictReader(io.StringIO(answer.text)))
+        values = [float(line["value"]) for line in lines]
+        labels = [line["label"] or None for line in lines]
+    else:
+        table = read_table(answer)
+        values, labels = table["value"].to_pylist(), table["label"].to_pylist()
+    assert values[:3] == [0, 1, 0]
+    assert labels == ["MANUAL", "CLOSED", "OPEN", *[None] * (5 * (len(pvs) - 1))]
 
 
 async def test_files_have_names_that_any_system_can_save(client: httpx.AsyncClient) -> None:

@@ -69,6 +69,10 @@ async def samples(
     end: End = "now",
     format: AskedFormat = None,
     times: AskedTimes = Times.NS,
+    labels: Annotated[
+        bool,
+        Query(description="Add a column `label`: of enums, as it was at each sample's time."),
+    ] = False,
     accept: Accept = None,
 ) -> StreamingResponse:
     """Give one sample at or before the start, then all in (start, end].
@@ -82,7 +86,13 @@ async def samples(
     _check_many(pv)
     start_ns, end_ns = api.span(start, end)
     pieces = samples_in(
-        chosen, api.reader, pv, start_ns=start_ns, end_ns=end_ns, times=_times(chosen, times)
+        chosen,
+        api.reader,
+        pv,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        times=_times(chosen, times),
+        labels=labels,
     )
     sent = await api.blocking.begin(pieces)
     return StreamingResponse(sent, media_type=MEDIA[chosen], headers=_file(chosen, pv))
