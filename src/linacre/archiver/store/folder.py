@@ -14,6 +14,7 @@ from linacre.archiver.store.journal.read import (
     Names,
     find_cuts,
     journal_paths,
+    lost_files,
     read_file,
 )
 from linacre.archiver.store.segments import Cache, SegmentSet
@@ -97,6 +98,6 @@ class FolderStore:
                 known = size, read_file(path, self._names, [], cuts.get(path.name))
             files[path] = known
         self._files = files
-        views = [file.view() for _, file in files.values() if file.rows]
-        hot = HotPart(views, self._names)
+        views = [file.view() for _, file in files.values() if file.rows or file.lacks]
+        hot = HotPart(views, self._names, lost_files(self._journal))
         self._snapshot = Snapshot(hot, self._set.segments, self._set.pvs, self._set.lost)

@@ -61,7 +61,7 @@ async def _archiver(facts: Facts, each: ProgramMachine) -> tuple[int, list[Findi
 def of_its_data(machine: str, archiver: str, info: Mapping[str, Any]) -> Iterator[Finding]:
     """Give what is wrong with what an archiver keeps, by what it says of itself."""
     if info["damaged"]:
-        text = f"{counted(info['damaged'], 'block')} of its files damaged: samples lack"
+        text = f"{counted(info['damaged'], 'block')} of its files damaged: answers lack samples"
         yield warning(machine, text, "its events say which: /api/v1/events")
     # Those of earlier versions do not tell.
     if misdated := info.get("misdated", 0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,3 +188,19 @@ def test_a_segment_that_cannot_be_read_at_all_is_told(kept: Kept) -> None:
         assert kept.store.snapshot().lacks("N", 0, 2**62) == 1
         assert kept.store.snapshot().lacks("N", 0, int(kept.times[0]) - 2 * 3600 * SECOND) == 0
         assert kept.store.damaged == 1
+
+
+def test_a_journal_of_which_nothing_is_left_is_told(kept: Kept) -> None:
+    kept.store.close()
+    (file,) = (kept.folder / "short" / "journal").glob("*.journal")
+    file.write_bytes(b"\x55" * file.stat().st_size)
+    at = kept.times[0] / SECOND
+    os.utime(file, (at, at))
+    assert open_reader(kept.folder).pvs() == []
+    for _ in range(2):
+        kept.open()
+        assert kept.store.snapshot().lacks("N", 0, 2**62) == 1
+        assert kept.store.snapshot().lacks("N", kept.now + 2 * 3600 * SECOND, 2**62) == 0
+        assert kept.store.damaged == 1
+        kept.store.close()
+    kept.open()

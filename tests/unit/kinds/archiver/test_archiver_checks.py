@@ -15,11 +15,11 @@ from linacre.kinds.checking.model import Verdict
     [
         ({"damaged": 0, "misdated": 0}, []),
         ({"damaged": 0}, []),
-        ({"damaged": 5, "misdated": 0}, ["5 blocks of its files damaged: samples lack"]),
+        ({"damaged": 5, "misdated": 0}, ["5 blocks of its files damaged: answers lack samples"]),
         (
             {"damaged": 1, "misdated": 2},
             [
-                "1 block of its files damaged: samples lack",
+                "1 block of its files damaged: answers lack samples",
                 "2 PVs with times ahead of its clock: samples are refused",
             ],
         ),

@@ -28,6 +28,8 @@ from linacre.archiver.store.journal.scan import Damage, first_head, scan
 from linacre.archiver.store.lacks import Lack, lack_of_hour
 from linacre.base.errors import LinacreError
 
+PUT_ASIDE = ".damaged"
+"""What the names of files end with of which nothing can be read."""
 _GROUP = 16 * 1024
 """So many rows of small blocks are taken together."""
 
@@ -226,6 +228,15 @@ def read_folder(folder: Path) -> tuple[list[JournalFile], Names, list[Damage]]:
 def journal_paths(folder: Path) -> list[Path]:
     """Return the files of a journal, oldest first."""
     return sorted(path for path in folder.glob("*.journal") if path.stem.isdecimal())
+
+
+def lost_files(folder: Path) -> tuple[Lack, ...]:
+    """Return the files of a journal that were put aside, as nothing in them could be read."""
+    found: list[Lack] = []
+    for path in sorted(folder.glob(f"*{PUT_ASIDE}")):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(lack_of_hour(path.name, path.stat().st_mtime_ns))
+    return tuple(found)
 
 
 def find_cuts(paths: list[Path]) -> Mapping[str, int]:
