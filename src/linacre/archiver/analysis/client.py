@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict, Unpack
+from typing import Any, Literal, Self, Unpack
 
 import pyarrow as pa
 
@@ -25,32 +25,20 @@ from linacre.archiver.analysis.export import Progress, export_samples, export_ta
 from linacre.archiver.analysis.lacking import OnDamage
 from linacre.archiver.analysis.live import Live
 from linacre.archiver.analysis.opening import open_reader
+from linacre.archiver.analysis.tables import AlignName, TableOptions, table_spec
 from linacre.archiver.errors import UnknownPvError, WrongTimeError
 from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Metadata
-from linacre.archiver.reading.align import Align
 from linacre.archiver.reading.convert import FORMS, to_pandas, to_polars, to_xarray
 from linacre.archiver.reading.damage import footer_of
 from linacre.archiver.reading.samples import Bins, Samples
 from linacre.archiver.reading.table import WINDOW_BYTES, TableSpec, TableStream
 from linacre.archiver.service import Event, NoSuchPvError, Reader
-from linacre.archiver.times import Length, When, length_ns, time_ns
+from linacre.archiver.times import Length, When, time_ns
 from linacre.base.errors import UserError
 
-AlignName = Literal["previous", "nearest", "linear"]
 OnDamageName = Literal["warn", "raise", "ignore"]
 _NAMES_COMPARED = 20_000
-
-
-class TableOptions(TypedDict, total=False):
-    """How a table is made: see `Archive.table`."""
-
-    align: AlignName
-    period: Length | None
-    on: str | None
-    pulse: str | None
-    tolerance: Length | None
-    labels: bool
 
 
 class Archive:
@@ -319,23 +307,8 @@ class Archive:
         window_bytes: int = WINDOW_BYTES,
         **options: Unpack[TableOptions],
     ) -> TableSpec:
-        align = options.get("align", "previous")
-        period, tolerance = options.get("period"), options.get("tolerance")
-        if align not in list(Align):
-            raise UserError(f"align={align!r}: write one of {', '.join(Align)}")
         start_ns, end_ns = self._span(start, end)
-        return TableSpec(
-            pvs=tuple(self._names(pvs)),
-            start_ns=start_ns,
-            end_ns=end_ns,
-            align=Align(align),
-            period_ns=None if period is None else length_ns(period),
-            on=options.get("on"),
-            pulse=options.get("pulse"),
-            tolerance_ns=None if tolerance is None else length_ns(tolerance),
-            labels=options.get("labels", False),
-            window_bytes=window_bytes,
-        )
+        return table_spec(self._names(pvs), start_ns, end_ns, window_bytes=window_bytes, **options)
 
     def _history(self, pv: str, spec: TableSpec) -> MetadataHistory:
         return self._reader.metadata_history(pv, spec.start_ns, spec.end_ns)

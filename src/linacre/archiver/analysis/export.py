@@ -22,11 +22,9 @@ a PV, Parquet the metadata `linacre.damaged` (the sum) and `linacre.damaged.by_p
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,10 +32,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from linacre.archiver.analysis.hdf5 import Growing
-from linacre.archiver.history import MetadataHistory
+from linacre.archiver.analysis.hdf5_files import META, META_TYPES, samples_to_hdf5, table_to_hdf5
 from linacre.archiver.reading.columns import Column, column_of
-from linacre.archiver.reading.convert import library
 from linacre.archiver.reading.damage import damage_of, footer_of
 from linacre.archiver.reading.mixing import as_type
 from linacre.archiver.reading.table import TableSpec, TableStream
@@ -57,8 +53,6 @@ def _nobody(told: object) -> None:
 
 _PARQUET = (".parquet", ".pq")
 _HDF5 = (".h5", ".hdf5")
-_META = ("severity", "status", "tag")
-_META_TYPES = (pa.int8(), pa.int16(), pa.int32())
 # The stubs are stricter than what they describe.
 _ARROW: Any = pa
 _PARQUET_FILES: Any = pq
@@ -82,7 +76,7 @@ def export_samples(
         if _suffix(file) in _PARQUET:
             _samples_to_parquet(columns, pieces, unfinished, damaged)
         else:
-            _samples_to_hdf5(reader, columns, pieces, (start_ns, end_ns), unfinished, damaged)
+            samples_to_hdf5(reader, columns, pieces, (start_ns, end_ns), unfinished, damaged)
         on_damage(damaged)
     return file
 
@@ -105,7 +99,7 @@ def export_table(
                     writer.write_batch(batch)
                 _tell_lacking(writer, stream.damaged)
         else:
-            _table_to_hdf5(reader, spec, stream, batches, unfinished)
+            table_to_hdf5(reader, spec, stream, batches, unfinished)
         on_damage(stream.damaged)
     return file
 
@@ -202,7 +196,7 @@ def _samples_to_parquet(
         ("pv", pa.string()),
         ("time", pa.int64()),
         *values.items(),
-        *zip(_META, _META_TYPES, strict=True),
+        *zip(META, META_TYPES, strict=True),
     ]
     schema: pa.Schema = _ARROW.schema(fields)
     writing = _PARQUET_FILES.ParquetWriter(file, schema, compression="zstd", use_dictionary=["pv"])
@@ -219,7 +213,7 @@ def _samples_to_parquet(
                     if name == here
                     else _ARROW.nulls(rows, of)
                 )
-            arrays.extend(cast("Any", batch).select(list(_META)).columns)
+            arrays.extend(cast("Any", batch).select(list(META)).columns)
             writer.write_batch(_ARROW.RecordBatch.from_arrays(arrays, schema=schema))
         _tell_lacking(writer, damaged)
 
@@ -227,101 +221,3 @@ def _samples_to_parquet(
 def _tell_lacking(writer: Any, damaged: Mapping[str, int]) -> None:
     if footer := footer_of(damaged):
         writer.add_key_value_metadata(footer)
-
-
-def _samples_to_hdf5(
-    reader: Reader,
-    columns: Sequence[Column],
-    pieces: Iterator[tuple[int, pa.RecordBatch]],
-    span_ns: tuple[int, int],
-    file: Path,
-    damaged: Mapping[str, int],
-) -> None:
-    with library("h5py").File(file, "w") as root:
-        _sign(root, span_ns)
-        growing: dict[str, Growing] = {}
-        present = -1
-        for k, batch in pieces:
-            column = columns[k]
-            if k != present:
-                _end(growing)
-                present = k
-                group = root.create_group(_group_of(column.pv))
-                _describe(group, column, reader.metadata_history(column.pv, *span_ns))
-                types = {"time": pa.int64(), "value": column.type}
-                types |= dict(zip(_META, _META_TYPES, strict=True))
-                growing = {name: Growing(group, name, of) for name, of in types.items()}
-            for name, dataset in growing.items():
-                dataset.append(cast("Any", batch.column(name)))
-            if column.pv in damaged:
-                root[_group_of(column.pv)].attrs["damaged"] = damaged[column.pv]
-        _end(growing)
-
-
-def _group_of(pv: str) -> str:
-    return pv.replace("/", "%2F")
-
-
-def _table_to_hdf5(
-    reader: Reader,
-    spec: TableSpec,
-    stream: TableStream,
-    batches: Iterator[pa.RecordBatch],
-    file: Path,
-) -> None:
-    schema = stream.schema
-    with library("h5py").File(file, "w") as root:
-        _sign(root, (spec.start_ns, spec.end_ns))
-        group = root.create_group("table")
-        growing = {
-            name: Growing(
-                group,
-                _group_of(name),
-                cast("Any", schema).field(name).type,
-                nullable=name in spec.pvs,
-            )
-            for name in schema.names
-        }
-        for batch in batches:
-            for name, dataset in growing.items():
-                dataset.append(cast("Any", batch.column(name)))
-        _end(growing)
-        for column in stream.columns:
-            dataset = growing[column.pv].dataset
-            history = reader.metadata_history(column.pv, spec.start_ns, spec.end_ns)
-            _describe(dataset, column, history)
-            if column.pv in stream.damaged:
-                dataset.attrs["damaged"] = stream.damaged[column.pv]
-
-
-def _end(growing: Mapping[str, Growing]) -> None:
-    for dataset in growing.values():
-        dataset.close()
-
-
-def _sign(root: Any, span_ns: tuple[int, int]) -> None:
-    root.attrs["made_by"] = "linacre"
-    root.attrs["start"], root.attrs["end"] = span_ns
-    root.attrs["time_units"] = "nanoseconds since 1970-01-01T00:00:00Z"
-
-
-def _describe(where: Any, column: Column, history: MetadataHistory) -> None:
-    metadata = history.said[-1]
-    known: dict[str, Any] = {
-        "pv": column.pv,
-        "kind": column.kind,
-        "units": metadata.units,
-        "precision": metadata.precision,
-        "description": metadata.description,
-        "labels": list(metadata.labels) or None,
-        "display": metadata.display,
-        "control": metadata.control,
-        "warning": metadata.warning,
-        "alarm": metadata.alarm,
-    }
-    if len(history.said) > 1:
-        rows = zip(history.from_ns, history.said, strict=True)
-        known["history"] = json.dumps([{"from": at, **asdict(said)} for at, said in rows])
-    for name, value in known.items():
-        if value is not None and value != "":
-            where.attrs[name] = value

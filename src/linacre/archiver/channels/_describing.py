@@ -1,8 +1,10 @@
-"""Since when metadata hold: by the clock of the PV's server, as its samples do."""
+"""Notices of metadata, and since when they hold: by the server's clock, as its samples do."""
 
 from __future__ import annotations
 
-from linacre.archiver.model import NANOSECONDS
+from dataclasses import asdict
+
+from linacre.archiver.model import NANOSECONDS, Metadata, Notice, NoticeKind, Series
 
 APART_NS = 60 * NANOSECONDS
 """How far a server's clock is usually behind the archiver's, at most."""
@@ -18,3 +20,11 @@ def holds_from(came_ns: int, *, newest_ns: int, sample_ns: int) -> int:
     if sample_ns > newest_ns:
         return sample_ns
     return max(came_ns - APART_NS, newest_ns + 1)
+
+
+def described(
+    pv: str, series: Series | None, metadata: Metadata, came_ns: int, from_ns: int
+) -> Notice:
+    """Return what tells of metadata that came at a time, and since when they hold."""
+    kind, detail = NoticeKind.METADATA, asdict(metadata)
+    return Notice(kind, pv, came_ns, series, detail, from_ns=from_ns)

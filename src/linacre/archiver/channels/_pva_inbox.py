@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from linacre.archiver.channels._pva_types import Shape
+from linacre.archiver.channels._pva_shape import Shape
 from linacre.archiver.model import NANOSECONDS, ChannelSpec, Drop, Metadata, Method, Series
 
 SHORTEST_PERIOD_S = 0.1

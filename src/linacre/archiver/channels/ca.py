@@ -10,12 +10,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from linacre.archiver.channels._capture import DROPS, Capture, RawCounters, RawNotice, What, load
+from linacre.archiver.channels._capture import Capture, load
+from linacre.archiver.channels._capture_types import DROPS, RawCounters, RawNotice, What
 from linacre.archiver.channels._dbr import NATIVE, kind_of, metadata_of
-from linacre.archiver.channels._describing import holds_from
+from linacre.archiver.channels._describing import described, holds_from
 from linacre.archiver.channels._dropping import dropped
 from linacre.archiver.channels._names import encoded
 from linacre.archiver.model import (
@@ -261,9 +262,8 @@ class CaSource:
             from_ns = holds_from(
                 found.came_ns, newest_ns=found.newest_ns, sample_ns=found.sample_ns
             )
-            kind, pv, detail = NoticeKind.METADATA, channel.spec.pv, asdict(metadata)
             self._waiting.append(
-                Notice(kind, pv, found.came_ns, channel.series, detail, from_ns=from_ns)
+                described(channel.spec.pv, channel.series, metadata, found.came_ns, from_ns)
             )
 
     def _ask_again(self, now_ns: int) -> None:

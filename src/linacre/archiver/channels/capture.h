@@ -16,7 +16,7 @@
 enum reason { BEFORE_1991, PAST, FUTURE, NOT_INCREASING, BUFFER, AHEAD, REASONS };
 enum what { CONNECTED = 1, LOST, METADATA, FORBIDDEN, ALLOWED, FAILED };
 
-/* What follows, up to `struct taken`, is declared in _capture.py too. */
+/* What follows, up to `struct taken`, is declared in _capture_types.py too. */
 
 struct side {
     /* Of scalars. */

@@ -11,17 +11,16 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
-from linacre.archiver.channels._describing import holds_from
+from linacre.archiver.channels._describing import described, holds_from
 from linacre.archiver.channels._names import encoded
 from linacre.archiver.channels._pva_batches import Batches
 from linacre.archiver.channels._pva_gate import Gate
 from linacre.archiver.channels._pva_inbox import QUEUE_LARGE, Channel, Inbox, Newest
+from linacre.archiver.channels._pva_shape import Shape
 from linacre.archiver.channels._pva_types import (
     NoSuchFieldError,
-    Shape,
     metadata_of,
     request_of,
     shape_of,
@@ -223,8 +222,8 @@ class PvaSource:
             return
         newest_ns, sample_ns = channel.newest.ns, 0
         # Of a scanned PV there may have been updates between that nobody looked at.
-        described = is_new or channel.scanned or any(map(value.changed, shape.described_by))
-        if is_new or not described or _is_sample(shape, value):
+        described = is_new or channel.scanned or shape.is_described(value)
+        if is_new or not described or shape.is_sample(value):
             sample_ns = self._keep(channel, shape, value, came_ns, batches)
         if described:
             from_ns = holds_from(came_ns, newest_ns=newest_ns, sample_ns=sample_ns)
@@ -236,19 +235,10 @@ class PvaSource:
         """Take a sample, and return its time, ns; 0 where it is not accepted."""
         if (series := channel.series) is None:
             return 0
-        time_ns, tag = came_ns, 0
-        if shape.timed:
-            seconds, nanoseconds = (
-                value["timeStamp.secondsPastEpoch"],
-                value["timeStamp.nanoseconds"],
-            )
-            time_ns = int(seconds) * NANOSECONDS + int(nanoseconds)
-            tag = int(value["timeStamp.userTag"])
+        time_ns, tag = shape.stamp(value) or (came_ns, 0)
         if not self._gate.accepts(channel, time_ns, came_ns):
             return 0
-        alarm = (0, 0)
-        if shape.alarmed:
-            alarm = int(value["alarm.severity"]), int(value["alarm.status"])
+        alarm = shape.alarm(value)
         if shape.scalar is not None:
             batches.scalar(series.id, time_ns, shape.scalar(value), alarm, tag)
         elif shape.blob is not None:
@@ -288,8 +278,9 @@ class PvaSource:
         # By its words: a limit that is no number is not equal to itself.
         if repr(metadata) != repr(channel.metadata):
             channel.metadata = metadata
-            kind, pv, detail = NoticeKind.METADATA, channel.spec.pv, asdict(metadata)
-            self._notices.append(Notice(kind, pv, came_ns, channel.series, detail, from_ns=from_ns))
+            self._notices.append(
+                described(channel.spec.pv, channel.series, metadata, came_ns, from_ns)
+            )
 
     def _ask_for_less(self, channel: Channel) -> None:
         channel.queue = QUEUE_LARGE
@@ -335,8 +326,3 @@ class PvaSource:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         self._notices.append(Notice(kind, channel.spec.pv, time_ns, channel.series, detail or {}))
-
-
-def _is_sample(shape: Shape, value: Any) -> bool:
-    """Whether an update has a sample, and not metadata alone."""
-    return not shape.sampled_by or any(map(value.changed, shape.sampled_by))

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from linacre.archiver.registry.file import RegistryFile
 from linacre.archiver.registry.reading import RegistryReader
 from linacre.archiver.registry.rows import (
     Channel,
+    Said,
     Write,
     bound,
     channel_of,
@@ -34,14 +35,6 @@ from linacre.base.errors import LinacreError
 
 FILE_NAME = "archiver.sqlite"
 COPY_NAME = "archiver.sqlite.copy"
-
-
-@dataclass(frozen=True)
-class _Said:
-    """The metadata of a PV, and since when they hold."""
-
-    from_ns: int
-    text: str
 
 
 class Registry:
@@ -178,7 +171,7 @@ class Registry:
                 times.append(newest.from_ns + 1)
             sql = "INSERT OR IGNORE INTO metadata(pv, time_ns, detail) VALUES (?, ?, ?)"
             self._todo += [Write(sql, (pv, time_ns, text)) for time_ns in times]
-            self._newest_metadata[pv] = _Said(times[-1], text)
+            self._newest_metadata[pv] = Said(times[-1], text)
             return True
 
     def describes(self, pv: str) -> bool:
@@ -288,9 +281,9 @@ class Registry:
     def _load_series(self) -> list[Series]:
         return [_series(row) for row in self._read("SELECT id, pv, kind, native FROM series")]
 
-    def _load_metadata(self) -> dict[str, _Said]:
+    def _load_metadata(self) -> dict[str, Said]:
         sql = "SELECT pv, detail, max(time_ns) FROM metadata GROUP BY pv"
-        return {row[0]: _Said(row[2], row[1]) for row in self._read(sql)}
+        return {row[0]: Said(row[2], row[1]) for row in self._read(sql)}
 
     def _read(self, sql: str, *arguments: object) -> list[Any]:
         return self._reading.read(sql, *arguments)

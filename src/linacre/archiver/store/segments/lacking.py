@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from linacre.archiver.store.lacks import Lack
 from linacre.archiver.store.segments.damage import Damage
@@ -10,17 +10,35 @@ from linacre.archiver.store.segments.description import Description
 from linacre.archiver.store.segments.encoding import ROLLUP
 from linacre.archiver.store.segments.index import Entry, Group
 
+Contents = tuple[Sequence[Entry], Sequence[Group]]
+"""An index as a whole."""
+
 
 def damaged_samples(damage: Sequence[Damage]) -> list[Damage]:
     """Return the damage by which samples lack, not only what can be made again of them."""
     return [one for one in damage if one.row_group is not None and not one.file.startswith(ROLLUP)]
 
 
-def lacks_in(
-    segment: Description,
-    damage: Sequence[Damage],
-    contents: tuple[Sequence[Entry], Sequence[Group]],
-) -> list[Lack]:
+class Lacks:
+    """What a segment lacks, worked out again when more damage was found; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._found: tuple[int, list[Lack]] = (0, [])
+        """By how much of the damage, and what."""
+
+    def all(
+        self, segment: Description, damage: Sequence[Damage], contents: Callable[[], Contents]
+    ) -> list[Lack]:
+        """Return what lacked when the segment was merged, and what lacks since."""
+        samples = damaged_samples(damage)
+        known, found = self._found
+        if known != len(samples):
+            found = lacks_in(segment, samples, contents())
+            self._found = len(samples), found
+        return [*segment.lacks, *found]
+
+
+def lacks_in(segment: Description, damage: Sequence[Damage], contents: Contents) -> list[Lack]:
     """Return what lacks by damage that was found, with the PVs that the index names for it.
 
     Of a row group that is not in the index, as that was made again without it, nobody knows.

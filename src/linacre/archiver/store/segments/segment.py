@@ -24,7 +24,7 @@ from linacre.archiver.store.segments.description import Description
 from linacre.archiver.store.segments.groups import GroupFiles
 from linacre.archiver.store.segments.in_time import in_time
 from linacre.archiver.store.segments.index import Entry, Group, Index
-from linacre.archiver.store.segments.lacking import damaged_samples, lacks_in
+from linacre.archiver.store.segments.lacking import Lacks, damaged_samples
 from linacre.archiver.store.segments.names import Level
 from linacre.archiver.store.segments.rebuild import rebuild
 from linacre.archiver.store.segments.writer import part
@@ -58,8 +58,7 @@ class Segment:
         self.first_ns = found.first_ns
         self.last_ns = found.last_ns
         self.damage: list[Damage] = []
-        self._lacks: tuple[int, list[Lack]] = (0, [])
-        """What lacks by so much of the damage."""
+        self._lacks = Lacks()
         self._on_damage = on_damage
         self._cache = cache
         self._files = GroupFiles(path, cache)
@@ -227,16 +226,7 @@ class Segment:
 
     def all_lacks(self) -> list[Lack]:
         """Return all that was found to lack, and what lacked when it was merged."""
-        damage = damaged_samples(self.damage)
-        if not damage:
-            return list(self.description.lacks)
-        with self._lock:
-            known, found = self._lacks
-        if known != len(damage):
-            found = lacks_in(self.description, damage, self.contents())
-            with self._lock:
-                self._lacks = len(damage), found
-        return [*self.description.lacks, *found]
+        return self._lacks.all(self.description, self.damage, self.contents)
 
     # -- Insides -----------------------------------------------------------------------------
 
