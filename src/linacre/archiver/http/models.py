@@ -216,6 +216,9 @@ class LastValue(Model):
     severity: int = Field(description="0 none, 1 minor, 2 major, 3 invalid.")
     status: int
     tag: int
+    damaged: int = Field(
+        0, description="How many damaged blocks may have had newer ones, and were left out."
+    )
 
 
 class PvMetadata(Model):

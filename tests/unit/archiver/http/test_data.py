@@ -306,6 +306,14 @@ async def test_damage_is_told_after_the_rows(client: httpx.AsyncClient, reader: 
         assert dict(last.custom_metadata)[b"linacre.damaged"] == total
 
 
+async def test_a_last_value_says_that_newer_ones_may_lack(
+    client: httpx.AsyncClient, reader: FakeReader
+) -> None:
+    reader.damaged["CLA:READI"] = 3
+    found = (await get(client, "last", pv=["CLA:READI", "CLA:NAME"])).json()
+    assert [one["damaged"] for one in found] == [3, 0]
+
+
 def last_of(stream: Any) -> Any:
     found = None
     while True:

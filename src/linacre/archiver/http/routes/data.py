@@ -249,10 +249,11 @@ async def _whole(api: Api, table: pa.Table, chosen: Format, times: Times, pv: st
 
 
 def _last(pv: str, table: pa.Table, said: Metadata, elements: int) -> LastValue:
-    kind = kind_of(table.schema)
+    kind, damaged = kind_of(table.schema), damage_of(table.schema)
     if not table.num_rows:
         nothing: dict[str, Any] = {"time_ns": None, "value": None, "label": None, "elements": None}
-        return LastValue(pv=pv, kind=kind, units=said.units, severity=0, status=0, tag=0, **nothing)
+        nothing |= {"severity": 0, "status": 0, "tag": 0}
+        return LastValue(pv=pv, kind=kind, units=said.units, damaged=damaged, **nothing)
     row: Any = table.slice(table.num_rows - 1).combine_chunks()
     value, count = _value(row["value"][0], elements)
     if kind == Kind.STRUCT:
@@ -271,6 +272,7 @@ def _last(pv: str, table: pa.Table, said: Metadata, elements: int) -> LastValue:
         severity=row["severity"][0].as_py(),
         status=row["status"][0].as_py(),
         tag=row["tag"][0].as_py(),
+        damaged=damaged,
     )
 
 
