@@ -13,6 +13,14 @@ class DamagedError(LinacreError):
     """A file of the archive is not what was written."""
 
 
+class LackingError(LinacreError):
+    """An answer lacks samples, since some of the archive's files are damaged."""
+
+
+class LackingWarning(UserWarning):
+    """The same, where it is to be no error."""
+
+
 class UnknownPvError(UserError):
     """The archive has no such PV; the line names those that are written much like it."""
 

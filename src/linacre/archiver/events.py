@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from linacre.archiver.model import NoticeKind
+from linacre.archiver.model import Drop, NoticeKind
 from linacre.archiver.service import Event
 
+_REASONS = frozenset(drop.value for drop in Drop)
 QUIET_S = 60.0
 """For so long after an event of a PV, others of its kind are only counted."""
 
@@ -50,7 +51,8 @@ class Throttle:
         waiting.event = event
         if event.kind == NoticeKind.DROPPED:
             for reason, number in event.detail.items():
-                waiting.sums[reason] = waiting.sums.get(reason, 0) + cast("int", number)
+                if reason in _REASONS:
+                    waiting.sums[reason] = waiting.sums.get(reason, 0) + cast("int", number)
         return None
 
     def due(self, now_s: float) -> Iterator[Event]:
@@ -82,7 +84,7 @@ class Throttle:
 def _summed(waiting: _Waiting, event: Event) -> Event:
     detail: Mapping[str, object] = event.detail
     if waiting.sums:
-        detail = waiting.sums
+        detail = {**detail, **waiting.sums}
     if waiting.count > 1:
         detail = {**detail, "count": waiting.count, "since_ns": waiting.since_ns}
     return Event(event.pv, event.time_ns, event.kind, detail)

@@ -27,7 +27,13 @@ DRAIN_S = 0.05
 """How long a source may take to read what came. What is left waits for the next call: ten thousand
 PVs that connect at once must not keep the samples of others from the disk."""
 DRIFT_NS = 30 * 60 * NANOSECONDS
-"""How far the time of a sample may be from the server's clock."""
+"""How far the time of a sample may be from the archiver's clock."""
+AHEAD_NS = 10 * NANOSECONDS
+"""How far it may be ahead without being doubted: one that is wrong once would keep out all right
+ones until it is past."""
+STEADY_NS = 60 * NANOSECONDS
+STEADY_EVENTS = 10
+"""After so long, and so many events in a row, a clock is ahead indeed, and is taken as it is."""
 
 
 class Kind(StrEnum):
@@ -148,7 +154,9 @@ class NoticeKind(StrEnum):
     METADATA = "metadata"
     """`detail` is what `Metadata` has."""
     DROPPED = "dropped"
-    """Samples that were refused since the last such notice; `detail`: reason -> count."""
+    """Samples that were refused since the last such notice; `detail`: reason -> count.
+
+    Where some were ahead of the archiver's clock, `stamp_ns` too: the newest one's time."""
     REFUSED = "refused"
     """The channel cannot be archived as it is; `detail`: why."""
 
@@ -158,9 +166,12 @@ class Drop(StrEnum):
 
     BEFORE_1991 = "before_1991"
     PAST = "past"
-    """More than 30 minutes behind the server's clock; not asked of a connection's first sample,
+    """More than 30 minutes behind the archiver's clock; not asked of a connection's first sample,
     which is the present value, however long ago it was set."""
     FUTURE = "future"
+    """More than 30 minutes ahead of the archiver's clock."""
+    AHEAD = "ahead"
+    """Ahead by less, and doubted: see `AHEAD_NS`."""
     NOT_INCREASING = "not_increasing"
     BUFFER = "buffer"
     """No room: this PV, or all together, came faster than they could be taken."""
@@ -177,6 +188,8 @@ class Notice:
     time_ns: int
     series: Series | None = None
     detail: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    from_ns: int | None = None
+    """METADATA: since when they hold, by the clock of the PV's server; None: since `time_ns`."""
 
 
 class Provider(StrEnum):

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import ChannelSpec, Drop, Kind, Metadata, NoticeKind
 
 SAMPLE_FIELDS = ("time", "value", "severity", "status", "tag")
@@ -62,7 +63,7 @@ class ChannelStatus:
     losses: int = 0
     drops: Mapping[Drop, int] = field(default_factory=dict[Drop, int])
     why: str = ""
-    """Why it is refused."""
+    """Why it is refused, or why samples of it are."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,11 @@ class Info:
     """On disk."""
     disk_full: bool
     damaged: int
-    """Blocks that were set aside."""
+    """Blocks of what is kept that were found damaged."""
     loss_window_s: float
     """How old an accepted sample may be before it is safe on the disk."""
+    misdated: int = 0
+    """PVs with times ahead of the archiver's clock, now or in the last hour."""
 
 
 class NoSuchPvError(KeyError):
@@ -122,13 +125,17 @@ class Reader(Protocol):
         ...
 
     def stream(self, pv: str, start_ns: int, end_ns: int) -> Iterator[pa.RecordBatch]:
-        """Give the same in pieces, for what is larger than memory."""
+        """Give the same in pieces, for what is larger than memory.
+
+        Where blocks lacked, the last batch's schema tells it: one without samples.
+        """
         ...
 
     def bins(self, pv: str, start_ns: int, end_ns: int, n: int) -> pa.Table:
         """Return n bins of numbers: the outer edges as asked, inner ones on roll-ups' steps.
 
-        Raises `UserError` for a PV of anything but numbers, or for no time or too many bins.
+        Raises `UserError` for a PV of anything but numbers, or for no time or too many bins. What
+        lacked is told as with samples.
         """
         ...
 
@@ -138,6 +145,10 @@ class Reader(Protocol):
 
     def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
         """Return what was known of a PV at a time; without one, at present."""
+        ...
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        """Return what was known of a PV at the start, and each change in (start, end]."""
         ...
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:

@@ -101,9 +101,9 @@ def create(
     tell(written, words, as_json=as_json)
 
 
-def counted(pvs: int) -> str:
-    """Return how many PVs in words."""
-    return "1 PV" if pvs == 1 else f"{pvs} PVs"
+def counted(number: int, noun: str = "PV") -> str:
+    """Return how many PVs, or of something else, in words."""
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @app.command("list")
@@ -142,6 +142,10 @@ def _row(found: ArchiverInfo) -> list[str]:
         figures = ["-", "-", "-", disk]
     else:
         state = "ended" if told.has_ended else "disk full" if told.disk_full else state
+        if told.damaged:
+            state += f", {counted(told.damaged, 'block')} damaged"
+        if told.misdated:
+            state += f", {counted(told.misdated)} misdated"
         rate = f"{told.rate_hz:.1f}/s"
         used = f"{readable(told.bytes)} of {disk}"
         figures = [str(told.pvs), str(told.connected), rate, used]

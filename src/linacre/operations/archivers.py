@@ -51,6 +51,10 @@ class Told:
     ends: str | None
     has_ended: bool
     disk_full: bool
+    damaged: int
+    """Blocks of its files that were found damaged: their samples lack."""
+    misdated: int
+    """PVs with times ahead of its clock: samples of them are refused."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,9 @@ async def _asked(session: Session, row: ArchiverStatus, *, pvs: bool) -> Archive
         ends=_time(info["ends_ns"]),
         has_ended=info["read_only"],
         disk_full=info["disk_full"],
+        damaged=info["damaged"],
+        # One of an earlier version does not tell.
+        misdated=info.get("misdated", 0),
     )
     return ArchiverInfo(row, told, found)
 

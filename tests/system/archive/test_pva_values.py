@@ -11,9 +11,9 @@ import numpy as np
 from p4p import Type
 from p4p.nt import NTEnum, NTNDArray, NTScalar, NTTable
 from p4p.server.raw import SharedPV
-from pva_support import Gathered, Served, first, opened, post
+from pva_support import NS, Gathered, Served, first, opened, post
 
-from linacre.archiver.model import Kind, NoticeKind
+from linacre.archiver.model import Drop, Kind, NoticeKind
 
 NAN = math.nan
 SCALARS: list[tuple[str, list[Any], Kind, str]] = [
@@ -104,17 +104,35 @@ def test_each_array_type_comes_through_and_empty_ones() -> None:
 
 def test_an_enum_is_its_index_and_its_labels_are_metadata() -> None:
     of = NTEnum(display=True).type
-    pv = opened(of, {"value": {"index": 1, "choices": ["Off", "On"]}})
+    at = time.time_ns() - 4 * NS
+    pv = opened(of, {"value": {"index": 1, "choices": ["Off", "On"]}}, at)
     with Served({"E": pv}) as served, Gathered(served) as gathered:
         gathered.add("E")
         gathered.until_values("E", 1)
-        post(pv, {"value.index": 0})
+        post(pv, {"value.index": 0}, at + 5)
         gathered.until_values("E", 2)
-        post(pv, {"value": {"index": 2, "choices": ["Off", "On", "Ramping"]}})
+        post(pv, {"value": {"index": 2, "choices": ["Off", "On", "Ramping"]}}, at + 10)
         assert gathered.until_values("E", 3) == [1, 0, 2]
         assert gathered.samples["E"][0][-1] is Kind.ENUM
         labels = [told["labels"] for told in gathered.told(NoticeKind.METADATA, "E")]
         assert labels == [("Off", "On"), ("Off", "On", "Ramping")]
+        said = [n.from_ns for n in gathered.notices if n.kind is NoticeKind.METADATA]
+        assert said == [at, at + 10], "since the sample that they came with, not its receipt"
+
+
+def test_a_stamp_that_is_ahead_costs_itself_alone() -> None:
+    at = time.time_ns()
+    pv = opened(NTScalar("d").type, {"value": 10.0}, at)
+    with Served({"D": pv}) as served, Gathered(served) as gathered:
+        gathered.add("D")
+        gathered.until_values("D", 1)
+        post(pv, {"value": 11.0}, at + 20 * 60 * NS)
+        post(pv, {"value": 12.0}, at + 2)
+        post(pv, {"value": 13.0}, at + 40 * 60 * NS)
+        post(pv, {"value": 14.0}, at + 3)
+        assert gathered.until_values("D", 3) == [10.0, 12.0, 14.0]
+        assert gathered.source.drops() == {"D": {Drop.AHEAD: 1, Drop.FUTURE: 1}}
+        assert gathered.told(NoticeKind.DROPPED, "D")[-1]["stamp_ns"] >= at + 20 * 60 * NS
 
 
 def test_tables_images_and_structures_are_json_of_their_fields() -> None:

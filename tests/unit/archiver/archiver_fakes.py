@@ -102,6 +102,12 @@ class FakePart:
                 return rows(c, slice(n - 1, n))
         return None
 
+    def lacks(self, pv: str, start_ns: int, end_ns: int) -> int:
+        return 0
+
+    def lacks_steps(self, pv: str, start_ns: int, end_ns: int) -> int:
+        return 0
+
     def first(self, pv: str, time_ns: int, count: int = 1) -> Iterator[Columns]:
         for c in self.read(pv, time_ns, 2**62):
             if count > 0:
@@ -197,9 +203,16 @@ class FakeSource:
         self.tell(NoticeKind.CONNECTED, pv, detail, series)
         return series
 
-    def tell(self, kind: NoticeKind, pv: str, detail=None, series: Series | None = None) -> None:
+    def tell(
+        self,
+        kind: NoticeKind,
+        pv: str,
+        detail=None,
+        series: Series | None = None,
+        from_ns: int | None = None,
+    ) -> None:
         now = int(self.clock.now() * SECOND)
-        self.notices.append(Notice(kind, pv, now, series, detail or {}))
+        self.notices.append(Notice(kind, pv, now, series, detail or {}, from_ns))
 
     def put(self, series: Series, time: Sequence[int], value: Sequence[float]) -> None:
         n = len(time)

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Kind, Metadata
+from linacre.archiver.reading.damage import DAMAGED, nothing
 from linacre.archiver.service import Event, NoSuchPvError
 from linacre.archiver.store.part import arrow_type
 
@@ -36,7 +38,9 @@ class FakeReader:
 
     tables: Mapping[str, pa.Table]
     known: Mapping[str, Metadata] = field(default_factory=dict)
+    changed: Mapping[str, MetadataHistory] = field(default_factory=dict)
     happened: Sequence[Event] = ()
+    damaged: Mapping[str, int] = field(default_factory=dict)
     batch_rows: int = 3
     batches_given: int = 0
     most_rows_asked: int = 0
@@ -50,30 +54,50 @@ class FakeReader:
         first = max(int(np.searchsorted(times, start_ns, side="right")) - 1, 0)
         last = int(np.searchsorted(times, end_ns, side="right"))
         self.most_rows_asked = max(self.most_rows_asked, last - first)
-        return table.slice(first, max(last - first, 0))
+        return self._told(pv, table.slice(first, max(last - first, 0)))
+
+    def _told(self, pv: str, table: pa.Table) -> pa.Table:
+        if pv not in self.damaged:
+            return table
+        said = {**(table.schema.metadata or {}), DAMAGED: str(self.damaged[pv])}
+        return table.replace_schema_metadata(said)
 
     def stream(self, pv: str, start_ns: int, end_ns: int) -> Iterator[pa.RecordBatch]:
-        table = self.samples(pv, start_ns, end_ns)
-        if not table.num_rows:
-            columns = [pa.array([], kind.type) for kind in table.schema]
-            yield pa.RecordBatch.from_arrays(columns, schema=table.schema)
+        told = self.samples(pv, start_ns, end_ns)
+        table = told.replace_schema_metadata(self._table(pv).schema.metadata)
+        if not table.num_rows and pv not in self.damaged:
+            yield nothing(table.schema)
         for batch in table.to_batches(max_chunksize=self.batch_rows):
             self.batches_given += 1
             yield batch
+        if pv in self.damaged:
+            yield nothing(told.schema)
 
     def bins(self, pv: str, start_ns: int, end_ns: int, n: int) -> pa.Table:
         edges = start_ns + (end_ns - start_ns) * np.arange(n + 1) // n
         self._table(pv)
-        return pa.table({"start": edges[:-1], "end": edges[1:], "mean": np.arange(n) * 1.0})
+        rows = pa.table({"start": edges[:-1], "end": edges[1:], "mean": np.arange(n) * 1.0})
+        return self._told(pv, rows)
 
     def after(self, pv: str, time_ns: int, count: int = 1) -> pa.Table:
         table = self._table(pv)
         first = int(np.searchsorted(table.column("time").to_numpy(), time_ns, side="right"))
-        return table.slice(first, count)
+        return self._told(pv, table.slice(first, count))
 
     def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
         self._table(pv)
+        if pv in self.changed:
+            return self.changed[pv].at(2**62 if at_ns is None else at_ns)
         return self.known.get(pv, Metadata())
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        self._table(pv)
+        if pv not in self.changed:
+            return MetadataHistory(said=(self.known.get(pv, Metadata()),))
+        held = self.changed[pv]
+        inside = [(at, held.at(at)) for at in held.from_ns if start_ns < at <= end_ns]
+        times, said = zip((start_ns, held.at(start_ns)), *inside, strict=True)
+        return MetadataHistory(times, said)
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         return [e for e in self.happened if pv in (None, e.pv) and start_ns < e.time_ns <= end_ns]

@@ -13,40 +13,32 @@ have no offset), datetimes with a time zone, seconds or nanoseconds.
 from __future__ import annotations
 
 import difflib
-import importlib
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict, Unpack, cast
+from typing import Any, Literal, Self, Unpack
 
 import pyarrow as pa
 
 from linacre.archiver.analysis.export import Progress, export_samples, export_table
+from linacre.archiver.analysis.lacking import OnDamage
 from linacre.archiver.analysis.live import Live
+from linacre.archiver.analysis.opening import open_reader
+from linacre.archiver.analysis.tables import AlignName, TableOptions, table_spec
 from linacre.archiver.errors import UnknownPvError, WrongTimeError
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Metadata
-from linacre.archiver.reading.align import Align
 from linacre.archiver.reading.convert import FORMS, to_pandas, to_polars, to_xarray
+from linacre.archiver.reading.damage import footer_of
 from linacre.archiver.reading.samples import Bins, Samples
 from linacre.archiver.reading.table import WINDOW_BYTES, TableSpec, TableStream
 from linacre.archiver.service import Event, NoSuchPvError, Reader
-from linacre.archiver.times import Length, When, length_ns, time_ns
+from linacre.archiver.times import Length, When, time_ns
 from linacre.base.errors import UserError
 
-AlignName = Literal["previous", "nearest", "linear"]
+OnDamageName = Literal["warn", "raise", "ignore"]
 _NAMES_COMPARED = 20_000
-
-
-class TableOptions(TypedDict, total=False):
-    """How a table is made: see `Archive.table`."""
-
-    align: AlignName
-    period: Length | None
-    on: str | None
-    pulse: str | None
-    tolerance: Length | None
-    labels: bool
 
 
 class Archive:
@@ -62,13 +54,17 @@ class Archive:
         *,
         token: str | None = None,
         timeout_s: float = 60.0,
+        on_damage: OnDamageName = "warn",
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """Name an archive by `http://HOST:17665` or by its folder; nothing is read yet.
 
-        The token is that of an archiver which asks for one to be read.
+        The token is that of an archiver which asks for one to be read. `on_damage` is what is done
+        where an answer lacks samples, since blocks of the archive's files are damaged: `"warn"`
+        (`LackingWarning`), `"raise"` (`LackingError`; of a stream after its rows), or `"ignore"`.
         """
-        self._reader = _reader(where, token, timeout_s)
+        self._reader = open_reader(where, token, timeout_s)
+        self._on_damage = OnDamage.of(on_damage)
         self._clock = clock
 
     @property
@@ -99,19 +95,30 @@ class Archive:
         """
         start_ns, end_ns = self._span(start, end)
         with self._asking(pv):
-            return Samples(pv, self._reader.samples(pv, start_ns, end_ns))
+            found = Samples(pv, self._reader.samples(pv, start_ns, end_ns))
+        self._on_damage.tell({pv: found.damaged})
+        return found
 
     def stream(self, pv: str, start: When = "-1h", end: When = "now") -> Iterator[Samples]:
-        """Give the same in pieces, for what is larger than memory."""
+        """Give the same in pieces, for what is larger than memory.
+
+        Where blocks lacked, a last piece without samples says so: `Samples.damaged`.
+        """
         start_ns, end_ns = self._span(start, end)
+        damaged = 0
         with self._asking(pv):
             for batch in self._reader.stream(pv, start_ns, end_ns):
-                yield Samples(pv, pa.Table.from_batches([batch]))
+                piece = Samples(pv, pa.Table.from_batches([batch]))
+                damaged = max(damaged, piece.damaged)
+                yield piece
+        self._on_damage.tell({pv: damaged})
 
     def after(self, pv: str, when: When, count: int = 1) -> Samples:
         """Return the next samples after a time."""
         with self._asking(pv):
-            return Samples(pv, self._reader.after(pv, self._time(when), count))
+            found = Samples(pv, self._reader.after(pv, self._time(when), count))
+        self._on_damage.tell({pv: found.damaged})
+        return found
 
     def bins(self, pv: str, start: When = "-1h", end: When = "now", n: int = 1000) -> Bins:
         """Return mean, standard deviation, least, greatest, ... of a number in n steps of time.
@@ -120,12 +127,23 @@ class Archive:
         """
         start_ns, end_ns = self._span(start, end)
         with self._asking(pv):
-            return Bins(pv, self._reader.bins(pv, start_ns, end_ns, n))
+            found = Bins(pv, self._reader.bins(pv, start_ns, end_ns, n))
+        self._on_damage.tell({pv: found.damaged})
+        return found
 
     def metadata(self, pv: str, at: When = "now") -> Metadata:
         """Return units, limits, labels and what else was known of a PV at a time."""
         with self._asking(pv):
             return self._reader.metadata(pv, self._time(at))
+
+    def metadata_history(self, pv: str, start: When = "-1h", end: When = "now") -> MetadataHistory:
+        """Return units, limits, labels as they were at the start, and each change until the end.
+
+        `Samples.labels` and `to_pandas(labels=...)` take it.
+        """
+        start_ns, end_ns = self._span(start, end)
+        with self._asking(pv):
+            return self._reader.metadata_history(pv, start_ns, end_ns)
 
     def events(
         self, pv: str | None = None, start: When = "-1d", end: When = "now"
@@ -187,11 +205,14 @@ class Archive:
 
         Null where there is no such sample, or where it (for `linear`, one of the two) is further
         from t than the `tolerance`. NaN is a value as any other; pandas shows both alike. Enums
-        are numbers, or with `labels=True` the labels they have at the end; waveforms are lists.
+        are numbers, or with `labels=True` the labels that held at each sample's time; waveforms
+        are lists.
 
         `as_`: an Arrow table; a pandas DataFrame with an index of times in UTC; a polars one; an
         xarray Dataset (waveforms of one length with two dimensions, units as attributes). For
-        what is larger than memory see `stream_table`.
+        what is larger than memory see `stream_table`. Where blocks of the archive's files are
+        damaged, the table's metadata have `linacre.damaged`, and JSON by PV in
+        `linacre.damaged.by_pv`.
         """
         if as_ not in FORMS:
             raise UserError(f"as_={as_!r}: write one of {', '.join(FORMS)}")
@@ -209,12 +230,15 @@ class Archive:
         with self._asking(""):
             stream = TableStream(self._reader, spec)
             table = pa.Table.from_batches(list(stream), stream.schema)
+        if stream.damaged:
+            self._on_damage.tell(stream.damaged)
+            table = table.replace_schema_metadata({**footer_of(stream.damaged)})
         if as_ == "pandas":
             return to_pandas(table)
         if as_ == "polars":
             return to_polars(table)
         if as_ == "xarray":
-            return to_xarray(table, {pv: self._reader.metadata(pv, spec.end_ns) for pv in spec.pvs})
+            return to_xarray(table, {pv: self._history(pv, spec) for pv in spec.pvs})
         return table
 
     def stream_table(
@@ -229,7 +253,9 @@ class Archive:
         """Give the rows of `table` in batches, in bounded memory: about twice `window_bytes`."""
         spec = self._spec(pvs, start, end, window_bytes=window_bytes, **options)
         with self._asking(""):
-            yield from TableStream(self._reader, spec)
+            stream = TableStream(self._reader, spec)
+            yield from stream
+        self._on_damage.tell(stream.damaged)
 
     def export(
         self,
@@ -245,19 +271,32 @@ class Archive:
 
         With any of `align`, `period`, `on` and `pulse` it has the rows of `table`; else the
         samples of each PV as they are. It is written in pieces under another name and renamed when
-        it is whole. `progress` is called with the share that is done, from 0 to 1. What is in the
-        files is told in `linacre.archiver.analysis.export`.
+        it is whole; not at all where `on_damage` is `"raise"` and samples lack. `progress` is
+        called with the share that is done, from 0 to 1. What is in the files is told in
+        `linacre.archiver.analysis.export`.
         """
         if not {"align", "period", "on", "pulse"} & options.keys():
             names = self._names(pvs)
             start_ns, end_ns = self._span(start, end)
             with self._asking(""):
                 return export_samples(
-                    self._reader, names, start_ns, end_ns, Path(file), progress=progress
+                    self._reader,
+                    names,
+                    start_ns,
+                    end_ns,
+                    Path(file),
+                    progress=progress,
+                    on_damage=self._on_damage.tell,
                 )
         spec = self._spec(pvs, start, end, **options)
         with self._asking(""):
-            return export_table(self._reader, spec, Path(file), progress=progress)
+            return export_table(
+                self._reader,
+                spec,
+                Path(file),
+                progress=progress,
+                on_damage=self._on_damage.tell,
+            )
 
     def _spec(
         self,
@@ -268,23 +307,11 @@ class Archive:
         window_bytes: int = WINDOW_BYTES,
         **options: Unpack[TableOptions],
     ) -> TableSpec:
-        align = options.get("align", "previous")
-        period, tolerance = options.get("period"), options.get("tolerance")
-        if align not in list(Align):
-            raise UserError(f"align={align!r}: write one of {', '.join(Align)}")
         start_ns, end_ns = self._span(start, end)
-        return TableSpec(
-            pvs=tuple(self._names(pvs)),
-            start_ns=start_ns,
-            end_ns=end_ns,
-            align=Align(align),
-            period_ns=None if period is None else length_ns(period),
-            on=options.get("on"),
-            pulse=options.get("pulse"),
-            tolerance_ns=None if tolerance is None else length_ns(tolerance),
-            labels=options.get("labels", False),
-            window_bytes=window_bytes,
-        )
+        return table_spec(self._names(pvs), start_ns, end_ns, window_bytes=window_bytes, **options)
+
+    def _history(self, pv: str, spec: TableSpec) -> MetadataHistory:
+        return self._reader.metadata_history(pv, spec.start_ns, spec.end_ns)
 
     def _names(self, pvs: str | Sequence[str]) -> list[str]:
         """Return the names that names and patterns stand for, each once."""
@@ -326,20 +353,3 @@ class Archive:
             )
             meant = f"; did you mean {' or '.join(like)}?" if like else ""
             raise UnknownPvError(f"the archive has no PV {unknown}{meant}") from error
-
-
-def _reader(where: str | Path | Reader, token: str | None, timeout_s: float) -> Reader:
-    if not isinstance(where, str | Path):
-        return where
-    if isinstance(where, str) and where.startswith(("http://", "https://")):
-        from linacre.archiver.analysis.remote import RemoteReader
-
-        return RemoteReader(where, token=token, timeout_s=timeout_s)
-    folder = Path(where)
-    if not folder.is_dir():
-        raise UserError(
-            f"{where} is no folder; write the address of an archiver as http://HOST:17665"
-        )
-    # What reads folders is not asked of those who have an address.
-    near: Any = importlib.import_module("linacre.archiver.reading.folder")
-    return cast("Reader", near.open_reader(folder))

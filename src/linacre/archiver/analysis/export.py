@@ -11,8 +11,13 @@ of time. Columns `pv` (text), `time` (int64 ns since 1970, UTC), `value`, `sever
 **HDF5, samples**: a group for each PV (`/` in a name is written `%2F`) with datasets `time`,
 `value`, `severity`, `status` and `tag`, and attributes `pv`, `kind`, `units`, `precision`,
 `description`, `labels`, and pairs of limits `display`, `control`, `warning`, `alarm`, as far as
-they are known. **A table**: one group `table` with a dataset for `time`, `pulse` and each PV; its
-dataset has the PV's attributes. The root has `start` and `end` (ns) and `made_by`.
+they are known at the end; where they changed in between, `history` is JSON: a list of objects with
+the same and `from` (ns): since when they held. **A table**: one group `table` with a dataset for
+`time`, `pulse` and each PV; its dataset has the PV's attributes. The root has `start` and `end`
+(ns) and `made_by`.
+
+**What lacks**, since blocks of the archive's files are damaged: HDF5 has an attribute `damaged` of
+a PV, Parquet the metadata `linacre.damaged` (the sum) and `linacre.damaged.by_pv` (JSON).
 """
 
 from __future__ import annotations
@@ -27,10 +32,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from linacre.archiver.analysis.hdf5 import Growing
-from linacre.archiver.model import Metadata
+from linacre.archiver.analysis.hdf5_files import META, META_TYPES, samples_to_hdf5, table_to_hdf5
 from linacre.archiver.reading.columns import Column, column_of
-from linacre.archiver.reading.convert import library
+from linacre.archiver.reading.damage import damage_of, footer_of
 from linacre.archiver.reading.mixing import as_type
 from linacre.archiver.reading.table import TableSpec, TableStream
 from linacre.archiver.service import Reader
@@ -39,10 +43,16 @@ from linacre.base.errors import LinacreError, UserError
 Progress = Callable[[float], None]
 """Called with the share that is done, from 0 to 1."""
 
+OnDamage = Callable[[Mapping[str, int]], None]
+"""Called with the damaged blocks that lack, by PV, before the file has its name; it may raise."""
+
+
+def _nobody(told: object) -> None:
+    """Take what nobody wants to know."""
+
+
 _PARQUET = (".parquet", ".pq")
 _HDF5 = (".h5", ".hdf5")
-_META = ("severity", "status", "tag")
-_META_TYPES = (pa.int8(), pa.int16(), pa.int32())
 # The stubs are stricter than what they describe.
 _ARROW: Any = pa
 _PARQUET_FILES: Any = pq
@@ -56,20 +66,28 @@ def export_samples(
     file: Path,
     *,
     progress: Progress | None = None,
+    on_damage: OnDamage = _nobody,
 ) -> Path:
     """Write the samples of some PVs by the boundary rule; see the module for what is written."""
     columns = [column_of(reader, pv, start_ns, end_ns) for pv in pvs]
-    pieces = _samples(reader, columns, start_ns, end_ns, progress or _nobody)
+    damaged: dict[str, int] = {}
+    pieces = _samples(reader, columns, start_ns, end_ns, progress or _nobody, damaged)
     with _whole(file) as unfinished:
         if _suffix(file) in _PARQUET:
-            _samples_to_parquet(columns, pieces, unfinished)
+            _samples_to_parquet(columns, pieces, unfinished, damaged)
         else:
-            _samples_to_hdf5(reader, columns, pieces, (start_ns, end_ns), unfinished)
+            samples_to_hdf5(reader, columns, pieces, (start_ns, end_ns), unfinished, damaged)
+        on_damage(damaged)
     return file
 
 
 def export_table(
-    reader: Reader, spec: TableSpec, file: Path, *, progress: Progress | None = None
+    reader: Reader,
+    spec: TableSpec,
+    file: Path,
+    *,
+    progress: Progress | None = None,
+    on_damage: OnDamage = _nobody,
 ) -> Path:
     """Write a table; see the module for what is written."""
     stream = TableStream(reader, spec)
@@ -79,8 +97,10 @@ def export_table(
             with pq.ParquetWriter(unfinished, stream.schema, compression="zstd") as writer:
                 for batch in batches:
                     writer.write_batch(batch)
+                _tell_lacking(writer, stream.damaged)
         else:
-            _table_to_hdf5(reader, spec, stream.schema, batches, unfinished)
+            table_to_hdf5(reader, spec, stream, batches, unfinished)
+        on_damage(stream.damaged)
     return file
 
 
@@ -108,12 +128,22 @@ def _suffix(file: Path) -> str:
 
 
 def _samples(
-    reader: Reader, columns: Sequence[Column], start_ns: int, end_ns: int, progress: Progress
+    reader: Reader,
+    columns: Sequence[Column],
+    start_ns: int,
+    end_ns: int,
+    progress: Progress,
+    damaged: dict[str, int],
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Give the samples of the columns one after the other, with the column's place."""
+    """Give the samples of the columns one after the other, with the column's place.
+
+    `damaged` takes how many damaged blocks lack, by PV.
+    """
     length = max(end_ns - start_ns, 1)
     for k, column in enumerate(columns):
         for batch in reader.stream(column.pv, start_ns, end_ns):
+            if lacking := damage_of(batch.schema):
+                damaged[column.pv] = max(lacking, damaged.get(column.pv, 0))
             yield k, batch
             if batch.num_rows:
                 last = cast("Any", batch.column("time"))[-1].as_py()
@@ -129,10 +159,6 @@ def _told(stream: TableStream, spec: TableSpec, progress: Progress) -> Iterator[
             last = cast("Any", batch.column("time"))[-1].as_py()
             progress(min(1.0, max(0.0, (last - spec.start_ns) / length)))
     progress(1.0)
-
-
-def _nobody(share: float) -> None:
-    """Take a share that nobody wants to know."""
 
 
 def _value_columns(columns: Sequence[Column]) -> Mapping[str, pa.DataType]:
@@ -160,14 +186,17 @@ def _is_plain_number(of: pa.DataType) -> bool:
 
 
 def _samples_to_parquet(
-    columns: Sequence[Column], pieces: Iterator[tuple[int, pa.RecordBatch]], file: Path
+    columns: Sequence[Column],
+    pieces: Iterator[tuple[int, pa.RecordBatch]],
+    file: Path,
+    damaged: Mapping[str, int],
 ) -> None:
     values = _value_columns(columns)
     fields: list[Any] = [
         ("pv", pa.string()),
         ("time", pa.int64()),
         *values.items(),
-        *zip(_META, _META_TYPES, strict=True),
+        *zip(META, META_TYPES, strict=True),
     ]
     schema: pa.Schema = _ARROW.schema(fields)
     writing = _PARQUET_FILES.ParquetWriter(file, schema, compression="zstd", use_dictionary=["pv"])
@@ -184,89 +213,11 @@ def _samples_to_parquet(
                     if name == here
                     else _ARROW.nulls(rows, of)
                 )
-            arrays.extend(cast("Any", batch).select(list(_META)).columns)
+            arrays.extend(cast("Any", batch).select(list(META)).columns)
             writer.write_batch(_ARROW.RecordBatch.from_arrays(arrays, schema=schema))
+        _tell_lacking(writer, damaged)
 
 
-def _samples_to_hdf5(
-    reader: Reader,
-    columns: Sequence[Column],
-    pieces: Iterator[tuple[int, pa.RecordBatch]],
-    span_ns: tuple[int, int],
-    file: Path,
-) -> None:
-    with library("h5py").File(file, "w") as root:
-        _sign(root, span_ns)
-        growing: dict[str, Growing] = {}
-        present = -1
-        for k, batch in pieces:
-            column = columns[k]
-            if k != present:
-                _end(growing)
-                present = k
-                group = root.create_group(column.pv.replace("/", "%2F"))
-                _describe(group, column.pv, column.kind, reader.metadata(column.pv, span_ns[1]))
-                types = {"time": pa.int64(), "value": column.type}
-                types |= dict(zip(_META, _META_TYPES, strict=True))
-                growing = {name: Growing(group, name, of) for name, of in types.items()}
-            for name, dataset in growing.items():
-                dataset.append(cast("Any", batch.column(name)))
-        _end(growing)
-
-
-def _table_to_hdf5(
-    reader: Reader,
-    spec: TableSpec,
-    schema: pa.Schema,
-    batches: Iterator[pa.RecordBatch],
-    file: Path,
-) -> None:
-    with library("h5py").File(file, "w") as root:
-        _sign(root, (spec.start_ns, spec.end_ns))
-        group = root.create_group("table")
-        growing = {
-            name: Growing(
-                group,
-                name.replace("/", "%2F"),
-                cast("Any", schema).field(name).type,
-                nullable=name in spec.pvs,
-            )
-            for name in schema.names
-        }
-        for batch in batches:
-            for name, dataset in growing.items():
-                dataset.append(cast("Any", batch.column(name)))
-        _end(growing)
-        for pv in spec.pvs:
-            said: Mapping[bytes, bytes] = cast("Any", schema).field(pv).metadata or {}
-            kind = said.get(b"linacre.kind", b"").decode()
-            _describe(growing[pv].dataset, pv, kind, reader.metadata(pv, spec.end_ns))
-
-
-def _end(growing: Mapping[str, Growing]) -> None:
-    for dataset in growing.values():
-        dataset.close()
-
-
-def _sign(root: Any, span_ns: tuple[int, int]) -> None:
-    root.attrs["made_by"] = "linacre"
-    root.attrs["start"], root.attrs["end"] = span_ns
-    root.attrs["time_units"] = "nanoseconds since 1970-01-01T00:00:00Z"
-
-
-def _describe(where: Any, pv: str, kind: str, metadata: Metadata) -> None:
-    known: dict[str, Any] = {
-        "pv": pv,
-        "kind": kind,
-        "units": metadata.units,
-        "precision": metadata.precision,
-        "description": metadata.description,
-        "labels": list(metadata.labels) or None,
-        "display": metadata.display,
-        "control": metadata.control,
-        "warning": metadata.warning,
-        "alarm": metadata.alarm,
-    }
-    for name, value in known.items():
-        if value is not None and value != "":
-            where.attrs[name] = value
+def _tell_lacking(writer: Any, damaged: Mapping[str, int]) -> None:
+    if footer := footer_of(damaged):
+        writer.add_key_value_metadata(footer)

@@ -17,7 +17,9 @@ import pyarrow as pa
 
 from linacre.archiver.analysis.live import Live
 from linacre.archiver.errors import UnreachableError
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import OLDEST_NS, Metadata, NoticeKind
+from linacre.archiver.reading.damage import DAMAGED, damage_in, damage_of, nothing
 from linacre.archiver.service import Event, NoSuchPvError
 from linacre.base.errors import LinacreError, UserError
 
@@ -76,7 +78,7 @@ class RemoteReader:
                 any_yet = True
                 yield batch
             if not any_yet:
-                yield from _nothing(schema)
+                yield nothing(schema)
 
     def bins(self, pv: str, start_ns: int, end_ns: int, n: int) -> pa.Table:
         """Return n bins of numbers."""
@@ -93,6 +95,18 @@ class RemoteReader:
             self._json("/metadata", {"pv": pv, "at": None if at_ns is None else _ns(at_ns)}),
         )
         return _metadata(found)
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        """Return what was known of a PV at the start, and each change in (start, end]."""
+        asked = {"pv": pv, "start": _ns(start_ns), "end": _ns(end_ns)}
+        try:
+            rows = cast("list[Mapping[str, Any]]", self._json("/metadata/history", asked))
+        except NoSuchPvError:
+            # Or an archiver of an earlier version, which does not tell it.
+            return MetadataHistory(said=(self.metadata(pv, end_ns),))
+        return MetadataHistory(
+            tuple(int(row["from_ns"]) for row in rows), tuple(_metadata(row) for row in rows)
+        )
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         """Return what happened to a PV, or to all, in (start, end], in order."""
@@ -129,7 +143,13 @@ class RemoteReader:
     def _table(self, path: str, asked: Mapping[str, object]) -> pa.Table:
         with self._answer(path, {**asked, "format": "arrow"}) as answer:
             schema, batches = _batches(answer)
-            return pa.Table.from_batches(list(batches), schema)
+            found = list(batches)
+            table = pa.Table.from_batches(found, schema)
+            damaged = max((damage_of(batch.schema) for batch in found), default=0)
+            said: dict[str | bytes, str | bytes] = {**(schema.metadata or {})}
+            return table.replace_schema_metadata(
+                said | ({DAMAGED: str(damaged)} if damaged else {})
+            )
 
     def _json(self, path: str, asked: Mapping[str, object]) -> object:
         with self._answer(path, asked) as answer:
@@ -216,13 +236,18 @@ def _event(row: Mapping[str, Any]) -> Event:
 
 def _batches(answer: http.client.HTTPResponse) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     stream: Any = cast("Any", pa).ipc.open_stream(answer)
-    return stream.schema, iter(stream)
 
+    def batches() -> Iterator[pa.RecordBatch]:
+        while True:
+            try:
+                batch, said = stream.read_next_batch_with_custom_metadata()
+            except StopIteration:
+                return
+            # What lacks is told when all was read: after the rows.
+            damaged = 0 if said is None else damage_in(dict(said))
+            yield nothing(stream.schema, damaged) if damaged else batch
 
-def _nothing(schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Give one batch of no rows: it tells the schema."""
-    columns = [cast("Any", pa).array([], field.type) for field in cast("Any", schema)]
-    yield cast("Any", pa).RecordBatch.from_arrays(columns, schema=schema)
+    return stream.schema, batches()
 
 
 def _refusal(status: int, body: bytes, pv: object) -> Exception:

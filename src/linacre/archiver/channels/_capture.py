@@ -1,117 +1,43 @@
-"""capture.so, by ctypes: its structures, its functions, and the columns that it writes."""
+"""capture.so, by ctypes: its functions, and the columns that it writes."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from linacre.archiver.model import BlobBatch, Drop, ScalarBatch
+from linacre.archiver.channels._capture_types import (
+    BLOB_COLUMNS,
+    COLUMNS,
+    LONG,
+    METADATA_BYTES,
+    POINTER,
+    Dates,
+    Limits,
+    NoticeStructure,
+    RawCounters,
+    RawMetadata,
+    RawNotice,
+    RawTaken,
+    Side,
+    Taken,
+    What,
+)
+from linacre.archiver.model import (
+    AHEAD_NS,
+    STEADY_EVENTS,
+    STEADY_NS,
+    BlobBatch,
+    ScalarBatch,
+)
 from linacre.base.errors import LinacreError
 from linacre.epics.libca import find_libca
 
 CAPTURE = Path(__file__).parents[1] / "bin" / "capture.so"
-
-DROPS = (Drop.BEFORE_1991, Drop.PAST, Drop.FUTURE, Drop.NOT_INCREASING, Drop.BUFFER)
-"""What `enum reason` of capture.h counts."""
-
-_POINTER, _LONG = ctypes.c_void_p, ctypes.c_int64
-_METADATA_BYTES = 424
-_COLUMNS = (
-    *(("series", np.int32), ("time", np.int64), ("value", np.int64)),
-    *(("severity", np.int8), ("status", np.int16)),
-)
-_BLOB_COLUMNS = (
-    *(("blob_series", np.int32), ("blob_time", np.int64), ("blob_severity", np.int8)),
-    *(("blob_status", np.int16), ("blob_count", np.int32), ("blob_offset", np.int64)),
-)
-
-
-class What(IntEnum):
-    """What a notice of capture.h tells: its `enum what`."""
-
-    CONNECTED = 1
-    LOST = 2
-    METADATA = 3
-    FORBIDDEN = 4
-    ALLOWED = 5
-    FAILED = 6
-
-
-class _Side(ctypes.Structure):
-    _fields_ = tuple((name, _POINTER) for name, _ in (*_COLUMNS, *_BLOB_COLUMNS, ("data", None)))
-
-
-class _Limits(ctypes.Structure):
-    _fields_ = (("scalars", _LONG), ("blobs", _LONG), ("bytes", _LONG), ("drift_ns", _LONG))
-
-
-class RawCounters(ctypes.Structure):
-    """`struct counters`, in place: it goes on counting."""
-
-    events: int
-    stored: int
-    drops: Sequence[int]
-    """By `DROPS`."""
-    last_ns: int
-    _fields_ = (
-        *(("events", _LONG), ("stored", _LONG)),
-        *(("drops", _LONG * len(DROPS)), ("last_ns", _LONG)),
-    )
-
-
-class _Notice(ctypes.Structure):
-    _fields_ = (
-        *(("time_ns", _LONG), ("count", _LONG), ("channel", ctypes.c_uint32)),
-        *(("what", ctypes.c_int32), ("native", ctypes.c_int32), ("status", ctypes.c_int32)),
-        ("host", ctypes.c_char * 64),
-    )
-
-
-class _Taken(ctypes.Structure):
-    side: int
-    scalars: int
-    blobs: int
-    notices: int
-    dropping: int
-    bytes: int
-    notice: int
-    dropper: int
-    _fields_ = (
-        *(("side", ctypes.c_int32), ("scalars", ctypes.c_int32), ("blobs", ctypes.c_int32)),
-        *(("notices", ctypes.c_int32), ("dropping", ctypes.c_int32), ("bytes", _LONG)),
-        *(("notice", _POINTER), ("dropper", _POINTER)),
-    )
-
-
-@dataclass(frozen=True)
-class RawNotice:
-    """What happened to a channel, by number."""
-
-    channel: int
-    what: What
-    time_ns: int
-    native: int
-    count: int
-    status: int
-    host: str
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What one swap gave; the batches are valid until the next."""
-
-    notices: Sequence[RawNotice]
-    droppers: Sequence[int]
-    """Channels that dropped something, by number."""
-    scalars: ScalarBatch | None
-    blobs: BlobBatch | None
 
 
 class _Columns:
@@ -119,18 +45,18 @@ class _Columns:
 
     def __init__(self, scalars: int, blobs: int, size: int) -> None:
         self._arrays: dict[str, npt.NDArray[Any]] = {
-            **{name: np.empty(scalars, kind) for name, kind in _COLUMNS},
-            **{name: np.empty(blobs + 1, kind) for name, kind in _BLOB_COLUMNS},
+            **{name: np.empty(scalars, kind) for name, kind in COLUMNS},
+            **{name: np.empty(blobs + 1, kind) for name, kind in BLOB_COLUMNS},
             "data": np.empty(size, np.uint8),
         }
-        self.side = _Side(**{name: array.ctypes.data for name, array in self._arrays.items()})
+        self.side = Side(**{name: array.ctypes.data for name, array in self._arrays.items()})
         self._views = {name: array.view() for name, array in self._arrays.items()}
         for view in self._views.values():
             view.flags.writeable = False
 
     def scalars(self, n: int, tag: npt.NDArray[np.int32]) -> ScalarBatch:
         """Return the first n scalars."""
-        return ScalarBatch(**{name: self._views[name][:n] for name, _ in _COLUMNS}, tag=tag[:n])
+        return ScalarBatch(**{name: self._views[name][:n] for name, _ in COLUMNS}, tag=tag[:n])
 
     def blobs(self, n: int, size: int, tag: npt.NDArray[np.int32]) -> BlobBatch:
         """Return the first n blobs."""
@@ -152,19 +78,20 @@ def load(file: Path = CAPTURE, libca: Path | None = None) -> Any:
     if not file.is_file():
         raise LinacreError(f"{file} is missing: install g++, and install linacre again")
     library: Any = ctypes.CDLL(str(file))
-    handle, number, whole = _POINTER, _LONG, ctypes.c_int
+    handle, number, whole = POINTER, LONG, ctypes.c_int
     for name, result, arguments in (
         ("load", ctypes.c_char_p, (ctypes.c_char_p,)),
         ("message", ctypes.c_char_p, (ctypes.c_long,)),
-        ("open", handle, (_POINTER, _POINTER, _POINTER)),
+        ("open", handle, (POINTER, POINTER, POINTER)),
         ("close", None, (handle,)),
         ("add", handle, (handle, ctypes.c_uint32, ctypes.c_char_p, number, number)),
         ("subscribe", whole, (handle, whole, whole, whole)),
+        ("ask_again", whole, (handle,)),
         ("scan", None, (handle, number)),
         ("remove", number, (handle,)),
-        ("metadata", whole, (handle, _POINTER)),
-        ("totals", None, (handle, _POINTER)),
-        ("swap", None, (handle, number, _POINTER)),
+        ("metadata", whole, (handle, POINTER, POINTER)),
+        ("totals", None, (handle, POINTER)),
+        ("swap", None, (handle, number, POINTER)),
     ):
         function = getattr(library, f"capture_{name}")
         function.restype, function.argtypes = result, arguments
@@ -193,9 +120,12 @@ class Capture:
         # Zeros that nobody writes cost no memory.
         self._tags = np.zeros(max_events, np.int32)
         self._tags.flags.writeable = False
-        self._taken, self._metadata = _Taken(), ctypes.create_string_buffer(_METADATA_BYTES)
-        sides = (_Side * 2)(*(side.side for side in self._sides))
-        limits = _Limits(max_events, blobs, max_blob_bytes, drift_ns)
+        self._taken, self._metadata = RawTaken(), ctypes.create_string_buffer(METADATA_BYTES)
+        sides = (Side * 2)(*(side.side for side in self._sides))
+        limits = Limits(
+            *(max_events, blobs, max_blob_bytes, drift_ns),
+            *(AHEAD_NS, STEADY_NS, STEADY_EVENTS),
+        )
         status = ctypes.c_int()
         self._handle = self._library.capture_open(sides, ctypes.byref(limits), ctypes.byref(status))
         if self._handle is None:
@@ -229,6 +159,10 @@ class Capture:
         """Take a channel's events into a series, for as long as its type stays the same."""
         self._library.capture_subscribe(channel, series, native, is_array)
 
+    def ask_again(self, channel: int) -> None:
+        """Let the server give a channel's present value once more."""
+        self._library.capture_ask_again(channel)
+
     def scan(self, channel: int, period_ns: int) -> None:
         """Change a channel's period; 0 takes each event."""
         self._library.capture_scan(channel, period_ns)
@@ -237,10 +171,14 @@ class Capture:
         """Give up a channel; return the time of the newest that was taken."""
         return self._library.capture_remove(channel)
 
-    def metadata(self, channel: int) -> bytes:
-        """Return the last DBR_CTRL structure, without its value; empty if it was taken."""
-        length = self._library.capture_metadata(channel, self._metadata)
-        return self._metadata.raw[:length]
+    def metadata(self, channel: int) -> RawMetadata | None:
+        """Return the last metadata; None if they were taken."""
+        dates = Dates()
+        length = self._library.capture_metadata(channel, self._metadata, ctypes.byref(dates))
+        if not length:
+            return None
+        raw = self._metadata.raw[:length]
+        return RawMetadata(raw, dates.came_ns, dates.newest_ns, dates.sample_ns)
 
     def counters(self, channel: int) -> RawCounters:
         """Return a channel's counters, in place: only until it is removed."""
@@ -269,13 +207,13 @@ class Capture:
         )
 
 
-def _droppers(taken: _Taken) -> Sequence[int]:
+def _droppers(taken: RawTaken) -> Sequence[int]:
     if not taken.dropping:
         return ()
     return list((ctypes.c_uint32 * taken.dropping).from_address(taken.dropper))
 
 
-def _notices(taken: _Taken) -> Sequence[RawNotice]:
+def _notices(taken: RawTaken) -> Sequence[RawNotice]:
     if not taken.notices:
         return ()
     return [
@@ -288,5 +226,5 @@ def _notices(taken: _Taken) -> Sequence[RawNotice]:
             status=notice.status,
             host=notice.host.decode(errors="replace"),
         )
-        for notice in (_Notice * taken.notices).from_address(taken.notice)
+        for notice in (NoticeStructure * taken.notices).from_address(taken.notice)
     ]

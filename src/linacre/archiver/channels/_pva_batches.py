@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from linacre.archiver.channels._pva_types import Buffer
+from linacre.archiver.channels._pva_shape import Buffer
 from linacre.archiver.model import BlobBatch, Int8s, Int16s, Int32s, Int64s, ScalarBatch
 
 _FLOAT64, _INT64 = struct.Struct("=d"), struct.Struct("=q")

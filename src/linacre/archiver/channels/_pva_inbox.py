@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from linacre.archiver.channels._pva_types import Shape
+from linacre.archiver.channels._pva_shape import Shape
 from linacre.archiver.model import NANOSECONDS, ChannelSpec, Drop, Metadata, Method, Series
 
 SHORTEST_PERIOD_S = 0.1
@@ -55,6 +55,11 @@ class Channel:
     drops: dict[Drop, int] = field(default_factory=dict[Drop, int])
     told: dict[Drop, int] = field(default_factory=dict[Drop, int])
     told_ns: int | None = None
+    ahead_ns: int = 0
+    """The time of the newest sample that was dropped as ahead of the archiver's clock."""
+    ahead_since_ns: int = 0
+    ahead_events: int = 0
+    """How many in a row were ahead, and since when."""
 
     # The inbox's.
     popping: threading.Lock = field(default_factory=threading.Lock)

@@ -15,16 +15,12 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
+from linacre.archiver.channels._pva_shape import Blob, Shape
 from linacre.archiver.model import Kind, Metadata
-
-Buffer = bytes | memoryview
-Blob = tuple[int, Buffer]
-"""A value of any length: its elements, and its bytes."""
 
 _SCALARS: dict[str, tuple[Kind, str]] = {
     "?": (Kind.INT32, "boolean"),
@@ -62,27 +58,6 @@ _LENGTH = struct.Struct("<i")
 
 class NoSuchFieldError(Exception):
     """A chosen field that the structure does not have."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the values of one connection are, and how they are read."""
-
-    kind: Kind
-    native: str
-    scalar: Callable[[Any], float] | None
-    """Reads a value of a scalar kind: a float, or an integer in the range of int64."""
-    blob: Callable[[Any], Blob] | None
-    """Reads a value of any other kind."""
-    size: Callable[[Any], int] | None
-    """How many bytes a value has, as far as that can be told at once."""
-    timed: bool
-    """Whether there is a `timeStamp`."""
-    alarmed: bool
-    described_by: tuple[str, ...]
-    """The fields whose change is a change of metadata."""
-    sampled_by: tuple[str, ...]
-    """The fields of which one has changed in an update that is a sample; none: each is one."""
 
 
 def shape_of(value: Any, fields: Sequence[str]) -> Shape:

@@ -10,13 +10,17 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from linacre.archiver.channels._capture import DROPS, Capture, RawCounters, RawNotice, What, load
+from linacre.archiver.channels._capture import Capture, load
+from linacre.archiver.channels._capture_types import DROPS, RawCounters, RawNotice, What
 from linacre.archiver.channels._dbr import NATIVE, kind_of, metadata_of
+from linacre.archiver.channels._describing import described, holds_from
+from linacre.archiver.channels._dropping import dropped
 from linacre.archiver.channels._names import encoded
 from linacre.archiver.model import (
+    AHEAD_NS,
     DRAIN_S,
     DRIFT_NS,
     NANOSECONDS,
@@ -100,6 +104,8 @@ class CaSource:
         """The newest times of PVs that were removed since the last drain."""
         self._dropping: dict[int, _Channel] = {}
         """Those with drops that are still to be told."""
+        self._ahead: dict[int, _Channel] = {}
+        """Those whose present value was dropped, as its time is to come: it is asked for then."""
         self._dropped: dict[str, _Channel] = {}
         """Those that ever dropped."""
         self._came: deque[RawNotice] = deque()
@@ -138,6 +144,7 @@ class CaSource:
             return
         del self._by_number[channel.number]
         self._dropping.pop(channel.number, None)
+        self._ahead.pop(channel.number, None)
         self._dropped.pop(pv, None)
         self._tell_drops(channel, self._clock())
         self._removed[pv] = self._capture.remove(channel.handle)
@@ -157,6 +164,9 @@ class CaSource:
         for number in taken.droppers:
             if (channel := self._by_number.get(number)) is not None:
                 self._dropping[number] = self._dropped[channel.spec.pv] = channel
+                if channel.counters.ahead_ns > channel.counters.last_ns:
+                    self._ahead[number] = channel
+        self._ask_again(now)
         for channel in list(self._dropping.values()):
             told = channel.drops_told_ns
             # A clock that was set back is no reason for silence.
@@ -178,6 +188,7 @@ class CaSource:
         self._by_number.clear()
         self._came.clear()
         self._dropping.clear()
+        self._ahead.clear()
         self._dropped.clear()
         self._closing()
 
@@ -203,7 +214,7 @@ class CaSource:
             case What.LOST:
                 self._tell(NoticeKind.LOST, channel.spec.pv, raw.time_ns, channel.series)
             case What.METADATA:
-                self._describe(channel, raw.time_ns)
+                self._describe(channel)
             case What.FORBIDDEN:
                 self._refuse(channel, raw.time_ns, NO_READ_ACCESS)
             case What.ALLOWED:
@@ -240,16 +251,29 @@ class CaSource:
     def _refuse(self, channel: _Channel, time_ns: int, why: str) -> None:
         self._tell(NoticeKind.REFUSED, channel.spec.pv, time_ns, channel.series, {"why": why})
 
-    def _describe(self, channel: _Channel, time_ns: int) -> None:
-        raw = self._capture.metadata(channel.handle)
-        if not raw:
+    def _describe(self, channel: _Channel) -> None:
+        found = self._capture.metadata(channel.handle)
+        if found is None:
             return
-        metadata = metadata_of(channel.native, raw)
+        metadata = metadata_of(channel.native, found.raw)
         # By its words: a limit that is no number is not equal to itself.
         if repr(metadata) != repr(channel.metadata):
             channel.metadata = metadata
-            detail = asdict(metadata)
-            self._tell(NoticeKind.METADATA, channel.spec.pv, time_ns, channel.series, detail)
+            from_ns = holds_from(
+                found.came_ns, newest_ns=found.newest_ns, sample_ns=found.sample_ns
+            )
+            self._waiting.append(
+                described(channel.spec.pv, channel.series, metadata, found.came_ns, from_ns)
+            )
+
+    def _ask_again(self, now_ns: int) -> None:
+        """Ask for present values whose time has come, unless a newer one was taken meanwhile."""
+        for channel in list(self._ahead.values()):
+            counters = channel.counters
+            if counters.ahead_ns <= now_ns + AHEAD_NS:
+                del self._ahead[channel.number]
+                if counters.last_ns < counters.ahead_ns:
+                    self._capture.ask_again(channel.handle)
 
     def _tell_drops(self, channel: _Channel, now_ns: int) -> None:
         counts = tuple(channel.counters.drops)
@@ -260,7 +284,8 @@ class CaSource:
         }
         if new:
             channel.drops_told, channel.drops_told_ns = counts, now_ns
-            self._tell(NoticeKind.DROPPED, channel.spec.pv, now_ns, channel.series, new)
+            detail = dropped(new, channel.counters.ahead_ns)
+            self._tell(NoticeKind.DROPPED, channel.spec.pv, now_ns, channel.series, detail)
 
     def _tell(
         self,

@@ -175,12 +175,23 @@ int capture_subscribe(struct channel *channel, int series, int native, int is_ar
     pthread_mutex_lock(&capture->mutex);
     emit(channel); /* of the series before */
     channel->holds = 0;
-    channel->metadata_waits = 0;
+    channel->metadata_waits = channel->described = channel->undescribed = 0;
     channel->armed = 0;
     channel->series = series;
     channel->native = native;
     channel->is_array = is_array;
     asked = ask(capture, SUBSCRIBE, channel);
+    pthread_mutex_unlock(&capture->mutex);
+    return asked;
+}
+
+/* Lets the server give the present value once more; 0 where there is no memory. */
+int capture_ask_again(struct channel *channel)
+{
+    struct capture *capture = channel->capture;
+    int asked;
+    pthread_mutex_lock(&capture->mutex);
+    asked = !channel->armed || ask(capture, SUBSCRIBE, channel);
     pthread_mutex_unlock(&capture->mutex);
     return asked;
 }
@@ -206,14 +217,15 @@ int64_t capture_remove(struct channel *channel)
     return last_ns;
 }
 
-/* Copies a channel's last DBR_CTRL_...; returns its length, 0 where there is none. */
-int capture_metadata(struct channel *channel, uint8_t *to)
+/* Copies a channel's last DBR_CTRL_... and when it came; returns its length, 0 for none. */
+int capture_metadata(struct channel *channel, uint8_t *to, struct dates *dates)
 {
     int length = 0;
     pthread_mutex_lock(&channel->capture->mutex);
     if (channel->metadata_waits) {
         length = channel->metadata_bytes;
         memcpy(to, channel->metadata, length);
+        *dates = channel->dates;
         channel->metadata_waits = 0;
     }
     pthread_mutex_unlock(&channel->capture->mutex);

@@ -13,10 +13,10 @@
 #define OLDEST_NS (662688000LL * NANOSECONDS) /* 1991 */
 #define METADATA_BYTES 424 /* of dbr_ctrl_enum, the longest */
 
-enum reason { BEFORE_1991, PAST, FUTURE, NOT_INCREASING, BUFFER, REASONS };
+enum reason { BEFORE_1991, PAST, FUTURE, NOT_INCREASING, BUFFER, AHEAD, REASONS };
 enum what { CONNECTED = 1, LOST, METADATA, FORBIDDEN, ALLOWED, FAILED };
 
-/* What follows, up to `struct taken`, is declared in _capture.py too. */
+/* What follows, up to `struct taken`, is declared in _capture_types.py too. */
 
 struct side {
     /* Of scalars. */
@@ -40,6 +40,9 @@ struct limits {
     int64_t blobs;
     int64_t bytes;
     int64_t drift_ns;
+    int64_t ahead_ns; /* of which a time may be ahead without being doubted */
+    int64_t steady_ns;
+    int64_t steady_events; /* after so long, and so many in a row, it is doubted no more */
 };
 
 struct counters {
@@ -47,6 +50,7 @@ struct counters {
     int64_t stored; /* in the columns */
     int64_t drops[REASONS];
     int64_t last_ns; /* time of the newest that was accepted */
+    int64_t ahead_ns; /* time of the newest that was dropped as AHEAD or FUTURE */
 };
 
 struct notice {
@@ -57,6 +61,13 @@ struct notice {
     int32_t native;
     int32_t status; /* of FAILED */
     char host[64];
+};
+
+/* When metadata came. */
+struct dates {
+    int64_t came_ns;   /* by the archiver's clock */
+    int64_t newest_ns; /* the time of the newest sample that was accepted before them */
+    int64_t sample_ns; /* of the sample that they came with; 0: with none that was accepted */
 };
 
 struct taken {
@@ -86,6 +97,11 @@ struct channel {
     char is_first; /* no event since the connection was made */
     char failed;   /* an error was told since the connection was made */
     char metadata_waits;
+    char described;   /* metadata were told since the connection was made */
+    char undescribed; /* they came before the connection's first value, and are not told yet */
+    struct dates dates; /* of `metadata` */
+    struct dates first; /* of what comes with the connection's first value */
+    int64_t ahead_since_ns, ahead_events; /* in a row, as judged when they came */
     uint64_t drop_turn; /* the last in which it dropped */
     uint64_t turn;      /* that `scalars`, `blobs` and `bytes` tell of */
     int64_t scalars, blobs, bytes;
@@ -143,6 +159,7 @@ extern struct ca_library ca;
 
 /* columns.c. The mutex is held for all but the first. */
 int64_t read_clock(clockid_t clock);
+int64_t archiver_now(const struct capture *capture); /* to some milliseconds */
 void *append(struct list *list, size_t size); /* NULL where there is no memory */
 void judge(struct channel *channel, const void *dbr, long count);
 void emit(struct channel *channel);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALARM_BYTES 4 /* before what a DBR_CTRL_... says of a PV */
+
 static const size_t control_size[CA_TYPES] = {0, 28, 48, METADATA_BYTES, 20, 44, 80};
 
 struct ca_library ca;
@@ -42,6 +44,36 @@ static void fail(struct channel *channel, int status)
     notify(channel, FAILED, status);
 }
 
+/* Tells that there are metadata; the first of a connection came with its first value. */
+static void tell_metadata(struct channel *channel)
+{
+    struct dates *dates = &channel->dates;
+    if (!channel->described)
+        *dates = channel->first;
+    else
+        *dates = (struct dates){.newest_ns = channel->counters.last_ns};
+    dates->came_ns = archiver_now(channel->capture);
+    channel->described = 1;
+    channel->undescribed = 0;
+    if (!channel->metadata_waits)
+        notify(channel, METADATA, CA_NORMAL);
+    channel->metadata_waits = 1;
+}
+
+static void take_value(struct channel *channel, struct ca_event event)
+{
+    int64_t newest_ns = channel->counters.last_ns;
+    int is_first = channel->is_first;
+    judge(channel, event.data, event.count);
+    if (is_first)
+        channel->first = (struct dates){
+            .newest_ns = newest_ns,
+            .sample_ns = channel->counters.last_ns > newest_ns ? channel->counters.last_ns : 0,
+        };
+    if (channel->undescribed)
+        tell_metadata(channel);
+}
+
 static void on_value(struct ca_event event)
 {
     struct channel *channel = event.user;
@@ -51,7 +83,7 @@ static void on_value(struct ca_event event)
             fail(channel, event.status);
         else if (event.data && event.type == CA_TIME + channel->native &&
                  (channel->is_array || event.count == 1))
-            judge(channel, event.data, event.count);
+            take_value(channel, event);
     }
     pthread_mutex_unlock(&channel->capture->mutex);
 }
@@ -63,11 +95,18 @@ static void on_property(struct ca_event event)
     if (is_ours(channel) && event.status == CA_NORMAL && event.data &&
         event.type == CA_CONTROL + channel->native &&
         (channel->metadata || (channel->metadata = malloc(METADATA_BYTES)))) {
-        channel->metadata_bytes = control_size[channel->native];
-        memcpy(channel->metadata, event.data, channel->metadata_bytes);
-        if (!channel->metadata_waits)
-            notify(channel, METADATA, CA_NORMAL);
-        channel->metadata_waits = 1;
+        size_t bytes = control_size[channel->native];
+        int is_known = channel->metadata_waits && channel->metadata_bytes == bytes &&
+                       !memcmp(channel->metadata + ALARM_BYTES,
+                               (const uint8_t *)event.data + ALARM_BYTES, bytes - ALARM_BYTES);
+        channel->metadata_bytes = bytes;
+        memcpy(channel->metadata, event.data, bytes);
+        if (channel->is_first) {
+            channel->undescribed = 1;
+            channel->metadata_waits = 0;
+        } else if (!is_known) {
+            tell_metadata(channel);
+        }
     }
     pthread_mutex_unlock(&channel->capture->mutex);
 }
@@ -89,6 +128,8 @@ static void on_connection(struct ca_connection connection)
     channel->connected = up;
     if (up) {
         channel->is_first = 1;
+        channel->described = channel->undescribed = 0;
+        channel->first = (struct dates){.newest_ns = channel->counters.last_ns};
         channel->failed = 0;
         channel->now_native = native;
         channel->now_array = count != 1;

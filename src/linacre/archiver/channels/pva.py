@@ -11,13 +11,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
+from linacre.archiver.channels._describing import described, holds_from
 from linacre.archiver.channels._names import encoded
 from linacre.archiver.channels._pva_batches import Batches
 from linacre.archiver.channels._pva_gate import Gate
 from linacre.archiver.channels._pva_inbox import QUEUE_LARGE, Channel, Inbox, Newest
+from linacre.archiver.channels._pva_shape import Shape
 from linacre.archiver.channels._pva_types import (
     NoSuchFieldError,
     metadata_of,
@@ -134,6 +135,8 @@ class PvaSource:
             self._scan(now, batches)
             self._removed.clear()
         self._retry(now)
+        for channel in self._gate.arrived(now):
+            self._ask_again(channel)
         for channel, new in self._gate.due(now):
             self._tell(NoticeKind.DROPPED, channel, now, new)
         notices, self._notices = self._notices, []
@@ -212,28 +215,30 @@ class PvaSource:
             self._tell(NoticeKind.LOST, channel, came_ns)
 
     def _take(self, channel: Channel, value: Any, came_ns: int, batches: Batches) -> None:
-        if not channel.connected:
+        is_new = not channel.connected
+        if is_new:
             self._connect(channel, value, came_ns)
-        elif (shape := channel.shape) and any(map(value.changed, shape.described_by)):
-            self._describe(channel, value, came_ns)
-            if shape.sampled_by and not any(map(value.changed, shape.sampled_by)):
-                return
-        shape, series = channel.shape, channel.series
-        if shape is None or series is None:
+        if (shape := channel.shape) is None:
             return
-        time_ns, tag = came_ns, 0
-        if shape.timed:
-            seconds, nanoseconds = (
-                value["timeStamp.secondsPastEpoch"],
-                value["timeStamp.nanoseconds"],
-            )
-            time_ns = int(seconds) * NANOSECONDS + int(nanoseconds)
-            tag = int(value["timeStamp.userTag"])
+        newest_ns, sample_ns = channel.newest.ns, 0
+        # Of a scanned PV there may have been updates between that nobody looked at.
+        described = is_new or channel.scanned or shape.is_described(value)
+        if is_new or not described or shape.is_sample(value):
+            sample_ns = self._keep(channel, shape, value, came_ns, batches)
+        if described:
+            from_ns = holds_from(came_ns, newest_ns=newest_ns, sample_ns=sample_ns)
+            self._describe(channel, value, came_ns, from_ns)
+
+    def _keep(
+        self, channel: Channel, shape: Shape, value: Any, came_ns: int, batches: Batches
+    ) -> int:
+        """Take a sample, and return its time, ns; 0 where it is not accepted."""
+        if (series := channel.series) is None:
+            return 0
+        time_ns, tag = shape.stamp(value) or (came_ns, 0)
         if not self._gate.accepts(channel, time_ns, came_ns):
-            return
-        alarm = (0, 0)
-        if shape.alarmed:
-            alarm = int(value["alarm.severity"]), int(value["alarm.status"])
+            return 0
+        alarm = shape.alarm(value)
         if shape.scalar is not None:
             batches.scalar(series.id, time_ns, shape.scalar(value), alarm, tag)
         elif shape.blob is not None:
@@ -244,6 +249,7 @@ class PvaSource:
         channel.first = False
         if channel.struct_bytes > LARGE and channel.queue != QUEUE_LARGE:
             self._ask_for_less(channel)
+        return time_ns
 
     def _connect(self, channel: Channel, value: Any, came_ns: int) -> None:
         channel.connected, channel.refused = True, ""
@@ -266,17 +272,21 @@ class PvaSource:
         channel.quiet = False
         if changed:
             channel.metadata = None
-        self._describe(channel, value, came_ns)
 
-    def _describe(self, channel: Channel, value: Any, came_ns: int) -> None:
+    def _describe(self, channel: Channel, value: Any, came_ns: int, from_ns: int) -> None:
         metadata = metadata_of(value)
         # By its words: a limit that is no number is not equal to itself.
         if repr(metadata) != repr(channel.metadata):
             channel.metadata = metadata
-            self._tell(NoticeKind.METADATA, channel, came_ns, asdict(metadata))
+            self._notices.append(
+                described(channel.spec.pv, channel.series, metadata, came_ns, from_ns)
+            )
 
     def _ask_for_less(self, channel: Channel) -> None:
         channel.queue = QUEUE_LARGE
+        self._ask_again(channel)
+
+    def _ask_again(self, channel: Channel) -> None:
         if self._channels.get(channel.spec.pv) is channel:
             self._unsubscribe(channel)
             channel.connected, channel.quiet = False, True

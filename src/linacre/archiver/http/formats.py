@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linacre.archiver.http.texts import iso_texts, json_texts
+from linacre.archiver.reading.damage import damage_of, footer_of, nothing
 from linacre.base.errors import UserError
 
 _ARROW: Any = pa
@@ -51,11 +52,17 @@ _TIME_COLUMNS = frozenset({"time", "start", "end"})
 
 @dataclass(frozen=True)
 class Head:
-    """What is told of a table beside its columns, in JSON."""
+    """What is told of a table beside its columns."""
 
     schema: pa.Schema
     kinds: Mapping[str, str] = field(default_factory=dict[str, str])
-    damaged: Mapping[str, int] = field(default_factory=dict[str, int])
+    damaged: dict[str, int] = field(default_factory=dict[str, int])
+    """By PV the damaged blocks that lack; it may be filled until all pieces were given."""
+
+    @property
+    def footer(self) -> dict[bytes, bytes]:
+        """What lacks, as metadata, where the schema does not say it already."""
+        return {} if damage_of(self.schema) else footer_of(self.damaged)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +152,8 @@ def _arrow(head: Head, pieces: Iterable[Piece]) -> Iterator[bytes]:
                 to.write_batch(piece.batch)
             if written := sink.take():
                 yield written
+        if footer := head.footer:
+            to.write_batch(nothing(head.schema), custom_metadata=footer)
     yield sink.take()
 
 
@@ -169,6 +178,8 @@ def _parquet(head: Head, pieces: Iterable[Piece]) -> Iterator[bytes]:
                 yield sink.take()
         if any(one.num_rows for one in waiting):
             to.write_table(pa.Table.from_batches(waiting))
+        if footer := head.footer:
+            to.add_key_value_metadata(footer)
     yield sink.take()
 
 
@@ -201,13 +212,13 @@ def json_rows(batch: pa.RecordBatch, *, times: Times = Times.NS, struct: bool = 
 
 def _json(head: Head, pieces: Iterable[Piece], times: Times) -> Iterator[bytes]:
     told: dict[str, Any] = {"fields": head.schema.names, "kinds": dict(head.kinds)}
-    told["damaged"] = dict(head.damaged)
     begin = f'{json.dumps(told, ensure_ascii=False)[:-1]}, "rows": ['
     for piece in pieces:
         for batch in _small(piece.batch):
             yield f"{begin}\n{json_rows(batch, times=times, struct=piece.struct)}".encode()
             begin = ","
-    end = "]}\n"
+    damaged = json.dumps(head.damaged, ensure_ascii=False)
+    end = f'], "damaged": {damaged}}}\n'
     yield (end if begin == "," else begin + end).encode()
 
 
@@ -225,6 +236,9 @@ def _csv(head: Head, pieces: Iterable[Piece], times: Times) -> Iterator[bytes]:
             )
             pyarrow.csv.write_csv(plain, sink, options)
             yield sink.getvalue().to_pybytes()
+    if head.damaged:
+        by_pv = json.dumps(head.damaged, ensure_ascii=False)
+        yield f"# damaged blocks left out, by PV: {by_pv}\n".encode()
 
 
 def _plain(name: str, column: Any, times: Times) -> Any:

@@ -56,7 +56,10 @@ class Status(PvSpec):
     """One archived PV, at present."""
 
     state: ChannelState = Field(description="How it stands with the channel.")
-    why: str = Field(description="Why it is refused; else empty.")
+    why: str = Field(
+        description="Why it is refused, or why samples of it are, as they are ahead of the "
+        "archiver's clock; else empty."
+    )
     since_ns: int = Field(description="When it came into this state. " + _NS)
     added_ns: int = Field(description="When it was added. " + _NS)
     kind: str | None = Field(description="What its values are; null before it was connected.")
@@ -169,9 +172,13 @@ class ArchiverInfo(Model):
     samples: int = Field(description="Stored since the archiver's start.")
     bytes: int = Field(description="On disk.")
     disk_full: bool = Field(description="It cannot write; it goes on by itself.")
-    damaged: int = Field(description="Blocks of the store that were set aside.")
+    damaged: int = Field(description="Blocks of its files that were found damaged; they lack.")
     loss_window_s: float = Field(
         description="How old an accepted sample may be before it is safe on the disk."
+    )
+    misdated: int = Field(
+        description="PVs with samples ahead of the archiver's clock, now or in the last hour: "
+        "their `why` says it."
     )
     tokens: bool = Field(description="Whether changes need a token.")
 
@@ -186,11 +193,13 @@ class Rows(Model):
 
     fields: list[str] = Field(description="Names of the columns.")
     kinds: dict[str, str] = Field({}, description="By PV: what its values are.")
-    damaged: dict[str, int] = Field(
-        {}, description="By PV: damaged blocks that were left out, where there were any."
-    )
     rows: list[list[Any]] = Field(
         description="A list for each row, in the order of `fields`. NaN and infinities are null."
+    )
+    damaged: dict[str, int] = Field(
+        {},
+        description="By PV: how many damaged blocks of the archive's files were left out, where "
+        "there were any. It comes after the rows: only then it is known.",
     )
 
 
@@ -201,12 +210,15 @@ class LastValue(Model):
     kind: str | None = Field(description="What its values are.")
     time_ns: int | None = Field(description="Null: it has no sample yet. " + _NS)
     value: Any = Field(description="NaN and infinities are null; long arrays are cut.")
-    units: str = Field(description="Of the value; may be empty.")
-    label: str | None = Field(description="Of an enum's value.")
+    units: str = Field(description="Of the value, as they were at its time; may be empty.")
+    label: str | None = Field(description="Of an enum's value, as it was at its time.")
     elements: int | None = Field(description="Of an array: how many elements it has uncut.")
     severity: int = Field(description="0 none, 1 minor, 2 major, 3 invalid.")
     status: int
     tag: int
+    damaged: int = Field(
+        0, description="How many damaged blocks may have had newer ones, and were left out."
+    )
 
 
 class PvMetadata(Model):
@@ -220,6 +232,12 @@ class PvMetadata(Model):
     alarm: tuple[float | None, float | None] | None = Field(description="LOLO and HIHI.")
     labels: tuple[str, ...] = Field(description="Of an enum, by index.")
     description: str
+
+
+class DatedMetadata(PvMetadata):
+    """The same from a time on, by the clock of the PV's server."""
+
+    from_ns: int = Field(description="Since when it holds. " + _NS)
 
 
 class PvEvent(Model):

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.http.formats import Format, Head, Piece, Times, encode
 from linacre.archiver.http.texts import json_texts
 from linacre.archiver.model import Kind
+from linacre.archiver.reading.damage import damage_of
 from linacre.archiver.service import Reader
 
 _ARROW: Any = pa
 _COMPUTE: Any = pc
+_LABEL = pa.field("label", pa.string())
 _KEPT_ROWS = 4096
 """A first piece of more rows is read again when its turn comes, not kept for a hundred PVs."""
 
@@ -29,15 +32,14 @@ class _Opened:
     schema: pa.Schema
     stream: Iterator[pa.RecordBatch] | None
     first: pa.RecordBatch | None
+    begin_ns: int = 0
+    """When the first sample is from."""
+    labels: MetadataHistory | None = None
+    """Of an enum, where they are asked for."""
 
     @property
     def kind(self) -> str:
         return _told(self.schema, b"linacre.kind")
-
-    @property
-    def damaged(self) -> int:
-        text = _told(self.schema, b"linacre.damaged")
-        return int(text) if text.isdigit() else int(bool(text))
 
 
 def _told(schema: pa.Schema, key: bytes) -> str:
@@ -50,11 +52,6 @@ def kind_of(schema: pa.Schema) -> str | None:
     return _told(schema, b"linacre.kind") or None
 
 
-def damage_of(schema: pa.Schema) -> int:
-    """Return how many blocks lacked where a table of samples was read."""
-    return _Opened("", schema, None, None).damaged
-
-
 def samples_in(
     chosen: Format,
     reader: Reader,
@@ -63,25 +60,31 @@ def samples_in(
     start_ns: int,
     end_ns: int,
     times: Times = Times.NS,
+    labels: bool = False,
 ) -> Iterator[bytes]:
     """Give samples of PVs, one PV after the other, in a format.
 
+    `labels` adds a column `label`: of an enum's sample as it was at its time, else null.
     Several have a first column `pv`. In Arrow and Parquet their values have one type: their own,
     else float64 for numbers, else text. Raises `NoSuchPvError` before the first piece.
     """
     opened = [_open(reader, pv, start_ns, end_ns, alone=len(pvs) == 1) for pv in pvs]
     typed = chosen in (Format.ARROW, Format.PARQUET)
+    for one in opened if labels else ():
+        if one.kind == Kind.ENUM:
+            one.labels = reader.metadata_history(one.pv, min(one.begin_ns, end_ns), end_ns)
     schema = _schema(opened, typed=typed)
+    if labels:
+        schema = cast("Any", schema).append(_LABEL)
     head = Head(
         schema,
         {one.pv: one.kind for one in opened if one.kind},
-        {one.pv: one.damaged for one in opened if one.damaged},
     )
     try:
         yield from encode(
             chosen,
             head,
-            _pieces(opened, reader, start_ns, end_ns, schema if typed else None),
+            _pieces(opened, reader, start_ns, end_ns, head, typed=typed),
             times,
         )
     finally:
@@ -95,9 +98,9 @@ def _open(reader: Reader, pv: str, start_ns: int, end_ns: int, *, alone: bool) -
     if first is None:
         return _Opened(pv, reader.samples(pv, start_ns, end_ns).schema, stream, None)
     if alone or first.num_rows <= _KEPT_ROWS:
-        return _Opened(pv, first.schema, stream, first)
+        return _Opened(pv, first.schema, stream, first, begin_ns=_first_time(first, start_ns))
     _close(stream)
-    return _Opened(pv, first.schema, None, None)
+    return _Opened(pv, first.schema, None, None, begin_ns=_first_time(first, start_ns))
 
 
 def _close(stream: object) -> None:
@@ -129,17 +132,44 @@ def _is_number(kind: Any) -> bool:
 
 
 def _pieces(
-    opened: Sequence[_Opened], reader: Reader, start_ns: int, end_ns: int, schema: pa.Schema | None
+    opened: Sequence[_Opened],
+    reader: Reader,
+    start_ns: int,
+    end_ns: int,
+    head: Head,
+    *,
+    typed: bool,
 ) -> Iterator[Piece]:
+    """Give the rows of all; what lacks of a PV is in the head when its rows were given."""
     alone = len(opened) == 1
+    labelled = _LABEL.name in head.schema.names
     for one in opened:
         stream = one.stream or iter(reader.stream(one.pv, start_ns, end_ns))
         one.stream = stream
         first, one.first = one.first, None
+        damaged = 0
         for piece in chain([] if first is None else [first], stream):
-            told = piece if alone else _named(one.pv, piece, schema)
+            told = _labelled(piece, one.labels) if labelled else piece
+            if not alone:
+                told = _named(one.pv, told, head.schema if typed else None)
+            damaged = max(damaged, damage_of(piece.schema))
             yield Piece(told, struct=one.kind == Kind.STRUCT)
+        if damaged:
+            head.damaged[one.pv] = damaged
         _close(stream)
+
+
+def _first_time(batch: Any, start_ns: int) -> int:
+    """Return when the first sample is from: it may be long before the start."""
+    return batch["time"][0].as_py() if batch.num_rows else start_ns
+
+
+def _labelled(batch: Any, history: MetadataHistory | None) -> pa.RecordBatch:
+    texts: Any = pa.nulls(batch.num_rows, pa.string())
+    if history is not None:
+        texts = history.texts(batch["time"].to_numpy(), batch["value"].to_numpy())
+    schema = batch.schema.append(_LABEL)
+    return _ARROW.RecordBatch.from_arrays([*batch.columns, texts], schema=schema)
 
 
 def _named(pv: str, batch: Any, schema: Any | None) -> pa.RecordBatch:

@@ -9,18 +9,18 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Float64s, Int32s, Int64s, Kind
 from linacre.archiver.reading.align import Bools
+from linacre.archiver.reading.damage import damage_of
 from linacre.archiver.reading.mixing import as_type
 from linacre.archiver.reading.windows import Budget
 from linacre.archiver.service import Reader
 
 # The stubs are stricter than what they describe.
 _ARROW: Any = pa
-_COMPUTE: Any = pc
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,8 @@ class Piece:
     time: Int64s
     value: pa.Array[Any]
     tag: Int32s
+    damaged: int = 0
+    """Blocks that lack since they are damaged."""
 
     @property
     def width(self) -> float:
@@ -43,6 +45,10 @@ class Piece:
     def integers(self, where: Bools) -> Int64s:
         """Return some of the values as int64, exactly where they are whole numbers."""
         return self._numpy()[where].astype(np.int64)
+
+    def texts(self, history: MetadataHistory) -> pa.Array[Any]:
+        """Return the labels of an enum's values, each as it was at its time."""
+        return history.texts(self.time, self._numpy())
 
     def _numpy(self) -> npt.NDArray[Any]:
         value: Any = self.value
@@ -60,7 +66,7 @@ class Column:
     """Of its samples' values."""
     linear: bool = False
     """Whether the column is interpolated: float64."""
-    labels: tuple[str, ...] | None = None
+    labels: MetadataHistory | None = None
     """The labels that stand for numbers, if they do."""
 
     @property
@@ -81,10 +87,12 @@ class Column:
     def read(self, reader: Reader, start_ns: int, end_ns: int, budget: Budget) -> Piece:
         """Read by the boundary rule, as far as the budget goes."""
         pieces: list[pa.RecordBatch] = []
+        damaged = 0
         length = max(end_ns - start_ns, 1)
         batches = reader.stream(self.pv, start_ns, end_ns)
         try:
             for batch in batches:
+                damaged = max(damaged, damage_of(batch.schema))
                 if not batch.num_rows:
                     continue
                 last = int(cast("Any", batch.column("time"))[-1].as_py())
@@ -92,17 +100,18 @@ class Column:
                 pieces.append(batch)
         finally:
             close(batches)
-        return self._piece(pa.Table.from_batches(pieces) if pieces else None)
+        found = self._piece(pa.Table.from_batches(pieces) if pieces else None)
+        return replace(found, damaged=damaged)
 
     def extended(self, reader: Reader, piece: Piece, after_ns: int) -> Piece:
         """Add the next sample after a time, where it is of the column's type."""
-        more = self._piece(reader.after(self.pv, after_ns, 1), strict=False)
-        if not len(more.time):
-            return piece
+        table = reader.after(self.pv, after_ns, 1)
+        more = self._piece(table, strict=False)
         return Piece(
             np.concatenate([piece.time, more.time]),
-            _joined([piece.value, more.value], self.type),
+            _joined([piece.value, more.value], self.type) if len(more.time) else piece.value,
             np.concatenate([piece.tag, more.tag]),
+            max(piece.damaged, damage_of(table.schema)),
         )
 
     def take(self, piece: Piece, index: Int64s) -> pa.Array[Any]:
@@ -110,17 +119,8 @@ class Column:
         missing = index < 0
         if missing.all():
             return cast("Any", pa.nulls(len(index), self.field.type))
-        value: Any = piece.value
-        taken = value.take(_ARROW.array(index, mask=missing))
-        return self._labelled(taken) if self.labels is not None else taken
-
-    def _labelled(self, values: Any) -> pa.Array[Any]:
-        different = _COMPUTE.unique(values.drop_null())
-        labels: tuple[str, ...] = self.labels or ()
-        numbers: list[int] = different.to_pylist()
-        texts = [labels[k] if 0 <= k < len(labels) else str(k) for k in numbers]
-        place = _COMPUTE.index_in(values, value_set=different)
-        return cast("Any", pa.array(texts, pa.string()).take(place))
+        value: Any = piece.value if self.labels is None else piece.texts(self.labels)
+        return value.take(_ARROW.array(index, mask=missing))
 
     def _piece(self, table: pa.Table | None, *, strict: bool = True) -> Piece:
         if table is None or not table.num_rows:
@@ -148,7 +148,8 @@ def column_of(
 ) -> Column:
     """Return the column of a PV, whose type is the one that its samples in a time have in common.
 
-    Numbers that are no enum may be interpolated; enums may be told by their labels.
+    Numbers that are no enum may be interpolated; enums may be told by their labels, each sample
+    by those that held at its time.
     """
     batches = reader.stream(pv, start_ns, end_ns)
     try:
@@ -159,9 +160,23 @@ def column_of(
     kind = ((schema.metadata or {}).get(b"linacre.kind") or b"").decode()
     column = Column(pv, kind, cast("Any", schema).field("value").type)
     if kind == Kind.ENUM:
-        names = reader.metadata(pv, end_ns).labels if labels else ()
-        return replace(column, labels=names) if names else column
+        return replace(column, labels=_labels(reader, pv, first, end_ns)) if labels else column
     return replace(column, linear=linear and column.is_number)
+
+
+def _labels(
+    reader: Reader, pv: str, first: pa.RecordBatch | None, end_ns: int
+) -> MetadataHistory | None:
+    """Return the labels from the first sample on, which may be long before the start.
+
+    They are those of the next sample after the end too, which may be nearer than the one before.
+    """
+    begin_ns = end_ns
+    if first is not None and first.num_rows:
+        begin_ns = int(cast("Any", first.column("time"))[0].as_py())
+    after = cast("Any", reader.after(pv, end_ns, 1)).column("time").to_pylist()
+    history = reader.metadata_history(pv, min(begin_ns, end_ns), max([end_ns, *after]))
+    return history if history.is_labelled else None
 
 
 def close(batches: object) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from linacre.archiver.model import Metadata
+from linacre.archiver.history import MetadataHistory
 from linacre.base.errors import LinacreError
 
 FORMS = ("arrow", "pandas", "polars", "xarray")
@@ -46,11 +46,12 @@ def to_polars(table: pa.Table, times: Sequence[str] = ("time",)) -> Any:
     return frame.with_columns([polars.col(name).cast(kind) for name in times])
 
 
-def to_xarray(table: pa.Table, metadata: Mapping[str, Metadata]) -> Any:
+def to_xarray(table: pa.Table, metadata: Mapping[str, MetadataHistory]) -> Any:
     """Return a Dataset along `time`, which is datetime64[ns], UTC though it cannot say so.
 
     Arrays of one length are variables of two dimensions, the second `<PV>:element`; others are
-    objects. Units and descriptions are attributes.
+    objects. Units and descriptions at the end are attributes; where the units changed,
+    `units_from` has since when (ns) they were what.
     """
     xarray = library("xarray")
     variables: dict[str, Any] = {}
@@ -62,9 +63,12 @@ def to_xarray(table: pa.Table, metadata: Mapping[str, Metadata]) -> Any:
         if values.dtype == object and (stacked := stack(values)) is not None:
             values = stacked
             dimensions.append(f"{name}:element")
-        known = metadata.get(name, Metadata())
+        history = metadata.get(name, MetadataHistory())
+        known = history.said[-1]
         said = {"units": known.units, "long_name": known.description}
-        attributes = {key: text for key, text in said.items() if text}
+        attributes: dict[str, object] = {key: text for key, text in said.items() if text}
+        if len(units := history.changes(lambda one: one.units)) > 1:
+            attributes["units_from"] = [f"{at}: {text}" for at, text in units]
         variables[name] = (dimensions, values, attributes)
     return xarray.Dataset(variables, coords={"time": times_of(table)})
 

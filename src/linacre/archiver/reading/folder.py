@@ -18,4 +18,4 @@ def open_reader(folder: Path) -> Query:
     """
     settings = Settings(data=folder)
     store = FolderStore(folder / "short" / "journal", tiers_of(settings))
-    return Query(store.snapshot, Registry.open_reader(folder), damaged=store.damaged_in)
+    return Query(store.snapshot, Registry.open_reader(folder))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linacre.archiver.model import Kind
+from linacre.archiver.reading.damage import DAMAGED
 from linacre.archiver.store.part import Columns, arrow_type
 
 # The stubs are stricter than what they describe.
@@ -51,7 +52,7 @@ class Shape:
         """The columns and the metadata that say of what kind values are and what lacks."""
         metadata: dict[bytes | str, bytes | str] = {"linacre.kind": self.kind.value}
         if self.damaged:
-            metadata["linacre.damaged"] = str(self.damaged)
+            metadata[DAMAGED] = str(self.damaged)
         types: list[tuple[str, pa.DataType]] = [
             ("time", pa.int64()),
             ("value", arrow_type(self.kind)),

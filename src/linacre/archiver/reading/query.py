@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
@@ -10,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import NANOSECONDS, Kind, Metadata
 from linacre.archiver.reading.bins import Bins, coarsest_step, edges_of
+from linacre.archiver.reading.damage import DAMAGED
 from linacre.archiver.reading.mixed import Shape, common_kind, table_of
 from linacre.archiver.registry.registry import Registry
 from linacre.archiver.service import Event, NoSuchPvError
@@ -25,22 +28,24 @@ _TRIES = 5
 _EARLIEST, _LATEST = -(2**62), 2**62
 
 
+@dataclass
+class _Reading:
+    """Of what samples were read."""
+
+    snapshot: Snapshot | None = None
+    begin_ns: int = _EARLIEST
+    """Of the sample that was current at the start; nothing before it was looked for."""
+
+
 class Query:
     """A `Reader` of what a store has at each call; without a registry it reads samples only.
 
-    `snapshot` gives the store's present parts, `damaged` how many blocks of a part are set aside.
+    `snapshot` gives the store's present parts.
     """
 
-    def __init__(
-        self,
-        snapshot: Callable[[], Snapshot],
-        registry: Registry | None,
-        *,
-        damaged: Callable[[Part], int] = lambda part: 0,
-    ) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], registry: Registry | None) -> None:
         self._snapshot = snapshot
         self._registry = registry
-        self._damaged = damaged
 
     def pvs(self, pattern: str = "*") -> list[str]:
         """Return the names that match a glob pattern, sorted."""
@@ -54,13 +59,16 @@ class Query:
     def samples(self, pv: str, start_ns: int, end_ns: int) -> pa.Table:
         """Return one sample at or before the start, then all in (start, end]; `SAMPLE_FIELDS`."""
         self._check(pv)
-        used: list[Part] = []
-        pieces = list(self._pieces(pv, start_ns, end_ns, used))
-        kind = self._kind(pv)
-        return table_of(pieces, otherwise=kind, damaged=self._lacking(used))
+        reading = _Reading()
+        pieces = list(self._pieces(pv, start_ns, end_ns, reading))
+        damaged = self._lacking(pv, reading, end_ns)
+        return table_of(pieces, otherwise=self._kind(pv), damaged=damaged)
 
     def stream(self, pv: str, start_ns: int, end_ns: int) -> Iterator[pa.RecordBatch]:
-        """Give the same in pieces, for what is larger than memory; one at least."""
+        """Give the same in pieces, for what is larger than memory; one at least.
+
+        Where blocks lacked, a last one, without samples, has `linacre.damaged` in its schema.
+        """
         self._check(pv)
         shape = Shape(self._common_kind(pv, start_ns, end_ns))
         return self._batches(pv, start_ns, end_ns, shape)
@@ -81,13 +89,24 @@ class Query:
     def after(self, pv: str, time_ns: int, count: int = 1) -> pa.Table:
         """Return the next samples after a time; `SAMPLE_FIELDS`."""
         self._check(pv)
-        pieces = _until_whole(lambda: self._after(pv, time_ns, count))
-        return table_of(pieces, otherwise=self._kind(pv))
+        reading = _Reading(begin_ns=time_ns)
+        pieces = _until_whole(lambda: self._after(pv, time_ns, count, reading))
+        is_whole = sum(map(len, pieces)) >= count
+        end_ns = int(pieces[-1].time[-1]) if is_whole else _LATEST
+        damaged = self._lacking(pv, reading, end_ns)
+        return table_of(pieces, otherwise=self._kind(pv), damaged=damaged)
 
     def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
         """Return what was known of a PV at a time; without one, at present."""
         self._check(pv)
         return Metadata() if self._registry is None else self._registry.metadata(pv, at_ns)
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        """Return what was known of a PV at the start, and each change in (start, end]."""
+        self._check(pv)
+        if self._registry is None:
+            return MetadataHistory()
+        return self._registry.metadata_history(pv, start_ns, end_ns)
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         """Return what happened to a PV, or to all, in (start, end], in order."""
@@ -128,37 +147,46 @@ class Query:
         """Return the type of what will be streamed; PVs whose type changed are read twice."""
         if self._registry is not None and len(kinds := self._registry.kinds(pv)) == 1:
             return kinds[0]
-        found = {piece.kind for piece in self._pieces(pv, start_ns, end_ns, [])}
+        found = {piece.kind for piece in self._pieces(pv, start_ns, end_ns, _Reading())}
         return common_kind(found or {self._kind(pv)})
 
-    def _lacking(self, used: Sequence[Part]) -> int:
-        return sum(self._damaged(part) for part in set(used))
+    def _lacking(self, pv: str, reading: _Reading, end_ns: int) -> int:
+        """Return how many damaged blocks lack of what was read until a time."""
+        from_ns = max(reading.begin_ns, self._erased(pv))
+        try:
+            snapshot = reading.snapshot or self._snapshot()
+            return snapshot.lacks(pv, from_ns, end_ns)
+        except FileNotFoundError:
+            # What replaced a part tells what it lacks.
+            return _until_whole(lambda: self._snapshot().lacks(pv, from_ns, end_ns))
 
     def _batches(
         self, pv: str, start_ns: int, end_ns: int, shape: Shape
     ) -> Iterator[pa.RecordBatch]:
         any_yet = False
-        for piece in self._pieces(pv, start_ns, end_ns, []):
+        reading = _Reading()
+        for piece in self._pieces(pv, start_ns, end_ns, reading):
             any_yet = True
             yield shape.batch(piece)
-        if not any_yet:
-            yield shape.nothing()
+        damaged = self._lacking(pv, reading, end_ns)
+        if damaged or not any_yet:
+            yield replace(shape, damaged=damaged).nothing()
 
-    def _pieces(self, pv: str, start_ns: int, end_ns: int, used: list[Part]) -> Iterator[Columns]:
-        """Give the samples by the boundary rule; `used` takes the parts they came from.
+    def _pieces(self, pv: str, start_ns: int, end_ns: int, reading: _Reading) -> Iterator[Columns]:
+        """Give the samples by the boundary rule; `reading` takes what they were read of.
 
         A part may be replaced while it is read here: what is left is read from what replaced it.
         """
         from_ns, boundary = start_ns, True
         for tries in range(_TRIES):
             try:
-                snapshot = self._snapshot()
-                if boundary and (before := self._before(snapshot, pv, start_ns, used)):
+                snapshot = reading.snapshot = self._snapshot()
+                if boundary and (before := self._before(snapshot, pv, start_ns)):
+                    reading.begin_ns = int(before.time[0])
                     yield before
                 boundary = False
                 erased = self._erased(pv)
                 for placed in snapshot.parts(pv, max(from_ns, erased), end_ns):
-                    used.append(placed.part)
                     for columns in placed.part.read(pv, max(from_ns, erased), end_ns):
                         if len(columns):
                             yield columns
@@ -168,22 +196,20 @@ class Query:
                 if tries == _TRIES - 1:
                     raise
 
-    def _before(self, snapshot: Snapshot, pv: str, at_ns: int, used: list[Part]) -> Columns | None:
+    def _before(self, snapshot: Snapshot, pv: str, at_ns: int) -> Columns | None:
         """Return the newest sample at or before a time, as one row."""
         erased = self._erased(pv)
         for part in snapshot.back_from(pv, at_ns):
             found = part.last(pv, at_ns)
             if found is not None and len(found):
-                if found.time[0] <= erased:
-                    return None
-                used.append(part)
-                return found
+                return None if found.time[0] <= erased else found
         return None
 
-    def _after(self, pv: str, time_ns: int, count: int) -> list[Columns]:
+    def _after(self, pv: str, time_ns: int, count: int, reading: _Reading) -> list[Columns]:
         pieces: list[Columns] = []
         from_ns = max(time_ns, self._erased(pv))
-        for placed in self._snapshot().parts(pv, from_ns, _LATEST):
+        snapshot = reading.snapshot = self._snapshot()
+        for placed in snapshot.parts(pv, from_ns, _LATEST):
             if count <= 0:
                 break
             for columns in placed.part.first(pv, from_ns, count):
@@ -195,9 +221,14 @@ class Query:
         bins = Bins(edges_of(start_ns, end_ns, n))
         coarsest = coarsest_step(start_ns, end_ns, n)
         from_ns = max(start_ns, self._erased(pv) + 1)
-        for placed in self._snapshot().parts(pv, from_ns - 1, end_ns - 1):
-            _fill(bins, pv, placed, from_ns, end_ns, coarsest)
-        return bins.table()
+        snapshot = self._snapshot()
+        damaged = 0
+        placed = {id(one.part): one for one in snapshot.parts(pv, from_ns - 1, end_ns - 1)}
+        for one in placed.values():
+            damaged += _fill(bins, pv, one, from_ns, end_ns, coarsest)
+        damaged += snapshot.lacks(pv, from_ns - 1, end_ns - 1, without=placed)
+        table = bins.table()
+        return table.replace_schema_metadata({DAMAGED: str(damaged)}) if damaged else table
 
 
 def _until_whole(read: Callable[[], _T]) -> _T:
@@ -212,19 +243,22 @@ def _until_whole(read: Callable[[], _T]) -> _T:
 
 def _fill(
     bins: Bins, pv: str, placed: Placed, start_ns: int, end_ns: int, coarsest: int | None
-) -> None:
-    """Add what a part has in [start, end): by its roll-ups where whole steps are inside."""
+) -> int:
+    """Add what a part has in [start, end): by its roll-ups where whole steps are inside.
+
+    Returns how many damaged blocks lacked.
+    """
     rolled = _rolled(placed.part, pv, coarsest)
     if rolled is not None:
         part, step_s = rolled
         step = step_s * NANOSECONDS
         inner_start, inner_end = -(-start_ns // step) * step, end_ns // step * step
         if inner_start < inner_end:
-            _fill_raw(bins, pv, placed, start_ns, inner_start)
+            before = _fill_raw(bins, pv, placed, start_ns, inner_start)
             bins.add_steps(part.rollups(pv, step_s, inner_start, inner_end))
-            _fill_raw(bins, pv, placed, inner_end, end_ns)
-            return
-    _fill_raw(bins, pv, placed, start_ns, end_ns)
+            after = _fill_raw(bins, pv, placed, inner_end, end_ns)
+            return max(before, after, part.lacks_steps(pv, start_ns - 1, end_ns - 1))
+    return _fill_raw(bins, pv, placed, start_ns, end_ns)
 
 
 def _rolled(part: Part, pv: str, coarsest: int | None) -> tuple[RolledPart, int] | None:
@@ -235,12 +269,13 @@ def _rolled(part: Part, pv: str, coarsest: int | None) -> tuple[RolledPart, int]
     return (part, max(fitting)) if fitting else None
 
 
-def _fill_raw(bins: Bins, pv: str, placed: Placed, start_ns: int, end_ns: int) -> None:
-    if start_ns >= end_ns or placed.last_ns < start_ns or placed.first_ns >= end_ns:
-        return
+def _fill_raw(bins: Bins, pv: str, placed: Placed, start_ns: int, end_ns: int) -> int:
+    if start_ns >= end_ns:
+        return 0
     for columns in placed.part.read(pv, start_ns - 1, end_ns - 1):
         if columns.kind.is_scalar:
             bins.add_samples(columns.time, _numbers(columns), columns.severity)
+    return placed.part.lacks(pv, start_ns - 1, end_ns - 1)
 
 
 def _numbers(columns: Columns) -> npt.NDArray[Any]:

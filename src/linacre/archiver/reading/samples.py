@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.reading.convert import library, numpy_of, times_of, to_pandas, to_polars
+from linacre.archiver.reading.damage import damage_of
 
 Times = npt.NDArray[np.datetime64]
 
@@ -35,12 +37,12 @@ class Samples:
     @property
     def kind(self) -> str:
         """What the values are, as `linacre.archiver.model.Kind` names it."""
-        return self._said(b"linacre.kind")
+        return ((self.arrow.schema.metadata or {}).get(b"linacre.kind") or b"").decode()
 
     @property
     def damaged(self) -> int:
         """How many blocks of the archive's files lack in this answer since they are damaged."""
-        return int(self._said(b"linacre.damaged") or 0)
+        return damage_of(self.arrow.schema)
 
     @property
     def time(self) -> Times:
@@ -66,13 +68,20 @@ class Samples:
         """Return times and values, ready to be plotted."""
         return self.time, self.value
 
-    def to_pandas(self, *, labels: Sequence[str] = ()) -> Any:
+    def labels(self, history: MetadataHistory) -> npt.NDArray[Any]:
+        """Return the labels of an enum's values, each as it was at its time."""
+        return cast("Any", history.texts(self.time_ns, self.value)).to_numpy(zero_copy_only=False)
+
+    def to_pandas(self, *, labels: Sequence[str] | MetadataHistory = ()) -> Any:
         """Return a DataFrame with an index of times in UTC.
 
-        With an enum's `labels` its values are a Categorical of them.
+        With an enum's `labels` its values are a Categorical of them: of some that hold for all
+        samples, or of `Archive.metadata_history`, each as it was at its time.
         """
         frame = to_pandas(self.arrow)
-        if labels:
+        if isinstance(labels, MetadataHistory):
+            frame["value"] = library("pandas").Categorical(self.labels(labels))
+        elif labels:
             known = [code if 0 <= code < len(labels) else -1 for code in self.value.tolist()]
             frame["value"] = library("pandas").Categorical.from_codes(known, list(labels))
         return frame
@@ -80,9 +89,6 @@ class Samples:
     def to_polars(self) -> Any:
         """Return a polars DataFrame; its times are in UTC."""
         return to_polars(self.arrow)
-
-    def _said(self, key: bytes) -> str:
-        return ((self.arrow.schema.metadata or {}).get(key) or b"").decode()
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +104,11 @@ class Bins:
 
     def __repr__(self) -> str:
         return f"<{len(self)} bins of {self.pv}>"
+
+    @property
+    def damaged(self) -> int:
+        """How many blocks of the archive's files lack in this answer since they are damaged."""
+        return damage_of(self.arrow.schema)
 
     @property
     def start(self) -> Times:

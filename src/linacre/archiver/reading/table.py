@@ -51,7 +51,7 @@ class TableSpec:
     """A PV whose value is the pulse's number, or `TAG`."""
     tolerance_ns: int | None = None
     labels: bool = False
-    """Enums as the labels they have at the end, not as numbers."""
+    """Enums as the labels that held at each sample's time, not as numbers."""
     window_bytes: int = WINDOW_BYTES
     """About how much is read, and given, at a time."""
 
@@ -102,8 +102,10 @@ class TableStream:
     def __init__(self, reader: Reader, spec: TableSpec) -> None:
         self._reader = reader
         self._spec = spec
+        self.damaged: dict[str, int] = {}
+        """By PV at least how many damaged blocks lack; whole when all batches were given."""
         margin = spec.margin_ns
-        self._columns = [
+        self.columns: Sequence[Column] = [
             column_of(
                 reader,
                 pv,
@@ -123,7 +125,7 @@ class TableStream:
         fields = [pa.field("time", pa.int64())]
         if spec.pulse is not None:
             fields.append(pa.field("pulse", pa.int64()))
-        fields.extend(column.field for column in self._columns)
+        fields.extend(column.field for column in self.columns)
         self.schema: pa.Schema = pa.schema(fields)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -136,7 +138,7 @@ class TableStream:
     def _read(self, start_ns: int, end_ns: int, budget: Budget) -> Mapping[str, Piece]:
         """Read what the rows in [start, end) need."""
         spec = self._spec
-        columns = {column.pv: column for column in self._columns}
+        columns = {column.pv: column for column in self.columns}
         if (rows := self._row_column) is not None:
             columns.setdefault(rows.pv, rows)
         # The boundary rule's first sample may be at the start itself: then it is all there is.
@@ -147,6 +149,8 @@ class TableStream:
             found[pv] = column.read(self._reader, from_ns, to_ns, budget)
             if spec.align is not Align.PREVIOUS and spec.pulse != TAG:
                 found[pv] = column.extended(self._reader, found[pv], to_ns)
+            if damaged := found[pv].damaged:
+                self.damaged[pv] = max(damaged, self.damaged.get(pv, 0))
         return found
 
     def _most_rows(self, found: Mapping[str, Piece]) -> int:
@@ -178,7 +182,7 @@ class TableStream:
         arrays: list[pa.Array[Any]] = [pa.array(rows.time)]
         if rows.pulse is not None:
             arrays.append(pa.array(rows.pulse))
-        for k, column in enumerate(self._columns):
+        for k, column in enumerate(self.columns):
             piece = found[column.pv]
             if column.linear:
                 times, tolerance = piece.time, spec.tolerance_ns

@@ -135,7 +135,7 @@ class ArchiverControl:
 
     def status(self, pattern: str = "*") -> list[ChannelStatus]:
         """Return the channels whose names match a glob pattern, sorted."""
-        return self.standings.status(pattern, self._clock.monotonic())
+        return self.standings.status(pattern, self._clock.monotonic(), self.now_ns())
 
     def info(self) -> Info:
         """Return the archiver as a whole."""
@@ -153,6 +153,7 @@ class ArchiverControl:
             bytes=self._store.bytes,
             disk_full=self._store.full,
             damaged=self._store.damaged,
+            misdated=self.standings.misdated(self.now_ns()),
             loss_window_s=LOSS_WINDOW_S,
         )
 

@@ -122,7 +122,8 @@ class Recorder:
         if notice.kind is NoticeKind.METADATA:
             known = self._registry.describes(notice.pv)
             metadata = metadata_from(notice.detail)
-            changed = self._registry.note_metadata(notice.pv, notice.time_ns, metadata)
+            from_ns = notice.time_ns if notice.from_ns is None else notice.from_ns
+            changed = self._registry.note_metadata(notice.pv, from_ns, metadata)
             if not changed or not known:
                 return
         self._note(Event(notice.pv, notice.time_ns, notice.kind, detail))

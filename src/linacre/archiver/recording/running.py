@@ -64,7 +64,7 @@ class Archiver:
                 store=self.store,
                 clock=self._clock,
             )
-            self.reader = Query(self.store.snapshot, self.registry, damaged=self.store.damaged_in)
+            self.reader = Query(self.store.snapshot, self.registry)
             stack.pop_all()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []

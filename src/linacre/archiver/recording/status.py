@@ -20,6 +20,7 @@ from linacre.archiver.model import (
     ScalarBatch,
     Series,
 )
+from linacre.archiver.recording.clocks import why_misdated
 from linacre.archiver.registry.rows import Channel
 from linacre.archiver.service import ChannelState, ChannelStatus
 
@@ -98,6 +99,9 @@ class _Standing:
     connections: int = 0
     losses: int = 0
     drops: dict[Drop, int] = field(default_factory=dict[Drop, int])
+    refused_ns: int = 0
+    """The time of the newest sample that was refused as ahead of the archiver's clock; 0: none."""
+    refused_told_ns: int = 0
     why: str = ""
 
     @property
@@ -184,6 +188,11 @@ class Standings:
             stored, ids = (0, []) if held is None else (held.stored_ns, held.ids)
             return max(stored, self._counters.last([*ids, *series]))
 
+    def misdated(self, now_ns: int) -> int:
+        """Return how many PVs have times ahead of the archiver's clock, or had of late."""
+        with self._lock:
+            return sum(bool(self._misdated(held, now_ns)) for held in self._held.values())
+
     def counts(self) -> tuple[int, int, int]:
         """Return how many PVs there are, how many connected, and how many samples came."""
         with self._lock:
@@ -191,13 +200,24 @@ class Standings:
             total = self._counters.total
             return len(self._held), 0 if self.ended else connected, total
 
-    def status(self, pattern: str, now_s: float) -> list[ChannelStatus]:
-        """Return the channels whose names match a glob pattern, sorted."""
+    def status(self, pattern: str, now_s: float, now_ns: int) -> list[ChannelStatus]:
+        """Return the channels whose names match a glob pattern, sorted.
+
+        `now_s` is of the clock that never goes back, `now_ns` since 1970.
+        """
         with self._lock:
             chosen = self._held if pattern == "*" else _matching(self._held, pattern)
-            return [self._status(self._held[pv], now_s) for pv in sorted(chosen)]
+            return [self._status(self._held[pv], now_s, now_ns) for pv in sorted(chosen)]
 
-    def _status(self, held: _Standing, now_s: float) -> ChannelStatus:
+    def _misdated(self, held: _Standing, now_ns: int) -> str:
+        return why_misdated(
+            newest_ns=max(held.stored_ns, self._counters.last(held.ids)),
+            refused_ns=held.refused_ns,
+            told_ns=held.refused_told_ns,
+            now_ns=now_ns,
+        )
+
+    def _status(self, held: _Standing, now_s: float, now_ns: int) -> ChannelStatus:
         newest = held.series[-1] if held.series else None
         ids = held.ids
         return ChannelStatus(
@@ -215,16 +235,18 @@ class Standings:
             connections=held.connections,
             losses=held.losses,
             drops=dict(held.drops),
-            why=held.why,
+            why=held.why or self._misdated(held, now_ns),
         )
 
 
 def _take(held: _Standing, notice: Notice) -> None:
     detail = notice.detail
     if notice.kind is NoticeKind.DROPPED:
-        for reason, number in detail.items():
-            drop = Drop(reason)
-            held.drops[drop] = held.drops.get(drop, 0) + int(number)
+        for drop in Drop:
+            if number := int(detail.get(drop.value, 0)):
+                held.drops[drop] = held.drops.get(drop, 0) + number
+        if "stamp_ns" in detail:
+            held.refused_ns, held.refused_told_ns = int(detail["stamp_ns"]), notice.time_ns
     elif notice.kind is NoticeKind.CONNECTED:
         held.host = str(detail.get("host", ""))
         held.connections += 1

@@ -14,11 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Kind, Metadata, Series
 from linacre.archiver.registry.file import RegistryFile
 from linacre.archiver.registry.reading import RegistryReader
 from linacre.archiver.registry.rows import (
     Channel,
+    Said,
     Write,
     bound,
     channel_of,
@@ -50,7 +52,7 @@ class Registry:
         self._flushing = threading.Lock()
         self._todo: list[Write] = []
         self._numbers = SeriesNumbers(self._load_series() if file else ())
-        self._last_metadata = self._load_metadata() if file else {}
+        self._newest_metadata = self._load_metadata() if file else {}
 
     @classmethod
     def open(cls, folder: Path, *, now_ns: Callable[[], int]) -> Registry:
@@ -140,7 +142,7 @@ class Registry:
         self._commit(writes())
         with self._memory:
             for pv in pvs:
-                self._last_metadata.pop(pv, None)
+                self._newest_metadata.pop(pv, None)
 
     def erase(self, until_ns: Mapping[str, int]) -> None:
         """Take the samples of PVs up to a time as deleted; committed on return."""
@@ -153,39 +155,52 @@ class Registry:
 
     # -- Metadata ----------------------------------------------------------------------------
 
-    def note_metadata(self, pv: str, time_ns: int, metadata: Metadata) -> bool:
-        """Write what a server says of a PV from a time on; False where it says the same again."""
+    def note_metadata(self, pv: str, from_ns: int, metadata: Metadata) -> bool:
+        """Write what a server says of a PV from a time on; False where it says the same again.
+
+        What it said before stays. Where some of that is from a later time, as the server's clock
+        was set back, this holds until then and again after that: it is what is said at present.
+        """
         text = json.dumps(asdict(metadata))
         with self._memory:
-            if self._last_metadata.get(pv) == text:
+            newest = self._newest_metadata.get(pv)
+            if newest is not None and newest.text == text:
                 return False
-            self._last_metadata[pv] = text
-            sql = "INSERT OR REPLACE INTO metadata(pv, time_ns, detail) VALUES (?, ?, ?)"
-            self._todo.append(Write(sql, (pv, time_ns, text)))
+            times = [from_ns]
+            if newest is not None and from_ns <= newest.from_ns:
+                times.append(newest.from_ns + 1)
+            sql = "INSERT OR IGNORE INTO metadata(pv, time_ns, detail) VALUES (?, ?, ?)"
+            self._todo += [Write(sql, (pv, time_ns, text)) for time_ns in times]
+            self._newest_metadata[pv] = Said(times[-1], text)
             return True
 
     def describes(self, pv: str) -> bool:
         """Whether a server ever said anything of a PV."""
         with self._memory:
-            return pv in self._last_metadata
+            return pv in self._newest_metadata
 
     def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
-        """Return what was known of a PV at a time; what was first told, before that.
-
-        A set point's first sample may be older than its first connection, and has units too.
-        """
-        text = None
+        """Return what was known of a PV at a time; what was first told, before that."""
         if at_ns is None:
             with self._memory:
-                text = self._last_metadata.get(pv)
-        if text is None:
-            sql = "SELECT detail FROM metadata WHERE pv = ? AND time_ns <= ?"
-            rows = self._read(f"{sql} ORDER BY time_ns DESC LIMIT 1", pv, bound(at_ns))
-            if not rows:
-                sql = "SELECT detail FROM metadata WHERE pv = ?"
-                rows = self._read(f"{sql} ORDER BY time_ns LIMIT 1", pv)
-            text = rows[0][0] if rows else None
-        return Metadata() if text is None else metadata_from(json.loads(text))
+                newest = self._newest_metadata.get(pv)
+            if newest is not None:
+                return metadata_from(json.loads(newest.text))
+        return self.metadata_history(pv, bound(at_ns), bound(at_ns)).said[0]
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        """Return what was known of a PV at a time, and what changed until another."""
+        columns = "SELECT time_ns, detail FROM metadata WHERE pv = ?"
+        sql = f"{columns} AND time_ns <= ? ORDER BY time_ns DESC LIMIT 1"
+        rows = self._read(sql, pv, bound(start_ns))
+        sql = f"{columns} AND time_ns > ? AND time_ns <= ? ORDER BY time_ns"
+        rows += self._read(sql, pv, bound(start_ns), bound(end_ns))
+        if not rows:
+            rows = self._read(f"{columns} ORDER BY time_ns LIMIT 1", pv)
+        if not rows:
+            return MetadataHistory()
+        times, texts = zip(*rows, strict=True)
+        return MetadataHistory(times, tuple(metadata_from(json.loads(text)) for text in texts))
 
     # -- Events ------------------------------------------------------------------------------
 
@@ -266,9 +281,9 @@ class Registry:
     def _load_series(self) -> list[Series]:
         return [_series(row) for row in self._read("SELECT id, pv, kind, native FROM series")]
 
-    def _load_metadata(self) -> dict[str, str]:
+    def _load_metadata(self) -> dict[str, Said]:
         sql = "SELECT pv, detail, max(time_ns) FROM metadata GROUP BY pv"
-        return {row[0]: row[1] for row in self._read(sql)}
+        return {row[0]: Said(row[2], row[1]) for row in self._read(sql)}
 
     def _read(self, sql: str, *arguments: object) -> list[Any]:
         return self._reading.read(sql, *arguments)

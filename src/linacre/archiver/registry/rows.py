@@ -26,6 +26,14 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Said:
+    """The metadata of a PV as JSON, and since when they hold."""
+
+    from_ns: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Write:
     """A change of the file that is to be made."""
 

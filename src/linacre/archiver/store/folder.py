@@ -14,11 +14,10 @@ from linacre.archiver.store.journal.read import (
     Names,
     find_cuts,
     journal_paths,
+    lost_files,
     read_file,
 )
-from linacre.archiver.store.journal.scan import Damage
-from linacre.archiver.store.part import Part
-from linacre.archiver.store.segments import Cache, Segment, SegmentSet
+from linacre.archiver.store.segments import Cache, SegmentSet
 from linacre.archiver.store.segments.names import UNFINISHED
 from linacre.archiver.store.snapshot import Snapshot
 from linacre.base.errors import LinacreError
@@ -52,7 +51,6 @@ class FolderStore:
         self._listing: _Listing | None = None
         self._names = Names()
         self._files: dict[Path, tuple[int, JournalFile]] = {}
-        self._damage: dict[str, list[Damage]] = {}
         self._set = SegmentSet([], Cache())
         self._snapshot = Snapshot(HotPart([], self._names), ())
 
@@ -74,12 +72,6 @@ class FolderStore:
             else:
                 self._listing = None
             return self._snapshot
-
-    def damaged_in(self, part: Part) -> int:
-        """Return how many blocks of a part are set aside."""
-        if isinstance(part, Segment):
-            return damaged_rows(part)
-        return sum(len(found) for found in self._damage.values())
 
     def _list(self) -> _Listing:
         # Journals first: what vanishes from them is in a segment by then.
@@ -103,15 +95,9 @@ class FolderStore:
             known = self._files.get(path)
             size = listing.journals[path]
             if known is None or known[0] != size or path.name in cuts:
-                damage = self._damage[path.name] = []
-                known = size, read_file(path, self._names, damage, cuts.get(path.name))
+                known = size, read_file(path, self._names, [], cuts.get(path.name))
             files[path] = known
         self._files = files
-        views = [file.view() for _, file in files.values() if file.rows]
-        hot = HotPart(views, self._names)
-        self._snapshot = Snapshot(hot, self._set.segments, self._set.pvs)
-
-
-def damaged_rows(segment: Segment) -> int:
-    """Return how many row groups of a segment were found damaged."""
-    return sum(found.row_group is not None for found in segment.damage)
+        views = [file.view() for _, file in files.values() if file.rows or file.lacks]
+        hot = HotPart(views, self._names, lost_files(self._journal))
+        self._snapshot = Snapshot(hot, self._set.segments, self._set.pvs, self._set.lost)

@@ -14,6 +14,8 @@ from linacre.archiver.store.columns import blob_values, scalar_values
 from linacre.archiver.store.journal.format import blob_places, scalar_places
 from linacre.archiver.store.journal.index import IndexView
 from linacre.archiver.store.journal.read import FileView, Names, read_folder
+from linacre.archiver.store.lacks import Lack
+from linacre.archiver.store.lacks import count as count_lacks
 from linacre.archiver.store.part import Columns
 
 _PIECE_ROWS = 64 * 1024
@@ -37,10 +39,11 @@ class _Found:
 class HotPart:
     """The samples of some files of the journal at one moment; a `Part`."""
 
-    def __init__(self, files: Sequence[FileView], names: Names) -> None:
-        """`files` are the oldest first."""
+    def __init__(self, files: Sequence[FileView], names: Names, lost: Sequence[Lack] = ()) -> None:
+        """`files` are the oldest first; `lost` are those that were damaged as a whole."""
         self._files = files
         self._names = names
+        self._lost = lost
 
     def span(self, pv: str) -> tuple[int, int] | None:
         """Return the times of a PV's first and last sample."""
@@ -86,6 +89,11 @@ class HotPart:
                         return
                     count -= len(piece)
                     yield piece
+
+    def lacks(self, pv: str, start_ns: int, end_ns: int) -> int:
+        """Return how many damaged blocks lack that may have had samples of a PV in (start, end]."""
+        lacks = [*self._lost, *(one for file in self._files for one in file.lacks)]
+        return count_lacks(lacks, pv, start_ns, end_ns)
 
     def _holding(self, file: FileView, pv: str) -> Iterator[tuple[Series, IndexView]]:
         for series in self._names.by_pv.get(pv, ()):

@@ -74,6 +74,13 @@ class Part(Protocol):
         """Return the newest sample at or before a time, as one row."""
         ...
 
+    def lacks(self, pv: str, start_ns: int, end_ns: int) -> int:
+        """Return how many damaged blocks lack that may have had samples of a PV in (start, end].
+
+        What nobody read yet is not known to be damaged: ask when all of that time was read.
+        """
+        ...
+
     def first(self, pv: str, time_ns: int, count: int = 1) -> Iterator[Columns]:
         """Give the first `count` samples after a time."""
         ...

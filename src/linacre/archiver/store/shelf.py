@@ -91,6 +91,7 @@ class Shelf:
             scalars=list(file.scalars()),
             blobs=list(file.blobs()),
             replaces=[file.name],
+            lacks=file.lacks,
             files=self._files,
             limits=self._limits,
             cache=self._cache,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from linacre.archiver.store.lacks import Lack, count
 from linacre.archiver.store.part import Part
 from linacre.archiver.store.rollups import RollupColumns
 
@@ -26,6 +27,10 @@ class RolledPart(Part, Protocol):
 
     def steps(self, pv: str) -> Sequence[int]:
         """Return the lengths of the steps of a PV's roll-ups, s; empty where it has none."""
+        ...
+
+    def lacks_steps(self, pv: str, start_ns: int, end_ns: int) -> int:
+        """Return how many blocks the roll-ups lack that had samples of a PV in (start, end]."""
         ...
 
     def rollups(self, pv: str, step_s: int, start_ns: int, end_ns: int) -> RollupColumns:
@@ -54,6 +59,8 @@ class Snapshot:
     """In the order of arrival, which for a single PV is that of time."""
     segments_pvs: Callable[[], frozenset[str]] | None = None
     """Gives the PVs of all segments, from memory."""
+    lost: Sequence[Lack] = ()
+    """Whole segments that could not be read, and were set aside."""
 
     def parts(self, pv: str, start_ns: int, end_ns: int) -> list[Placed]:
         """Return the parts with samples of a PV in (start, end], oldest first."""
@@ -75,6 +82,16 @@ class Snapshot:
                 span = part.span(pv)
                 if span is not None and span[0] <= at_ns:
                     yield part
+
+    def lacks(self, pv: str, start_ns: int, end_ns: int, *, without: Container[int] = ()) -> int:
+        """Return how many damaged blocks lack that may have had samples of a PV in (start, end].
+
+        Of a PV that has none in a part, all that it had may have been damaged. `without`: parts
+        that are not asked, by their `id`.
+        """
+        parts = [part for part in (*self.segments, self.hot) if id(part) not in without]
+        found = sum(part.lacks(pv, start_ns, end_ns) for part in parts)
+        return found + count(self.lost, pv, start_ns, end_ns)
 
     def pvs(self) -> frozenset[str]:
         """Return the PVs that have samples."""

@@ -14,7 +14,6 @@ from linacre.archiver.service import Event
 from linacre.archiver.settings import DEFAULT_MEMORY, Settings
 from linacre.archiver.store.compaction import Tiers
 from linacre.archiver.store.files import Files
-from linacre.archiver.store.folder import damaged_rows
 from linacre.archiver.store.journal.journal import Journal
 from linacre.archiver.store.part import Part
 from linacre.archiver.store.segments import Limits, Segment, SegmentSet
@@ -54,7 +53,6 @@ class Store:
         self._told: dict[str, tuple[str, int]] = {}
         self._told_damage = 0
         self._clean: object = None
-        self._lost: list[Damage] = []
         keeping = keeping or Keeping()
         most = min(memory // 2, keeping.piece_bytes or memory)
         # What another process has must not be cleaned up: the journal's lock comes first.
@@ -152,7 +150,7 @@ class Store:
         """Return the parts of this instant: each sample is in exactly one."""
         with self._lock:
             found = self._shelf.set
-            return Snapshot(self._journal.part(), found.segments, found.pvs)
+            return Snapshot(self._journal.part(), found.segments, found.pvs, found.lost)
 
     def series(self) -> Iterable[Series]:
         """Return the series of the journal's samples."""
@@ -171,14 +169,11 @@ class Store:
             found |= _last_in_segment(segment, left)
         return found
 
-    def damaged_in(self, part: Part) -> int:
-        """Return how many blocks of a part are set aside."""
-        return damaged_rows(part) if isinstance(part, Segment) else len(self._journal.damage)
-
     @property
     def damaged(self) -> int:
-        """How many blocks were found damaged since the start."""
-        return len(self._journal.damage) + len(self._lost)
+        """How many blocks of what is kept were found damaged."""
+        with self._lock:
+            return self._journal.damaged + self._shelf.set.damaged
 
     # -- The maintenance thread --------------------------------------------------------------
 
@@ -249,7 +244,6 @@ class Store:
         return True
 
     def _on_damage(self, damage: Damage) -> None:
-        self._lost.append(damage)
         detail = {
             "segment": damage.segment,
             "file": damage.file,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from linacre.base.listing import counted, listed
 from linacre.declaration.models import Archiver
@@ -51,13 +52,22 @@ async def _archiver(facts: Facts, each: ProgramMachine) -> tuple[int, list[Findi
         if not info["read_only"] and (said_of := await _lacking(facts, each, wanted, info["pvs"])):
             remedy = f"linacre up; where that changes nothing, {each.command('restart')}"
             findings.append(problem(each.name, said_of, remedy))
-        if info["damaged"]:
-            text = f"{counted(info['damaged'], 'block')} of its files damaged and set aside"
-            remedy = f"see what lacks: linacre archiver show {each.ioc}"
-            findings.append(warning(each.name, text, remedy))
+        findings += of_its_data(each.name, each.ioc, info)
     except ArchiverError as error:
         findings.append(problem(each.name, str(error), each.command("restart")))
     return len(wanted), findings
+
+
+def of_its_data(machine: str, archiver: str, info: Mapping[str, Any]) -> Iterator[Finding]:
+    """Give what is wrong with what an archiver keeps, by what it says of itself."""
+    if info["damaged"]:
+        text = f"{counted(info['damaged'], 'block')} of its files damaged: answers lack samples"
+        yield warning(machine, text, "its events say which: /api/v1/events")
+    # Those of earlier versions do not tell.
+    if misdated := info.get("misdated", 0):
+        text = f"{counted(misdated, 'PV')} with times ahead of its clock: samples are refused"
+        remedy = f"set the clocks of their servers; linacre archiver show {archiver} says which"
+        yield warning(machine, text, remedy)
 
 
 async def _lacking(facts: Facts, each: ProgramMachine, wanted: set[str], there: int) -> str | None:
@@ -87,6 +97,7 @@ CHECKS: tuple[Check, ...] = (
         "What each archiver that runs archives, against its PVs and what its patterns mean by the "
         "catalogue (of more than 20,000 their number alone). Wrong where it does not archive one "
         "that it is declared to. A PV that a pattern means and that cannot be archived for its "
-        "name is a warning, and so is a block of its files that is damaged.",
+        "name is a warning, and so are a block of its files that is damaged and a PV whose times "
+        "are ahead of the archiver's clock.",
     ),
 )

@@ -18,6 +18,7 @@ from linacre.archiver import Archive
 from linacre.archiver.analysis.remote import RemoteReader
 from linacre.archiver.errors import UnknownPvError, UnreachableError
 from linacre.archiver.model import ChannelSpec, Kind, Metadata, NoticeKind
+from linacre.archiver.reading.damage import damage_of
 from linacre.archiver.service import ChannelState, ChannelStatus, Event
 from linacre.base.errors import LinacreError, UserError
 
@@ -149,6 +150,22 @@ def test_all_that_a_reader_gives_comes_through(served: Served) -> None:
         assert remote.metadata("STATE", T0) == Metadata()
         assert remote.events(None, T0, T0 + 10) == local.events(None, T0, T0 + 10)
         assert remote.events("A:READI", T0, T0 + 5) == local.events("A:READI", T0, T0 + 5)
+    finally:
+        remote.close()
+
+
+def test_what_lacks_is_told_through_http(serving: Callable[..., Served]) -> None:
+    reader = the_reader()
+    reader.damaged = {"A:READI": 2, "EMPTY": 1}
+    remote = RemoteReader(serving(reader).url)
+    try:
+        for pv, count in (("A:READI", 2), ("EMPTY", 1), ("WAVE", 0)):
+            assert damage_of(remote.samples(pv, T0, T0 + 10**12).schema) == count
+            *pieces, last = remote.stream(pv, T0, T0 + 10**12)
+            assert damage_of(last.schema) == count
+            assert {damage_of(piece.schema) for piece in pieces} <= {0}
+        assert damage_of(remote.bins("A:READI", T0, T0 + 100, 7).schema) == 2
+        assert damage_of(remote.after("A:READI", T0, 7).schema) == 2
     finally:
         remote.close()
 

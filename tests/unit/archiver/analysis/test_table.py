@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from linacre.archiver import Archive
 from linacre.archiver.errors import UnknownPvError, WrongTimeError
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import Kind, Metadata
 from linacre.base.errors import UserError
 
@@ -200,6 +204,59 @@ def test_enums_are_numbers_or_labels() -> None:
 
     assert archive.table("S", T0, T0 + 2, align="linear")["S"].to_pylist() == [0, 1, 9]
     assert archive.table("S", T0, T0 + 2, labels=True)["S"].to_pylist() == ["Off", "On", "9"]
+
+
+def test_each_row_has_the_label_that_held_at_its_sample(tmp_path: Path) -> None:
+    times = [T0, T0 + 10, T0 + 20, T0 + 30]
+    reader = FakeReader(
+        {"S": samples_of(Kind.ENUM, times, [1, 1, 33, 1])},
+        changed={
+            "S": MetadataHistory(
+                (T0 - 50, T0 + 10, T0 + 20, T0 + 25),
+                tuple(
+                    Metadata(labels=labels)
+                    for labels in (
+                        ("MANUAL", "AUTO"),
+                        ("OPEN", "CLOSED", "FAULT"),
+                        tuple(f"n{k}" for k in range(40)),
+                        ("zero", "one"),
+                    )
+                ),
+            )
+        },
+    )
+    archive = Archive(reader)
+
+    table = archive.table("S", T0 + 5, T0 + 29, period="4ns", labels=True)
+
+    assert table["S"].to_pylist() == [*["AUTO"] * 2, *["CLOSED"] * 2, *["n33"] * 3]
+    nearest = archive.table("S", T0 + 5, T0 + 29, on="S", align="nearest", labels=True)
+    assert nearest["S"].to_pylist() == ["CLOSED", "n33"]
+    last = archive.table("S", T0 + 5, T0 + 29, period="24ns", align="nearest", labels=True)
+    assert last["S"].to_pylist() == ["AUTO", "one"]
+    with h5py.File(archive.export("S", T0, T0 + 21, tmp_path / "a.h5")) as root:
+        assert root["S"].attrs["labels"].tolist()[1] == "n1"
+        history = json.loads(root["S"].attrs["history"])
+        assert [one["labels"][1] for one in history] == ["AUTO", "CLOSED", "n1"]
+        assert [one["from"] for one in history] == [T0, T0 + 10, T0 + 20]
+    frame = archive.samples("S", T0, T0 + 30).to_pandas(
+        labels=archive.metadata_history("S", T0, T0 + 30)
+    )
+    assert frame["value"].tolist() == ["AUTO", "CLOSED", "n33", "one"]
+
+
+def test_units_that_changed_are_told_in_xarray() -> None:
+    reader = FakeReader(
+        {"X": samples_of(Kind.FLOAT64, [T0, T0 + 10], [1.5, 2.5])},
+        changed={
+            "X": MetadataHistory((T0, T0 + 10), (Metadata(units="kV²"), Metadata(units="µA/°C")))
+        },
+    )
+
+    made = Archive(reader).table("X", T0, T0 + 20, as_="xarray")
+
+    assert made["X"].attrs["units"] == "µA/°C"
+    assert made["X"].attrs["units_from"] == [f"{T0}: kV²", f"{T0 + 10}: µA/°C"]
 
 
 def test_a_type_that_changed_has_one_type_in_the_table_whatever_the_windows() -> None:

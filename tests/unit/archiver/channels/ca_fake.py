@@ -78,6 +78,7 @@ class Server:
             ("access", None, (pointer, ctypes.c_uint)),
             ("type", ctypes.c_long, (pointer, whole)),
             ("count", ctypes.c_long, (pointer,)),
+            ("subscribed", ctypes.c_long, (pointer,)),
             (
                 *("event", None),
                 (pointer, whole, ctypes.c_long, ctypes.c_long, ctypes.c_char_p, whole),
@@ -108,6 +109,10 @@ class Server:
         look = lambda: self._library.fake_type(channel, properties) == wanted  # noqa: E731
         wait_for(f"subscription of {pv}", look)
         return self._library.fake_count(channel)
+
+    def subscriptions(self, pv: str) -> int:
+        """Return how often a PV was subscribed to, its values and its properties."""
+        return self._library.fake_subscribed(self.channel(pv))
 
     def event(
         self, pv: str, native: int, time_ns: int, *values: Any, severity: int = 0, status: int = 0

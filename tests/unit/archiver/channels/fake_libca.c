@@ -22,6 +22,7 @@ struct channel {
     long count;
     unsigned readable;
     struct subscription *subscriptions[2];
+    long subscribed; /* how often, to values and properties together */
     struct channel *next;
 };
 
@@ -77,6 +78,7 @@ int ca_create_subscription(long type, unsigned long count, void *channel, long m
     *new = (struct subscription){of, type, mask, count, call, user};
     pthread_mutex_lock(&mutex);
     of->subscriptions[mask == CA_PROPERTY] = *made = new;
+    of->subscribed++;
     pthread_mutex_unlock(&mutex);
     return CA_NORMAL;
 }
@@ -155,6 +157,16 @@ long fake_type(void *channel, int is_property)
     type = found ? found->type : -1;
     pthread_mutex_unlock(&mutex);
     return type;
+}
+
+/* Returns how often it was subscribed to. */
+long fake_subscribed(void *channel)
+{
+    long subscribed;
+    pthread_mutex_lock(&mutex);
+    subscribed = ((struct channel *)channel)->subscribed;
+    pthread_mutex_unlock(&mutex);
+    return subscribed;
 }
 
 long fake_count(void *channel)

@@ -123,6 +123,7 @@ def test_metadata_are_told_when_they_change(make: Maker, server: Server) -> None
     source = make()
     begin(source, server, "A", DOUBLE)
     server.subscribed("A", DOUBLE, properties=True)
+    server.event("A", DOUBLE, NOW, 1.0)
     raw = struct.pack("=hhhh8s8d", 0, 0, 3, 0, b"mm", 10, -10, 9, 8, -8, -9, 5, -5)
     for _ in range(2):
         server.properties("A", DOUBLE, raw)
@@ -139,6 +140,7 @@ def test_metadata_of_a_type_before_are_not_taken_for_the_new(make: Maker, server
     source = make()
     begin(source, server, "A", DOUBLE)
     server.subscribed("A", DOUBLE, properties=True)
+    server.event("A", DOUBLE, NOW, 1.0)
     server.properties("A", DOUBLE, struct.pack("=hhhh8s8d", 0, 0, 3, 0, b"mm", *[0] * 8))
     server.disconnect("A")
     server.connect("A", ENUM)
@@ -146,6 +148,7 @@ def test_metadata_of_a_type_before_are_not_taken_for_the_new(make: Maker, server
     assert kinds == [NoticeKind.METADATA, NoticeKind.LOST, NoticeKind.CONNECTED]
     server.subscribed("A", ENUM, properties=True)
     server.properties("A", ENUM, struct.pack("=hhh26s26s", 0, 0, 2, b"off", b"on"))
+    server.event("A", ENUM, NOW + 1, 1)
     [notice] = source.drain().notices
     assert notice.detail["labels"] == ("off", "on")
 

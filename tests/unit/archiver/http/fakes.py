@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from linacre.archiver.errors import ReadOnlyError
+from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import NANOSECONDS, ChannelSpec, Drop, Kind, Metadata, NoticeKind
+from linacre.archiver.reading.damage import nothing
 from linacre.archiver.service import (
     BIN_FIELDS,
     ChannelState,
@@ -90,6 +92,7 @@ class FakeReader:
         self.held = dict(held)
         self.happened = list(happened)
         self.damaged: dict[str, int] = {}
+        self.histories: dict[str, MetadataHistory] = {}
         self.fail_after: int | None = None
         self.closed = 0
         self.pieces = 0
@@ -110,10 +113,17 @@ class FakeReader:
         told = {"damaged": str(self.damaged[pv])} if pv in self.damaged else {}
         return table_of(held, slice(first, last), **told)
 
-    def stream(self, pv: str, start_ns: int, end_ns: int) -> Iterator[pa.RecordBatch]:
+    def _rows(self, pv: str, start_ns: int, end_ns: int) -> list[pa.RecordBatch]:
+        """Give batches; what lacks is told by a last one without rows."""
         table = self.samples(pv, start_ns, end_ns)
+        said = {b"linacre.kind": table.schema.metadata[b"linacre.kind"]}
+        batches = table.replace_schema_metadata(said).to_batches(self.piece_rows)
+        return [*batches, nothing(table.schema)] if pv in self.damaged else batches
+
+    def stream(self, pv: str, start_ns: int, end_ns: int) -> Iterator[pa.RecordBatch]:
+        rows = self._rows(pv, start_ns, end_ns)
         try:
-            for number, batch in enumerate(table.to_batches(self.piece_rows)):
+            for number, batch in enumerate(rows):
                 if self.fail_after is not None and number >= self.fail_after:
                     raise OSError("the disk is gone")
                 self.pieces += 1
@@ -157,6 +167,9 @@ class FakeReader:
 
     def metadata(self, pv: str, at_ns: int | None = None) -> Metadata:
         return self._get(pv).metadata
+
+    def metadata_history(self, pv: str, start_ns: int, end_ns: int) -> MetadataHistory:
+        return self.histories.get(pv) or MetadataHistory(said=(self._get(pv).metadata,))
 
     def events(self, pv: str | None, start_ns: int, end_ns: int) -> Sequence[Event]:
         if pv is not None:

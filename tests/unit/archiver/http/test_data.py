@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import NOW_NS, FakeReader
 
+from linacre.archiver.history import MetadataHistory
+from linacre.archiver.model import Metadata
+
 S = 10**9
 ALL = ["CLA:READI", "CLA:COUNT", "CLA:STATE", "CLA:NAME", "CLA:WAVE", "CLA:SHORTS"]
 ALL += ["CLA:CHARS", "CLA:TEXTS", "CLA:TABLE", "CLA:EMPTY", "A/B?C#{D}:E%2F é"]
@@ -151,6 +154,33 @@ async def test_the_format_is_what_the_client_accepts(
     assert wins.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize("pvs", [["CLA:STATE"], ["CLA:STATE", "CLA:READI"]])
+@pytest.mark.parametrize("form", ["json", "csv", "arrow", "parquet"])
+async def test_each_sample_has_its_label_where_that_is_asked_for(
+    client: httpx.AsyncClient, reader: FakeReader, pvs: list[str], form: str
+) -> None:
+    reader.histories["CLA:STATE"] = MetadataHistory(
+        (0, NOW_NS - 2 * S),
+        (Metadata(labels=("MANUAL", "AUTO")), Metadata(labels=("OPEN", "CLOSED"))),
+    )
+    answer = await get(client, "samples", pv=pvs, format=form, labels=True)
+    if form == "json":
+        found = answer.json()
+        values, labels = (
+            [row[found["fields"].index(name)] for row in found["rows"]]
+            for name in ("value", "label")
+        )
+    elif form == "csv":
+        lines = list(csv.DictReader(io.StringIO(answer.text)))
+        values = [float(line["value"]) for line in lines]
+        labels = [line["label"] or None for line in lines]
+    else:
+        table = read_table(answer)
+        values, labels = table["value"].to_pylist(), table["label"].to_pylist()
+    assert values[:3] == [0, 1, 0]
+    assert labels == ["MANUAL", "CLOSED", "OPEN", *[None] * (5 * (len(pvs) - 1))]
+
+
 async def test_files_have_names_that_any_system_can_save(client: httpx.AsyncClient) -> None:
     answer = await get(client, "samples", pv=["A/B?C#{D}:E%2F é", "CLA:READI"], format="csv")
     said = answer.headers["content-disposition"]
@@ -252,12 +282,54 @@ async def test_an_accept_that_cannot_be_met_is_told(client: httpx.AsyncClient) -
     assert "text/csv" in answer.json()["detail"]
 
 
-async def test_damage_is_told(client: httpx.AsyncClient, reader: FakeReader) -> None:
+async def test_damage_is_told_after_the_rows(client: httpx.AsyncClient, reader: FakeReader) -> None:
     reader.damaged["CLA:READI"] = 3
-    found = (await get(client, "samples", pv=["CLA:READI", "CLA:NAME"])).json()
-    assert found["damaged"] == {"CLA:READI": 3}
-    table = read_table(await get(client, "samples", pv="CLA:READI", format="arrow"))
-    assert table.schema.metadata[b"linacre.damaged"] == b"3"
+    reader.damaged["CLA:EMPTY"] = 1
+    names = ["CLA:READI", "CLA:NAME", "CLA:EMPTY"]
+    told = {"CLA:READI": 3, "CLA:EMPTY": 1}
+
+    answer = await get(client, "samples", pv=names)
+    found = strict_json(answer.text)
+    assert found["damaged"] == told
+    assert list(found) == ["fields", "kinds", "rows", "damaged"]
+    assert len(found["rows"]) == 5 + 3
+    lines = (await get(client, "samples", pv=names, format="csv")).text.splitlines()
+    assert lines[-1] == '# damaged blocks left out, by PV: {"CLA:READI": 3, "CLA:EMPTY": 1}'
+    for pvs, total, by_pv in ((names, b"4", told), (["CLA:READI"], b"3", {"CLA:READI": 3})):
+        parquet = (await get(client, "samples", pv=pvs, format="parquet")).content
+        said = pq.read_metadata(io.BytesIO(parquet)).metadata
+        assert said[b"linacre.damaged"] == total
+        assert json.loads(said[b"linacre.damaged.by_pv"]) == by_pv
+        arrow = (await get(client, "samples", pv=pvs, format="arrow")).content
+        last = last_of(pa.ipc.open_stream(arrow))
+        assert last.batch.num_rows == 0
+        assert dict(last.custom_metadata)[b"linacre.damaged"] == total
+
+
+async def test_a_last_value_says_that_newer_ones_may_lack(
+    client: httpx.AsyncClient, reader: FakeReader
+) -> None:
+    reader.damaged["CLA:READI"] = 3
+    found = (await get(client, "last", pv=["CLA:READI", "CLA:NAME"])).json()
+    assert [one["damaged"] for one in found] == [3, 0]
+
+
+def last_of(stream: Any) -> Any:
+    found = None
+    while True:
+        try:
+            found = stream.read_next_batch_with_custom_metadata()
+        except StopIteration:
+            return found
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "arrow", "parquet"])
+async def test_nothing_is_told_where_nothing_lacks(client: httpx.AsyncClient, form: str) -> None:
+    answer = await get(client, "samples", pv=["CLA:READI", "CLA:EMPTY"], format=form)
+    if form == "json":
+        assert answer.json()["damaged"] == {}
+    else:
+        assert b"damaged" not in answer.content
 
 
 async def test_what_was_opened_is_closed(client: httpx.AsyncClient, reader: FakeReader) -> None:

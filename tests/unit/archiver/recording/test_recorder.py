@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from archiver_bench import SPECS, Bench
 from archiver_fakes import SECOND
 
+from linacre.archiver import Archive
 from linacre.archiver.errors import ReadOnlyError
 from linacre.archiver.model import ChannelSpec, Drop, Kind, Method, NoticeKind, Provider
 from linacre.archiver.reading.folder import open_reader
@@ -270,6 +272,60 @@ def test_what_happens_is_written_down(bench: Bench) -> None:
     assert (status.connections, status.losses, status.drops) == (2, 1, {Drop.PAST: 3})
     (refused,) = bench.archiver.control.status("B")
     assert (refused.state, refused.why) == (ChannelState.REFUSED, "no read access")
+
+
+def test_a_sample_has_the_metadata_that_it_came_with(bench: Bench) -> None:
+    bench.open()
+    series = bench.source.connect("A", Kind.ENUM, "DBR_ENUM")
+    stamps = [bench.now - 4 * SECOND, bench.now - 2 * SECOND]
+    for stamp, labels in zip(stamps, (("MANUAL", "AUTO"), ("OPEN", "CLOSED")), strict=True):
+        bench.source.tell(NoticeKind.METADATA, "A", {"labels": labels}, from_ns=stamp)
+        bench.source.put(series, [stamp], [1])
+        bench.turn()
+    reader = bench.archiver.reader
+    assert [reader.metadata("A", stamp).labels[1] for stamp in stamps] == ["AUTO", "CLOSED"]
+    table = Archive(reader).table("A", stamps[0], bench.now, on="A", labels=True)
+    assert table["A"].to_pylist() == ["AUTO", "CLOSED"]
+
+
+def test_stamps_that_are_ahead_are_told_where_people_look(bench: Bench) -> None:
+    control = bench.open().control
+    series = bench.source.connect("A")
+    bench.turn()
+    stamp = bench.now + 1200 * SECOND
+    detail = {"ahead": 2, "future": 1, "stamp_ns": stamp}
+    bench.source.tell(NoticeKind.DROPPED, "A", detail)
+    bench.source.put(series, [bench.now], [1.0])
+    bench.turn()
+    (status,) = control.status("A")
+    assert status.state is ChannelState.CONNECTED
+    assert status.drops == {Drop.AHEAD: 2, Drop.FUTURE: 1}
+    at = datetime.fromtimestamp(stamp // SECOND, UTC)
+    assert status.why == (
+        f"samples ahead of the archiver's clock were refused, the last of {at:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    assert control.info().misdated == 1
+    for _ in range(2):
+        bench.source.tell(NoticeKind.DROPPED, "A", detail)
+        bench.turn(1)
+    bench.turn(61)
+    events = [e for e in bench.archiver.reader.events("A", 0, 2**62) if e.kind == "dropped"]
+    assert [(e.detail["ahead"], e.detail["stamp_ns"]) for e in events] == [(2, stamp), (4, stamp)]
+    bench.turn(3600)
+    assert (control.status("A")[0].why, control.info().misdated) == ("", 0)
+
+
+def test_a_clock_that_is_ahead_for_good_is_told(bench: Bench) -> None:
+    control = bench.open().control
+    series = bench.source.connect("A")
+    bench.source.put(series, [bench.now + 300 * SECOND], [1.0])
+    bench.turn()
+    assert "its clock is ahead: its newest sample is of " in control.status("A")[0].why
+    bench.close()
+    control = bench.open().control
+    assert control.info().misdated == 1, "after a restart too"
+    bench.turn(301)
+    assert control.info().misdated == 0
 
 
 def test_rates_are_of_the_last_minute(bench: Bench) -> None:

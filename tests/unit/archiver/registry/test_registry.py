@@ -64,6 +64,42 @@ def test_a_series_keeps_its_number(registry: Registry) -> None:
     opened.close()
 
 
+def test_metadata_from_before_what_was_said_last_lose_nothing(registry: Registry) -> None:
+    first, second, third = (Metadata(units=units) for units in ("A", "mA", "uA"))
+    registry.note_metadata("A", NOW, first)
+    registry.note_metadata("A", NOW + 100, second)
+    # The server's clock was set back.
+    assert registry.note_metadata("A", NOW + 50, third)
+    registry.flush()
+    opened = again(registry)
+    said = {at: opened.metadata("A", NOW + at).units for at in (0, 49, 50, 99, 100, 101, 999)}
+    assert said == {0: "A", 49: "A", 50: "uA", 99: "uA", 100: "mA", 101: "uA", 999: "uA"}
+    assert opened.metadata("A") == third
+    assert not opened.note_metadata("A", NOW + 60, third)
+    # At a time of which something is known, that stays.
+    assert opened.note_metadata("A", NOW, second)
+    opened.flush()
+    assert opened.metadata("A", NOW) == first
+    assert opened.metadata("A") == second
+    opened.close()
+
+
+def test_a_history_has_what_held_at_its_start_and_each_change(registry: Registry) -> None:
+    for at, units in ((10, "A"), (20, "mA"), (30, "uA")):
+        registry.note_metadata("A", NOW + at, Metadata(units=units))
+    registry.flush()
+
+    def told(start: int, end: int) -> list[tuple[int, str]]:
+        found = registry.metadata_history("A", NOW + start, NOW + end)
+        pairs = zip(found.from_ns, found.said, strict=True)
+        return [(at - NOW, said.units) for at, said in pairs]
+
+    assert told(15, 25) == [(10, "A"), (20, "mA")]
+    assert told(20, 30) == [(20, "mA"), (30, "uA")]
+    assert told(0, 5) == [(10, "A")], "the first words hold before, too"
+    assert registry.metadata_history("B", 0, NOW).said == (Metadata(),)
+
+
 def test_metadata_is_written_when_it_changes(registry: Registry) -> None:
     first = Metadata(units="A", display=(0.0, 10.0), labels=("off", "on"))
     assert registry.note_metadata("A", NOW, first)

@@ -67,7 +67,7 @@ class Bench:
         )
         for one in ALL:
             self.store.declare(one)
-        self.query = Query(self.store.snapshot, None, damaged=self.store.damaged_in)
+        self.query = Query(self.store.snapshot, None)
 
     def reopen(self) -> None:
         self.store.close()

@@ -78,11 +78,18 @@ function fromSamples({ rows, fields }, start, gaps) {
   return out;
 }
 
+// What is said of the axis: the last; a state whose label changed has each that it had.
+export function metaOf(said) {
+  const most = Math.max(...said.map((one) => one.labels.length));
+  const labels = Array.from({ length: most }, (_, n) => [...new Set(said.map((one) => one.labels[n]).filter((text) => text !== undefined))].join(" / "));
+  return { ...said.at(-1), labels };
+}
+
 // `ended`: when the archiver took its last samples; `downSince`: since when this PV gives none.
 export async function load(pv, start, end, n, { signal, ended = Infinity, downSince = null }) {
   const range = { pv, start: ns(start), end: ns(end) };
-  const [meta, bins, before, events] = await Promise.all([
-    ask("/metadata", { params: { pv }, signal }),
+  const [said, bins, before, events] = await Promise.all([
+    ask("/metadata/history", { params: range, signal }),
     ask("/bins", { params: { ...range, n }, signal }),
     ask("/last", { params: { pv, at: ns(start) }, signal }),
     ask("/events", { params: range, signal }),
@@ -103,7 +110,7 @@ export async function load(pv, start, end, n, { signal, ended = Infinity, downSi
     gaps = settled(found, start, (to) => until(to) || null);
     drawn = fromBins(bins, before[0].value, gaps, upTo);
   }
-  return { pv, meta, raw, total, gaps, ended, loadedTo: end, ...drawn };
+  return { pv, meta: metaOf(said), said, raw, total, gaps, ended, loadedTo: end, ...drawn };
 }
 
 // New samples of the WebSocket, behind what was loaded.

@@ -37,6 +37,7 @@ export function showInfo() {
     fact("On disk", size(info.bytes)), fact("Stored", `${count(info.samples)} samples in ${length(at - info.started_ns / NS)}`),
   ];
   if (info.damaged) facts.push(fact("Damaged", `${count(info.damaged)} blocks set aside`, "state bad"));
+  if (info.misdated) facts.push(fact("Times", `of ${count(info.misdated)} PVs ahead of the archiver's clock`, "state bad"));
   const skew = now() - at;
   if (Math.abs(skew) > 5) facts.push(fact("Clock", `differs from this computer's by ${length(skew)}`, "state bad"));
   $("facts").replaceChildren(...facts);

@@ -1,6 +1,6 @@
 // Draws up to eight PVs over one time, with one y axis for each unit and at most two.
 
-import { SEVERITIES, number, time, zone } from "./text.js";
+import { NS, SEVERITIES, number, time, zone } from "./text.js";
 
 const MOST_AXES = 2;
 export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -208,9 +208,10 @@ export function reading(one, at) {
   }
   const k = low - 1;
   if (k < 0 || one.mean[k] === null) return "—";
-  const units = one.meta.units ? ` ${one.meta.units}` : "";
+  const said = one.said.findLast((each) => each.from_ns / NS <= one.x[k]) ?? one.said[0];
+  const units = said.units ? ` ${said.units}` : "";
   const alarm = one.severity[k] ? ` ${SEVERITIES[Math.min(3, one.severity[k])]}` : "";
-  const label = one.meta.labels[one.mean[k]];
+  const label = said.labels[one.mean[k]];
   if (label !== undefined) return `${label}${alarm}`;
   if (one.raw || one.min[k] === one.max[k]) return `${number(one.mean[k])}${units}${alarm}`;
   return `${number(one.mean[k])}${units} (${number(one.min[k])} … ${number(one.max[k])})${alarm}`;

@@ -20,10 +20,18 @@ from linacre.archiver.http.formats import (
     choose_format,
     encode,
 )
-from linacre.archiver.http.models import EventList, LastValue, PvEvent, PvMetadata, Rows
-from linacre.archiver.http.tables import damage_of, kind_of, samples_in
+from linacre.archiver.http.models import (
+    DatedMetadata,
+    EventList,
+    LastValue,
+    PvEvent,
+    PvMetadata,
+    Rows,
+)
+from linacre.archiver.http.tables import kind_of, samples_in
 from linacre.archiver.http.texts import parsed, strict
 from linacre.archiver.model import Kind, Metadata
+from linacre.archiver.reading.damage import damage_of
 from linacre.base.errors import UserError
 
 router = APIRouter(tags=["data"])
@@ -61,6 +69,10 @@ async def samples(
     end: End = "now",
     format: AskedFormat = None,
     times: AskedTimes = Times.NS,
+    labels: Annotated[
+        bool,
+        Query(description="Add a column `label`: of enums, as it was at each sample's time."),
+    ] = False,
     accept: Accept = None,
 ) -> StreamingResponse:
     """Give one sample at or before the start, then all in (start, end].
@@ -74,7 +86,13 @@ async def samples(
     _check_many(pv)
     start_ns, end_ns = api.span(start, end)
     pieces = samples_in(
-        chosen, api.reader, pv, start_ns=start_ns, end_ns=end_ns, times=_times(chosen, times)
+        chosen,
+        api.reader,
+        pv,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        times=_times(chosen, times),
+        labels=labels,
     )
     sent = await api.blocking.begin(pieces)
     return StreamingResponse(sent, media_type=MEDIA[chosen], headers=_file(chosen, pv))
@@ -140,8 +158,9 @@ async def last(
     def look() -> list[LastValue]:
         found: list[LastValue] = []
         for one in pv:
-            said = api.reader.metadata(one, None if at == "now" else at_ns)
-            found.append(_last(one, api.reader.samples(one, at_ns, at_ns), said, elements))
+            table: Any = api.reader.samples(one, at_ns, at_ns)
+            of_ns = table["time"][-1].as_py() if table.num_rows else at_ns
+            found.append(_last(one, table, api.reader.metadata(one, of_ns), elements))
         return found
 
     return await api.blocking.call(look)
@@ -158,7 +177,28 @@ async def metadata(
     """Give units, limits and labels."""
     at_ns = None if at is None else api.time(at, "at")
     found = await api.blocking.call(api.reader.metadata, pv, at_ns)
-    return PvMetadata(**cast("dict[str, Any]", strict(asdict(found))))
+    return PvMetadata(**_plain(found))
+
+
+@router.get("/metadata/history", summary="What a PV's server said of it over a time")
+async def metadata_history(
+    api: ApiOf, pv: Pv, start: Start = "-1h", end: End = "now"
+) -> list[DatedMetadata]:
+    """Give units, limits and labels as they were at the start, then each change in (start, end].
+
+    A sample has those of the last row that is not later than it; one that is older than all rows
+    has those of the first.
+    """
+    start_ns, end_ns = api.span(start, end)
+    found = await api.blocking.call(api.reader.metadata_history, pv, start_ns, end_ns)
+    return [
+        DatedMetadata(from_ns=from_ns, **_plain(said))
+        for from_ns, said in zip(found.from_ns, found.said, strict=True)
+    ]
+
+
+def _plain(said: Metadata) -> dict[str, Any]:
+    return cast("dict[str, Any]", strict(asdict(said)))
 
 
 @router.get("/events", summary="What happened to PVs")
@@ -209,10 +249,11 @@ async def _whole(api: Api, table: pa.Table, chosen: Format, times: Times, pv: st
 
 
 def _last(pv: str, table: pa.Table, said: Metadata, elements: int) -> LastValue:
-    kind = kind_of(table.schema)
+    kind, damaged = kind_of(table.schema), damage_of(table.schema)
     if not table.num_rows:
         nothing: dict[str, Any] = {"time_ns": None, "value": None, "label": None, "elements": None}
-        return LastValue(pv=pv, kind=kind, units=said.units, severity=0, status=0, tag=0, **nothing)
+        nothing |= {"severity": 0, "status": 0, "tag": 0}
+        return LastValue(pv=pv, kind=kind, units=said.units, damaged=damaged, **nothing)
     row: Any = table.slice(table.num_rows - 1).combine_chunks()
     value, count = _value(row["value"][0], elements)
     if kind == Kind.STRUCT:
@@ -231,6 +272,7 @@ def _last(pv: str, table: pa.Table, said: Metadata, elements: int) -> LastValue:
         severity=row["severity"][0].as_py(),
         status=row["status"][0].as_py(),
         tag=row["tag"][0].as_py(),
+        damaged=damaged,
     )
 
 

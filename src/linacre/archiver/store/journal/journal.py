@@ -30,7 +30,14 @@ from linacre.archiver.store.journal.current import CurrentFile
 from linacre.archiver.store.journal.format import BlockType, FileHead
 from linacre.archiver.store.journal.lock import FolderLock
 from linacre.archiver.store.journal.pending import Block, Pending, blob_block, scalar_block
-from linacre.archiver.store.journal.read import JournalFile, journal_paths, read_file, read_folder
+from linacre.archiver.store.journal.read import (
+    PUT_ASIDE,
+    JournalFile,
+    journal_paths,
+    lost_files,
+    read_file,
+    read_folder,
+)
 from linacre.archiver.store.journal.scan import Damage
 
 HOUR_NS = 3600 * NANOSECONDS
@@ -69,6 +76,7 @@ class Journal:
         self._number = max(newest, self._lock_file.number, *names)
         self._closed, self._names, self.damage = read_folder(folder)
         self._clear_away()
+        self._lost = lost_files(folder)
         self._current: CurrentFile | None = None
         self._cuts: list[tuple[str, int]] = []
         self._pending = Pending(waiting_limit)
@@ -97,6 +105,12 @@ class Journal:
     def unsynced_since_ns(self) -> int | None:
         """When the oldest batch that is not safe was appended; None where all are."""
         return self._pending.since_ns
+
+    @property
+    def damaged(self) -> int:
+        """How many damaged blocks the files that wait have, and those that were put aside."""
+        with self._lock:
+            return len(self._lost) + sum(len(file.lacks) for file in self._closed)
 
     @property
     def bytes(self) -> int:
@@ -186,7 +200,7 @@ class Journal:
         with self._lock:
             if self._part is None:
                 files = [*self._closed, *([self._current.file] if self._current else [])]
-                self._part = HotPart([file.view() for file in files], self._names)
+                self._part = HotPart([file.view() for file in files], self._names, self._lost)
             return self._part
 
     def close(self) -> None:
@@ -296,6 +310,6 @@ class Journal:
         damaged = {damage.file for damage in self.damage}
         for path in journal_paths(self._folder):
             if path.name in damaged - kept:
-                self._files.rename(path, path.with_suffix(".damaged"))
+                self._files.rename(path, path.with_suffix(PUT_ASIDE))
             elif path.name not in kept:
                 self._files.unlink(path)

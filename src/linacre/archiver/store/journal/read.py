@@ -25,8 +25,11 @@ from linacre.archiver.store.journal.format import (
 )
 from linacre.archiver.store.journal.index import Index, IndexView
 from linacre.archiver.store.journal.scan import Damage, first_head, scan
+from linacre.archiver.store.lacks import Lack, lack_of_hour
 from linacre.base.errors import LinacreError
 
+PUT_ASIDE = ".damaged"
+"""What the names of files end with of which nothing can be read."""
 _GROUP = 16 * 1024
 """So many rows of small blocks are taken together."""
 
@@ -87,6 +90,8 @@ class FileView:
     length: int
     scalars: IndexView
     blobs: IndexView
+    lacks: tuple[Lack, ...] = ()
+    """Its damaged blocks."""
 
     def views(self) -> Views:
         """Return the file's bytes."""
@@ -107,6 +112,8 @@ class JournalFile:
         self.scalar_index = Index()
         self.blob_index = Index()
         self.names = names
+        self.lacks: tuple[Lack, ...] = ()
+        """Its damaged blocks, of which nobody knows whose samples they had."""
         self._mapped = Mapped(path, views)
 
     @property
@@ -129,7 +136,12 @@ class JournalFile:
     def view(self) -> FileView:
         """Return the file as it is now."""
         return FileView(
-            self.name, self._mapped, self.length, self.scalar_index.view(), self.blob_index.view()
+            self.name,
+            self._mapped,
+            self.length,
+            self.scalar_index.view(),
+            self.blob_index.view(),
+            self.lacks,
         )
 
     def scalars(self) -> Iterator[ScalarBatch]:
@@ -190,6 +202,9 @@ def read_file(
     ):
         _fill(index, views, kind, found.blocks[kind])
     file.length = found.end
+    file.lacks = tuple(
+        lack_of_hour(f"{path.name}/{one.offset}", head.opened_ns) for one in found.damage
+    )
     return file
 
 
@@ -213,6 +228,15 @@ def read_folder(folder: Path) -> tuple[list[JournalFile], Names, list[Damage]]:
 def journal_paths(folder: Path) -> list[Path]:
     """Return the files of a journal, oldest first."""
     return sorted(path for path in folder.glob("*.journal") if path.stem.isdecimal())
+
+
+def lost_files(folder: Path) -> tuple[Lack, ...]:
+    """Return the files of a journal that were put aside, as nothing in them could be read."""
+    found: list[Lack] = []
+    for path in sorted(folder.glob(f"*{PUT_ASIDE}")):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(lack_of_hour(path.name, path.stat().st_mtime_ns))
+    return tuple(found)
 
 
 def find_cuts(paths: list[Path]) -> Mapping[str, int]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from linacre.archiver.errors import DamagedError
+from linacre.archiver.store.lacks import Lack
 from linacre.archiver.store.segments.names import SegmentName
 
 FILE = "segment.json"
@@ -42,6 +43,8 @@ class Description:
     replaces: tuple[str, ...]
     """Journals and segments whose samples are in this one."""
     index_bytes: int = 0
+    lacks: tuple[Lack, ...] = ()
+    """Damaged blocks of what this segment was merged from: their samples are nowhere."""
 
     @property
     def bytes(self) -> int:
@@ -51,6 +54,9 @@ class Description:
     def dump(self) -> bytes:
         """Return the file's content."""
         body = {**asdict(self), "format": FORMAT, "name": str(self.name)}
+        if not self.lacks:
+            # Versions that know nothing of it read all other segments.
+            del body["lacks"]
         text = {"crc32": zlib.crc32(_canonical(body)), "segment": body}
         return json.dumps(text, indent=1).encode() + b"\n"
 
@@ -69,6 +75,7 @@ class Description:
                 "name": SegmentName.parse(body["name"]),
                 "parts": tuple(PartFile(**part) for part in body["parts"]),
                 "replaces": tuple(body["replaces"]),
+                "lacks": tuple(map(Lack.load, body.get("lacks", ()))),
             }
             return cls(**found)
         except (ValueError, KeyError, TypeError, RecursionError) as error:

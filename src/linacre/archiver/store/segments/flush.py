@@ -13,6 +13,7 @@ import numpy.typing as npt
 from linacre.archiver.model import BlobBatch, Int64s, ScalarBatch, Series
 from linacre.archiver.store.columns import blob_values, scalar_values
 from linacre.archiver.store.files import Files
+from linacre.archiver.store.lacks import Lack
 from linacre.archiver.store.part import Columns
 from linacre.archiver.store.segments.caches import Cache
 from linacre.archiver.store.segments.damage import Damage
@@ -37,6 +38,7 @@ def write_segment(
     scalars: Sequence[ScalarBatch],
     blobs: Sequence[BlobBatch],
     replaces: Sequence[str],
+    lacks: Sequence[Lack] = (),
     files: Files,
     limits: Limits | None = None,
     cache: Cache | None = None,
@@ -46,7 +48,8 @@ def write_segment(
 
     `folder`: the tier's folder of segments; `start_ns`: any time in the hour, day or month that
     it stands for; `number`: greater than those of all segments whose samples came before;
-    `replaces`: the names of the journals. Raises `OSError`, and then there is no segment.
+    `replaces`: the names of the journals; `lacks`: what was damaged in them. Raises `OSError`, and
+    then there is no segment.
     """
     limits = limits or Limits()
     name = SegmentName(level, level.floor(start_ns), number)
@@ -57,7 +60,7 @@ def write_segment(
             _add_scalars(writer, ranks, scalars, limits)
         if blobs:
             _add_blobs(writer, ranks, blobs, limits)
-        writer.finish(replaces)
+        writer.finish(replaces, lacks)
     except BaseException:
         writer.abandon()
         raise

@@ -52,7 +52,7 @@ def write_merged(
             if cursors:
                 _merge_kind(writer, kind, cursors, limits, check)
         check()
-        writer.finish(replaces)
+        writer.finish(replaces, [lack for segment in inputs for lack in segment.all_lacks()])
     except BaseException:
         writer.abandon()
         raise

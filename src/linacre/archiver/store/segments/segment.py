@@ -14,16 +14,17 @@ import numpy as np
 from linacre.archiver.errors import DamagedError
 from linacre.archiver.model import NANOSECONDS
 from linacre.archiver.store import rollups
+from linacre.archiver.store.lacks import Lack, count
 from linacre.archiver.store.part import Columns
 from linacre.archiver.store.rollups import RollupColumns
 from linacre.archiver.store.segments import description, index
 from linacre.archiver.store.segments.caches import Cache
 from linacre.archiver.store.segments.damage import Damage
 from linacre.archiver.store.segments.description import Description
-from linacre.archiver.store.segments.encoding import ROLLUP
 from linacre.archiver.store.segments.groups import GroupFiles
 from linacre.archiver.store.segments.in_time import in_time
 from linacre.archiver.store.segments.index import Entry, Group, Index
+from linacre.archiver.store.segments.lacking import Lacks, damaged_samples
 from linacre.archiver.store.segments.names import Level
 from linacre.archiver.store.segments.rebuild import rebuild
 from linacre.archiver.store.segments.writer import part
@@ -57,6 +58,7 @@ class Segment:
         self.first_ns = found.first_ns
         self.last_ns = found.last_ns
         self.damage: list[Damage] = []
+        self._lacks = Lacks()
         self._on_damage = on_damage
         self._cache = cache
         self._files = GroupFiles(path, cache)
@@ -146,6 +148,13 @@ class Segment:
             count -= len(taken)
             yield taken
 
+    def lacks(self, pv: str, start_ns: int, end_ns: int) -> int:
+        """Return how many blocks lack that had samples of a PV in (start, end]."""
+        # Each reading asks all segments.
+        if not self.damage and not self.description.lacks:
+            return 0
+        return count(self.all_lacks(), pv, start_ns, end_ns)
+
     # -- Roll-ups ----------------------------------------------------------------------------
 
     def steps(self, pv: str) -> tuple[int, ...]:
@@ -158,6 +167,10 @@ class Segment:
             for step_s in rollups.STEPS_S
             if numbers and all((kind, step_s) in have for kind in numbers)
         )
+
+    def lacks_steps(self, pv: str, start_ns: int, end_ns: int) -> int:
+        """Return the same for roll-ups, which have what was damaged after they were made."""
+        return count(self.description.lacks, pv, start_ns, end_ns)
 
     def rollups(self, pv: str, step_s: int, start_ns: int, end_ns: int) -> RollupColumns:
         """Return the steps that start in [start, end).
@@ -212,10 +225,11 @@ class Segment:
     @property
     def lacks_samples(self) -> bool:
         """Whether some of its samples were found damaged."""
-        return any(
-            found.row_group is not None and not found.file.startswith(ROLLUP)
-            for found in self.damage
-        )
+        return bool(damaged_samples(self.damage))
+
+    def all_lacks(self) -> list[Lack]:
+        """Return all that was found to lack, and what lacked when it was merged."""
+        return self._lacks.all(self.description, self.damage, self.contents)
 
     # -- Insides -----------------------------------------------------------------------------
 

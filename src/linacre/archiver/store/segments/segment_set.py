@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from linacre.archiver.errors import DamagedError
 from linacre.archiver.store.files import Files
+from linacre.archiver.store.lacks import Lack, lack_of_hour
 from linacre.archiver.store.segments.caches import Cache
 from linacre.archiver.store.segments.damage import Damage
 from linacre.archiver.store.segments.names import SET_ASIDE, UNFINISHED, SegmentName
@@ -21,8 +23,12 @@ class SegmentSet:
     Any thread may read; what was removed since raises `FileNotFoundError` on reading.
     """
 
-    def __init__(self, segments: Sequence[Segment], cache: Cache) -> None:
+    def __init__(
+        self, segments: Sequence[Segment], cache: Cache, lost: Sequence[Lack] = ()
+    ) -> None:
         self.segments = tuple(sorted(segments, key=_order))
+        self.lost = tuple(lost)
+        """Whole segments that cannot be read, of which none of these has what they had."""
         self.cache = cache
         """What its segments share, and those that are to come should."""
         self._pvs: frozenset[str] | None = None
@@ -45,6 +51,7 @@ class SegmentSet:
         """
         cache = cache or Cache()
         segments: list[Segment] = []
+        unread: list[str] = []
         for folder in dict.fromkeys(folders):
             for path in _paths(folder):
                 if path.name.startswith(UNFINISHED):
@@ -57,21 +64,24 @@ class SegmentSet:
                 except FileNotFoundError:
                     continue
                 except DamagedError as error:
+                    unread.append(path.name)
                     if on_damage is not None:
                         on_damage(Damage(path.name, "", None, str(error)))
                     if files is not None:
                         set_aside(path, files)
+            unread += [path.name for path in (folder / SET_ASIDE).glob("[0-9]*")]
         replaced = {name for segment in segments for name in segment.replaces}
         for segment in segments:
             if segment.name in replaced and files is not None:
                 remove_folder(segment.path, files)
-        return cls([one for one in segments if one.name not in replaced], cache)
+        kept = [one for one in segments if one.name not in replaced]
+        return cls(kept, cache, _lost(unread, kept))
 
     def replaced(self, old: Sequence[Segment], new: Sequence[Segment]) -> SegmentSet:
         """Return the set with some segments in the place of others."""
         gone = {segment.path for segment in (*old, *new)}
         kept = [segment for segment in self.segments if segment.path not in gone]
-        return SegmentSet([*kept, *new], self.cache)
+        return SegmentSet([*kept, *new], self.cache, self.lost)
 
     def find(self, pv: str, start_ns: int, end_ns: int) -> list[Segment]:
         """Return the segments with samples of a PV in (start, end], in the order of time.
@@ -109,9 +119,10 @@ class SegmentSet:
         return sum(segment.bytes for segment in self.segments)
 
     @property
-    def damage(self) -> list[Damage]:
-        """What was found damaged in these segments."""
-        return [found for segment in self.segments for found in segment.damage]
+    def damaged(self) -> int:
+        """How many blocks were found damaged, those too that lack since an earlier merge."""
+        blocks = {lack.block for one in self.segments for lack in one.description.lacks}
+        return len(blocks) + len(self.lost) + sum(len(one.damage) for one in self.segments)
 
 
 def set_aside(path: Path, files: Files) -> None:
@@ -133,6 +144,22 @@ def _paths(folder: Path) -> Iterator[Path]:
     for year in sorted(folder.glob("[0-9][0-9][0-9][0-9]")):
         for month in sorted(year.glob("[0-9][0-9]")):
             yield from sorted(path for path in month.iterdir() if path.is_dir())
+
+
+def _lost(unread: Sequence[str], segments: Sequence[Segment]) -> list[Lack]:
+    """Return those of some segments' names whose samples are in none that can be read.
+
+    A segment is set aside too when what was good of it was merged: then it is told as lacking.
+    """
+    told = {name for segment in segments for name in segment.replaces}
+    told |= {lack.block.partition("/")[0] for one in segments for lack in one.description.lacks}
+    found: list[Lack] = []
+    for name in dict.fromkeys(each.partition(".")[0] for each in unread):
+        with contextlib.suppress(DamagedError):
+            of = SegmentName.parse(name)
+            if name not in told:
+                found.append(lack_of_hour(name, of.start_ns, of.level.end(of.start_ns)))
+    return found
 
 
 def _order(segment: Segment) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from linacre.archiver.model import NANOSECONDS
 from linacre.archiver.store import rollups
 from linacre.archiver.store.files import Files
+from linacre.archiver.store.lacks import Lack
 from linacre.archiver.store.part import Columns
 from linacre.archiver.store.segments import description, index
 from linacre.archiver.store.segments.description import Description
@@ -76,8 +77,8 @@ class SegmentWriter:
                 if run.total >= self._limits.rollup_rows:
                     self._roll_up(run, part(columns, start, start + run.rows))
 
-    def finish(self, replaces: Sequence[str]) -> Description:
-        """Make all safe and give the segment its name."""
+    def finish(self, replaces: Sequence[str], lacks: Sequence[Lack] = ()) -> Description:
+        """Make all safe and give the segment its name; `lacks`: what its inputs lacked."""
         written = [writer.finish() for writer in self._sorted_writers()]
         entries, groups = _joined(written)
         samples = [entry for entry in entries if not entry.step_s]
@@ -88,6 +89,7 @@ class SegmentWriter:
             last_ns=max((entry.last_ns for entry in samples), default=-1),
             parts=tuple(part for one in written for part in one.parts),
             replaces=tuple(dict.fromkeys(replaces)),
+            lacks=tuple({lack.block: lack for lack in lacks}.values()),
         )
         footers = [footer for one in written for footer in one.footers]
         content = index.build(found, entries, groups, footers)
