@@ -102,6 +102,8 @@ class Seen:
             return "restart loop"
         if self.report.booted:
             return "up"
+        if self.report.lacks_ioc_init:
+            return "no iocInit"
         return starting if self.report.ioc_up else "down"
 
     def uptime_s(self, session: Session) -> float | None:

@@ -7,8 +7,10 @@ import time
 from dataclasses import replace
 
 import linacre
+from linacre.base.listing import counted
 from linacre.declaration.load import Declaration
 from linacre.kinds.image import have_image
+from linacre.kinds.ioc.start_errors import errors_of_started, errors_to_see_to
 from linacre.kinds.registry import kinds_of
 from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
@@ -41,6 +43,8 @@ def _record(session: Session) -> dict[str, str]:
 
 
 _LAYING = frozenset({Action.CREATE, Action.UPDATE, Action.REBUILD})
+_STARTING = frozenset({Action.START, Action.RESTART, Action.CHECK})
+_MOST_TOLD = 20
 
 
 async def bring_up(
@@ -77,6 +81,7 @@ async def bring_up(
         await _carry_out(session, options, ahead, interaction, verb=verb, note=note)
         # IOCs that were started may serve PVs that nothing knew of before.
         if _iocs_of(ahead):
+            await _tell_start_errors(session, ahead, interaction)
             await _tell_archivers(session, interaction)
     return ahead
 
@@ -85,6 +90,27 @@ def _iocs_of(ahead: Preview) -> set[str]:
     """Return the IOCs with whose machines the plan does something."""
     targets = {step.target for step in ahead.plan.steps}
     return {ioc for ioc, pair in ahead.pairs.items() if not targets.isdisjoint(pair.names)}
+
+
+async def _tell_start_errors(session: Session, ahead: Preview, interaction: Interaction) -> None:
+    """Tell of IOCs that were started and whose start scripts printed errors."""
+    iocs = session.declaration.facility.iocs
+    started = {step.target for step in ahead.plan.steps if step.action in _STARTING}
+    live = {pair.live: ioc for ioc, pair in ahead.pairs.items() if pair.live in started}
+    addresses = {machine: iocs[ioc].address for machine, ioc in live.items()}
+    told = await errors_of_started(session.engine, addresses, clock=session.clock)
+    wrong = {
+        live[machine]: errors
+        for machine, there in told.items()
+        if (errors := errors_to_see_to(iocs[live[machine]], there)) is not None
+    }
+    for ioc, errors in list(wrong.items())[:_MOST_TOLD]:
+        interaction.say(
+            f"{ioc}: {counted(errors.count, 'error')} in its start script, the first: "
+            f"{errors.told[0]}; see linacre ioc show {ioc}"
+        )
+    if len(wrong) > _MOST_TOLD:
+        interaction.say(f"{len(wrong) - _MOST_TOLD} more have such errors: see linacre status")
 
 
 async def _tell_archivers(session: Session, interaction: Interaction) -> None:
