@@ -23,6 +23,7 @@ PROGRAMS = {
     EPICS / "bin/softIoc": (EPICS / "softioc/main.c", EPICS / "softioc/first-pause.c"),
     EPICS / "bin/console-keeper": (
         EPICS / "softioc/console-keeper.c",
+        EPICS / "softioc/procserv-watch.c",
         EPICS / "softioc/start-errors.c",
     ),
     EPICS / "bin/procserv-at-once.so": (EPICS / "softioc/procserv-at-once.c",),

@@ -16,6 +16,9 @@ Reader = Callable[[PurePosixPath], bytes | None]
 PVS = "pvs"
 """The file of the run folder in which an IOC lists what it serves."""
 
+HANGS = "procserv-hangs"
+"""The file of the run folder that is there while procServ hangs."""
+
 LOOP_STARTS = 3
 """So many starts within the window are a restart loop."""
 
@@ -35,6 +38,8 @@ class IocReport:
     """None where it is unknown: not booted yet, or a program that does not tell."""
     booted: bool
     """The start-up file, or script, has run to the point where PVs are served."""
+    procserv_hangs: bool = False
+    """procServ is there and does nothing: no console, no log."""
     start_errors: StartErrors | None = None
     """What its start script printed of errors; None until it has ended, or where nobody tells."""
 
@@ -75,6 +80,7 @@ def report(
         restart_loop=procserv_up and is_restart_loop(starts, now=now(), hold_off_s=hold_off_s),
         pv_count=None if listing is None else pv_count(listing),
         booted=booted,
+        procserv_hangs=procserv_up and bool(reader(layout.run / HANGS)),
         start_errors=start_errors,
     )
 

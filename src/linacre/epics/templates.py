@@ -35,7 +35,7 @@ mkdir -p "$run" "$log" "$persist"
 
 # Relative names from here: a Unix socket's path must be short.
 cd "$run" || exit 1
-rm -f starts ioc.pid pvs booted start-errors console.sock
+rm -f starts ioc.pid pvs booted start-errors procserv-hangs console.sock
 if [ -x {keeper} ]; then
     ( drop {keeper} {address} {port} console.sock "$log/{file}" {log_bytes} {log_files} ) \\
         < /dev/null &

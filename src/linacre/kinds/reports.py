@@ -15,7 +15,7 @@ from linacre.base.errors import EngineError
 from linacre.engines.base import Engine
 from linacre.epics.launch import LOG_NAME
 from linacre.epics.layout import Layout
-from linacre.epics.report import PVS, IocReport, ServedPv, report, served_pvs
+from linacre.epics.report import HANGS, PVS, IocReport, ServedPv, report, served_pvs
 from linacre.epics.start_errors import START_ERRORS
 from linacre.kinds.service.ports import closed_ports
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from linacre.kinds.kind import AnyKind
 
 # In this order: what stands in one holds for those behind it.
-_FILES = ("procserv.pid", "ioc.pid", "starts", START_ERRORS, "booted", PVS)
+_FILES = ("procserv.pid", "ioc.pid", "starts", HANGS, START_ERRORS, "booted", PVS)
 _LARGEST_LIST = 64 << 20
 _PERIOD_S = 0.05
 _LAST_WORDS = 6

@@ -7,15 +7,14 @@ import time
 from dataclasses import replace
 
 import linacre
-from linacre.base.listing import counted
 from linacre.declaration.load import Declaration
 from linacre.kinds.image import have_image
-from linacre.kinds.ioc.start_errors import errors_of_started, errors_to_see_to
 from linacre.kinds.registry import kinds_of
 from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.history.states import Draft, declared_draft
 from linacre.operations.interaction import Interaction
+from linacre.operations.start_errors import tell_start_errors
 from linacre.planning.plan import Action, Plan, narrowed
 from linacre.planning.preview import Preview, UpOptions, declaration_digest, preview
 from linacre.session.lock import FacilityLock
@@ -44,7 +43,6 @@ def _record(session: Session) -> dict[str, str]:
 
 _LAYING = frozenset({Action.CREATE, Action.UPDATE, Action.REBUILD})
 _STARTING = frozenset({Action.START, Action.RESTART, Action.CHECK})
-_MOST_TOLD = 20
 
 
 async def bring_up(
@@ -81,7 +79,7 @@ async def bring_up(
         await _carry_out(session, options, ahead, interaction, verb=verb, note=note)
         # IOCs that were started may serve PVs that nothing knew of before.
         if _iocs_of(ahead):
-            await _tell_start_errors(session, ahead, interaction)
+            await tell_start_errors(session, _started(ahead), say=interaction.say)
             await _tell_archivers(session, interaction)
     return ahead
 
@@ -92,25 +90,10 @@ def _iocs_of(ahead: Preview) -> set[str]:
     return {ioc for ioc, pair in ahead.pairs.items() if not targets.isdisjoint(pair.names)}
 
 
-async def _tell_start_errors(session: Session, ahead: Preview, interaction: Interaction) -> None:
-    """Tell of IOCs that were started and whose start scripts printed errors."""
-    iocs = session.declaration.facility.iocs
-    started = {step.target for step in ahead.plan.steps if step.action in _STARTING}
-    live = {pair.live: ioc for ioc, pair in ahead.pairs.items() if pair.live in started}
-    addresses = {machine: iocs[ioc].address for machine, ioc in live.items()}
-    told = await errors_of_started(session.engine, addresses, clock=session.clock)
-    wrong = {
-        live[machine]: errors
-        for machine, there in told.items()
-        if (errors := errors_to_see_to(iocs[live[machine]], there)) is not None
-    }
-    for ioc, errors in list(wrong.items())[:_MOST_TOLD]:
-        interaction.say(
-            f"{ioc}: {counted(errors.count, 'error')} in its start script, the first: "
-            f"{errors.told[0]}; see linacre ioc show {ioc}"
-        )
-    if len(wrong) > _MOST_TOLD:
-        interaction.say(f"{len(wrong) - _MOST_TOLD} more have such errors: see linacre status")
+def _started(ahead: Preview) -> dict[str, str]:
+    """Return the IOCs that the plan starts, by the machine that serves."""
+    targets = {step.target for step in ahead.plan.steps if step.action in _STARTING}
+    return {pair.live: ioc for ioc, pair in ahead.pairs.items() if pair.live in targets}
 
 
 async def _tell_archivers(session: Session, interaction: Interaction) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import Site
+from harness import Site, until
 
 pytestmark = pytest.mark.timeout(180)
 BAD = """\
@@ -50,6 +52,7 @@ def test_errors_of_a_start_script_are_told_everywhere(site: Site) -> None:
     assert bad["start_messages"][2] == "st.cmd line 2: Command 'noSuchCommand' not registered."
     assert site.run("status").status == 1
     assert FIRST in site.ok("ioc", "show", "bad").out
+    assert f"the first: {FIRST}" in site.ok("ioc", "restart", "bad").err
     told = findings(site)
     assert told.keys() == {"bad"}
     assert told["bad"]["check"] == "script"
@@ -81,3 +84,20 @@ def test_a_script_without_ioc_init_is_not_booting(site: Site) -> None:
     row = site.status()["bad"]
     assert (row["green"], row["ioc"]) == (False, "no iocInit")
     assert "ended without iocInit" in findings(site)["bad"]["text"]
+
+
+def test_a_procserv_that_takes_no_input_is_red_until_it_is_restarted(site: Site) -> None:
+    address = site.status()["good"]["endpoint"]
+    assert site.status()["good"]["procserv"] == "up"
+    with socket.create_connection((address, 7001), timeout=10) as pasted:
+        pasted.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            pasted.sendall(b"dbpf X 5\n" * 30_000)
+        until(lambda: site.status()["good"]["procserv"] == "hangs", 40)
+    row = site.status()["good"]
+    assert (row["green"], row["ioc"]) == (False, "up")
+    assert findings(site)["good"]["check"] == "procserv"
+    done = site.ok("ioc", "restart", "good")
+    assert done.err.splitlines()[-1] == "good: restarted"
+    row = site.status()["good"]
+    assert (row["green"], row["procserv"]) == (True, "up")

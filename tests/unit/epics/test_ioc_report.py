@@ -88,6 +88,12 @@ def test_a_script_that_ended_without_ioc_init() -> None:
     assert look(**SCRIPT_ENDED, booted="").lacks_ioc_init
 
 
+def test_a_procserv_that_hangs_is_told_while_it_is_there() -> None:
+    assert look(**UP, **{"procserv-hangs": "hangs\n"}).procserv_hangs
+    assert not look(**UP).procserv_hangs
+    assert not look(**{"procserv-hangs": "hangs\n"}).procserv_hangs
+
+
 def test_half_written_list_ends_at_its_last_whole_name() -> None:
     for listing in ("A\nB\nCLA-S0", 'A, "ai", "a"\n\n \nB\r\n', "", "A"):
         assert pv_count(listing.encode()) == len(served_pvs(listing.encode())), listing

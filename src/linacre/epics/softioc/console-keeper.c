@@ -4,7 +4,8 @@
  * its own TCP ports are on 127.0.0.1 alone, whatever address it is told. And it keeps the log
  * small: above BYTES it becomes LOG.1, and so on, with at most FILES in all. procServ writes the
  * log by itself, so that neither this program's end nor a full disk can hold up the IOC. What the
- * IOC's start script printed of errors it tells in the folder it is started in (start-errors.h).
+ * IOC's start script printed of errors it tells in the folder it is started in (start-errors.h), and
+ * that procServ hangs (procserv-watch.h).
  *
  * Started as procServ's child; ends with it. A process a connection: one that does not read
  * loses lines, and never holds up procServ, which would hold up the IOC.
@@ -12,6 +13,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4 */
 #endif
+#include "procserv-watch.h"
 #include "start-errors.h"
 
 #include <arpa/inet.h>
@@ -167,7 +169,9 @@ int main(int argc, char **argv)
     if (listener.fd < 0)
         fail("the port cannot be opened"); /* the log is kept small all the same */
     for (;;) {
-        int ready = poll(&listener, 1, look_at_start(argv[4]));
+        int ready;
+        look_at_procserv();
+        ready = poll(&listener, 1, look_at_start(argv[4]));
         while (waitpid(-1, NULL, WNOHANG) > 0)
             connections--;
         if (ready == 0)

@@ -3,13 +3,14 @@
 #endif
 #include "start-errors.h"
 
+#include "monotonic.h"
+
 #include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define ERRORS "start-errors"
 #define MOST_TOLD 8
@@ -207,13 +208,6 @@ static int write_errors(const struct output *output)
         fprintf(file, "%s\t%s\n", output->first[i].command, output->first[i].message);
     failed = ferror(file);
     return fclose(file) || failed ? -1 : rename(ERRORS ".new", ERRORS);
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 int look_at_start(const char *log)
