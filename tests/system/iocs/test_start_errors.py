@@ -85,10 +85,14 @@ SPOKEN = {
     ),
     "device support": (
         'drvAsynIPPortConfigure("L0","10.0.0.9:4001")\n'
-        "2026/11/29 09:16:40.1 L0 port ERROR: no memory\n",
+        "2026/11/29 09:16:40.1 L0 port ERROR: no memory\n"
+        "ERROR (port) not there\n"
+        'Command "asynOpen" not found.\n',
         (
             'drvAsynIPPortConfigure("L0","10.0.0.9:4001"): 2026/11/29 09:16:40.1 L0 port ERROR: '
             "no memory",
+            'drvAsynIPPortConfigure("L0","10.0.0.9:4001"): (port) not there',
+            'drvAsynIPPortConfigure("L0","10.0.0.9:4001"): Command "asynOpen" not found.',
         ),
     ),
     "nothing wrong": (
@@ -102,7 +106,10 @@ SPOKEN = {
     "what softIoc has": (
         "dbLoadDatabase(\"dbd/softIoc.dbd\")\nERROR: Can't open file 'dbd/softIoc.dbd'\n"
         "softIoc_registerRecordDeviceDriver(pdbbase)\n"
-        "ERROR st.cmd line 2: Command 'softIoc_registerRecordDeviceDriver' not registered.\n",
+        "ERROR st.cmd line 2: Command 'softIoc_registerRecordDeviceDriver' not registered.\n"
+        "PVAServerRegister_registerRecordDeviceDriver(pdbbase)\n"
+        "st.cmd line 3: Command PVAServerRegister_... not found.\n"
+        'dbLoadDatabase("$(BASE)/dbd/base.dbd")\nERROR: it is there already\n',
         (),
     ),
 }

@@ -97,6 +97,8 @@ static int is_of_script(const char *text, int bold)
     size_t name = 0;
     if (bold || text[0] == '#' || text[0] == '<')
         return 1;
+    if (begins(text, "ERROR") || begins(text, "Error") || begins(text, "Command"))
+        return 0;
     while (in_word(text[name]))
         name++;
     return name && (text[name] == '(' || (text[name] == ' ' && strchr("\"(", text[name + 1])));
@@ -122,14 +124,14 @@ static int is_error(const char *text)
 /* Whether a command brings what Linacre's softIoc has already: what it says does no harm. */
 static int is_had_already(const char *command)
 {
-    static const char *const names[] = {
-        "softIoc_registerRecordDeviceDriver", "softIocPVA_registerRecordDeviceDriver",
-        "softIoc.dbd", "softIocPVA.dbd", "base.dbd", "qsrv.dbd", "PVAServerRegister.dbd",
-    };
+    static const char *const endings[] = {"_registerRecordDeviceDriver", ".dbd"};
     size_t i;
-    for (i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *at = strstr(command, names[i]);
-        if (at && (at == command || !in_word(at[-1])))
+    for (i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const char *end = strstr(command, endings[i]), *name = end;
+        while (name && name > command && in_word(name[-1]))
+            name--;
+        if (name && (begins(name, "softIoc") || begins(name, "PVA")
+                     || (end - name == 4 && (begins(name, "base") || begins(name, "qsrv")))))
             return 1;
     }
     return 0;
