@@ -151,7 +151,8 @@ async def _last_word(
             break
     words = last_words(text, ended=ended) or last_words(text)
     said = f" (its last word: {words})" if words else ""
-    return f"{said}; see {kind.command('log', name)}"
+    remedy = kind.remedy_for(words, engine) or f"see {kind.command('log', name)}"
+    return f"{said}; {remedy}"
 
 
 def last_words(log: str, *, ended: bool = False) -> str:

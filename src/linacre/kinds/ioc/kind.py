@@ -13,6 +13,7 @@ from linacre.engines.base import Capability, Engine, MachineSpec, Traits, requir
 from linacre.epics.report import IocReport
 from linacre.kinds.ioc.build_paths import emptied_for_link
 from linacre.kinds.ioc.files import ioc_files
+from linacre.kinds.ioc.python_packages import remedy_for
 from linacre.kinds.ioc.start_errors import errors_to_see_to
 from linacre.kinds.kind import Kind
 from linacre.kinds.labelling import settings_text
@@ -109,6 +110,10 @@ class IocKind(Kind[Ioc, IocStatus]):
     ) -> bool:
         """Tell that an IOC that has booted serves."""
         return True
+
+    def remedy_for(self, last_words: str, engine: Engine) -> str | None:
+        """Return what a Python IOC lacks."""
+        return remedy_for(last_words, engine=engine.name)
 
     async def row(self, session: Session, name: str, item: Ioc, seen: Seen) -> IocStatus:
         """Return the row of an IOC."""

@@ -9,13 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from linacre.base.errors import UserError
 from linacre.declaration.models.values import NAME_PATTERN
+from linacre.kinds.ioc.python_packages import how_to_have
 from linacre.operations.importing.findings import Findings, Where
 from linacre.operations.importing.libraries import IMAGE_GLIBC, Libraries, libraries_of
 from linacre.operations.importing.locate import Found, locate
 from linacre.operations.importing.options import Run
 from linacre.operations.importing.places import Places
 from linacre.operations.importing.program import Program, program_of
-from linacre.operations.importing.python_modules import GONE, has_module, how_to_have
+from linacre.operations.importing.python_modules import GONE, has_module
 from linacre.operations.importing.python_script import read_python
 from linacre.operations.importing.script import ScriptReader
 from linacre.operations.importing.settle import settle

@@ -11,8 +11,9 @@ import pytest
 from import_support import understand
 
 from linacre.images.recipe import Recipe
+from linacre.kinds.ioc.python_packages import how_to_have, remedy_for
 from linacre.operations.importing.entry import entry_of
-from linacre.operations.importing.python_modules import IN_IMAGE, has_module, how_to_have
+from linacre.operations.importing.python_modules import IN_IMAGE, has_module
 from linacre.operations.importing.python_script import PythonScript, read_python
 
 MAILBOX = """\
@@ -136,3 +137,17 @@ def test_arguments_that_the_server_gave_are_enough(tmp_path: Path) -> None:
     understood = understand(folder, start="ioc.py", procserv=script)
     assert understood.program.args == ("-p", "A:", "one")
     assert not any("arguments" in note for note in understood.notes)
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ("ModuleNotFoundError: No module named 'epics'", "pip install --target FOLDER pyepics"),
+        ("ModuleNotFoundError: No module named 'a.b'", "pip install --target FOLDER a"),
+        ("box.py: error: the following arguments are required: name", "as args"),
+        ("OSError: no such device", None),
+    ],
+)
+def test_a_program_that_ended_is_told_what_it_lacked(words: str, remedy: str | None) -> None:
+    told = remedy_for(words, engine="process")
+    assert told is None if remedy is None else (told or "").endswith(remedy)
