@@ -21,7 +21,11 @@ EPICS, INCUS = Path("linacre/epics"), Path("linacre/engines/incus")
 ARCHIVER = Path("linacre/archiver")
 PROGRAMS = {
     EPICS / "bin/softIoc": (EPICS / "softioc/main.c", EPICS / "softioc/first-pause.c"),
-    EPICS / "bin/console-keeper": (EPICS / "softioc/console-keeper.c",),
+    EPICS / "bin/console-keeper": (
+        EPICS / "softioc/console-keeper.c",
+        EPICS / "softioc/procserv-watch.c",
+        EPICS / "softioc/start-errors.c",
+    ),
     EPICS / "bin/procserv-at-once.so": (EPICS / "softioc/procserv-at-once.c",),
     ARCHIVER / "bin/capture.so": tuple(
         ARCHIVER / "channels" / name for name in ("capture.c", "columns.c", "client.c")

@@ -127,7 +127,7 @@ def import_ioc(
             return False
         await _take(taking, session)
         if up:
-            return await _up(taking.understood.name, file, yes=yes)
+            return await _up(taking, file, yes=yes)
         say(f"next: linacre up -f {session.declaration.file}")
         return True
 
@@ -172,13 +172,21 @@ async def _take(taking: Taking, session: Session) -> None:
     say(f"{taking.understood.name} is in {session.declaration.file}; {where}")
 
 
-async def _up(name: str, file: Path | None, *, yes: bool) -> bool:
+async def _up(taking: Taking, file: Path | None, *, yes: bool) -> bool:
     from linacre.cli.context import progress_interaction
     from linacre.cli.render import UpProgress
     from linacre.operations.bring_up import bring_up
+    from linacre.operations.importing.promised import told_of_served
     from linacre.planning.preview import UpOptions
 
+    name = taking.understood.name
     session = await session_of(file)
     with UpProgress() as progress:
         interaction = progress_interaction(progress, yes=yes)
-        return await bring_up(session, UpOptions(only=frozenset({name})), interaction) is not None
+        if await bring_up(session, UpOptions(only=frozenset({name})), interaction) is None:
+            return False
+    async with session.engine_up():
+        told = await told_of_served(session, name, taking.understood.findings.records)
+    if told is not None:
+        say(f"{name}: {told}")
+    return True

@@ -73,7 +73,11 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
             | {"declared": declared, "pv_names": [pv.name for pv in pvs], "pvs_served": pvs}
         )
         return
-    print_facts(asdict(row) | {"declared": declared})
+    facts = asdict(row) | {"declared": declared}
+    messages = facts.pop("start_messages")
+    print_facts(facts)
+    for message in messages:
+        typer.echo(f"  {message}")
     print_table(
         ["PV", "TYPE", "DESCRIPTION"], [[pv.name, pv.record_type, pv.description] for pv in pvs]
     )

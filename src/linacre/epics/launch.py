@@ -78,7 +78,7 @@ def make_scripts(
     command, wrapped = _command(program, layout, first_line)
     scripts = [
         Script(layout.etc / "start", 0o755, _start(program, layout)),
-        Script(layout.etc / "run", 0o755, _run(program, layout, command, marks_boot=wrapped)),
+        Script(layout.etc / "run", 0o755, _run(program, layout, command, wrapped=wrapped)),
     ]
     if wrapped:
         scripts.append(Script(layout.etc / "wrapper.cmd", 0o644, _wrapper(program, layout)))
@@ -195,7 +195,7 @@ def start_script(
     )
 
 
-def _run(program: Program, layout: Layout, command: tuple[str, ...], *, marks_boot: bool) -> str:
+def _run(program: Program, layout: Layout, command: tuple[str, ...], *, wrapped: bool) -> str:
     python = program.kind is ProgramKind.PYTHON
     exports = "\n".join(
         f"export {key}={shlex.quote(value)}" for key, value in _environment(program, layout)
@@ -204,7 +204,8 @@ def _run(program: Program, layout: Layout, command: tuple[str, ...], *, marks_bo
         what=f"the IOC {program.name}",
         identity="",
         places=places(layout),
-        booted=": # told by the IOC" if marks_boot or python else 'echo booted > "$run/booted"',
+        script="echo > start-errors" if wrapped else ": # no script whose errors are known",
+        booted=": # told by the IOC" if wrapped or python else 'echo booted > "$run/booted"',
         exports=exports,
         folder=shlex.quote(str(_folder(program, layout))),
         command=shlex.join(command),

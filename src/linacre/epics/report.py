@@ -8,12 +8,16 @@ from pathlib import PurePosixPath
 
 from linacre.base.processes import ProcessId, ProcessStat
 from linacre.epics.layout import Layout
+from linacre.epics.start_errors import START_ERRORS, StartErrors, read_start_errors
 
 Reader = Callable[[PurePosixPath], bytes | None]
 """Returns a file of the machine, `/proc` included; None where it is not there."""
 
 PVS = "pvs"
 """The file of the run folder in which an IOC lists what it serves."""
+
+HANGS = "procserv-hangs"
+"""The file of the run folder that is there while procServ hangs."""
 
 LOOP_STARTS = 3
 """So many starts within the window are a restart loop."""
@@ -34,6 +38,15 @@ class IocReport:
     """None where it is unknown: not booted yet, or a program that does not tell."""
     booted: bool
     """The start-up file, or script, has run to the point where PVs are served."""
+    procserv_hangs: bool = False
+    """procServ is there and does nothing: no console, no log."""
+    start_errors: StartErrors | None = None
+    """What its start script printed of errors; None until it has ended, or where nobody tells."""
+
+    @property
+    def lacks_ioc_init(self) -> bool:
+        """Whether the start script has ended, and the IOC serves nothing: it had no iocInit."""
+        return self.ioc_up and self.start_errors is not None and not self.booted
 
 
 DOWN = IocReport(
@@ -55,6 +68,8 @@ def report(
     procserv_up = _alive(reader, layout.run / "procserv.pid")
     ioc_up = procserv_up and _alive(reader, layout.run / "ioc.pid")
     starts = _starts(reader, layout)
+    # Before what tells whether it has booted, which is there when the script has ended.
+    start_errors = read_start_errors(reader(layout.run / START_ERRORS)) if ioc_up else None
     booted = ioc_up and bool((reader(layout.run / "booted") or b"").strip())
     listing = reader(layout.run / PVS) if booted else None
     return IocReport(
@@ -65,6 +80,8 @@ def report(
         restart_loop=procserv_up and is_restart_loop(starts, now=now(), hold_off_s=hold_off_s),
         pv_count=None if listing is None else pv_count(listing),
         booted=booted,
+        procserv_hangs=procserv_up and bool(reader(layout.run / HANGS)),
+        start_errors=start_errors,
     )
 
 

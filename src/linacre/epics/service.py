@@ -80,6 +80,7 @@ def _run(program: ServiceProgram, layout: Layout, what: str) -> str:
     return templates.RUN.format(
         what=what,
         places=places(layout),
+        script=": # no start script",
         # Told to end, it is not to begin again.
         booted='[ ! -e ending ] || exit 0\necho started > "$run/booted"',
         exports="\n".join(exports),

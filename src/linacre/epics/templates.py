@@ -35,7 +35,7 @@ mkdir -p "$run" "$log" "$persist"
 
 # Relative names from here: a Unix socket's path must be short.
 cd "$run" || exit 1
-rm -f starts ioc.pid pvs booted console.sock
+rm -f starts ioc.pid pvs booted start-errors procserv-hangs console.sock
 if [ -x {keeper} ]; then
     ( drop {keeper} {address} {port} console.sock "$log/{file}" {log_bytes} {log_files} ) \\
         < /dev/null &
@@ -64,7 +64,8 @@ RUN = """\
 {places}
 cd "$run"
 {{ tail -n 49 starts; date +%s; }} > starts.new 2> /dev/null && mv -f starts.new starts
-rm -f pvs booted
+rm -f pvs booted start-errors
+{script}
 read -r stat < /proc/$$/stat
 set -- ${{stat##*) }}
 echo "$$ ${{20}}" > ioc.pid.new && mv -f ioc.pid.new ioc.pid

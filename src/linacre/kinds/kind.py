@@ -187,6 +187,10 @@ class Kind(ABC, Generic[ItemT, RowT]):
         """
         return before is not None and before.starts == found.starts
 
+    def remedy_for(self, last_words: str, engine: Engine) -> str | None:
+        """Return what to do about what a program said when it ended; None where that is unknown."""
+        return None
+
     async def reload(self, engine: Engine, spec: MachineSpec) -> None:
         """Tell a program that runs what it is to be told while it does."""
         raise AssertionError(f"nothing of a machine of the kind {self.name} is reloadable")

@@ -15,13 +15,15 @@ from linacre.base.errors import EngineError
 from linacre.engines.base import Engine
 from linacre.epics.launch import LOG_NAME
 from linacre.epics.layout import Layout
-from linacre.epics.report import PVS, IocReport, ServedPv, report, served_pvs
+from linacre.epics.report import HANGS, PVS, IocReport, ServedPv, report, served_pvs
+from linacre.epics.start_errors import START_ERRORS
 from linacre.kinds.service.ports import closed_ports
 
 if TYPE_CHECKING:
     from linacre.kinds.kind import AnyKind
 
-_FILES = ("procserv.pid", "ioc.pid", "starts", "booted", PVS)
+# In this order: what stands in one holds for those behind it.
+_FILES = ("procserv.pid", "ioc.pid", "starts", HANGS, START_ERRORS, "booted", PVS)
 _LARGEST_LIST = 64 << 20
 _PERIOD_S = 0.05
 _LAST_WORDS = 6
@@ -110,12 +112,23 @@ async def wait_until_serving(
         if found.restart_loop or (found.procserv_up and found.starts > 1 and not found.ioc_up):
             said = await _last_word(kind, engine, name, address, clock=clock, ended=True)
             raise IocNotBootedError(f"{who} ends at its start{said}")
+        if found.lacks_ioc_init:
+            raise IocNotBootedError(_without_ioc_init(kind, name, found))
         await clock.sleep(_PERIOD_S)
     what = f"{who} has not booted within {limit_s:.0f} s"
     if closed := await closed_ports(engine, name, ports or ()):
         what = f"{who} does not serve after {limit_s:.0f} s: {', '.join(map(str, closed))}"
     said = await _last_word(kind, engine, name, address, clock=clock)
     raise IocNotBootedError(f"{what}{said}")
+
+
+def _without_ioc_init(kind: AnyKind, name: str, found: IocReport) -> str:
+    first = found.start_errors.told[:1] if found.start_errors else ()
+    said = "".join(f" (its first error: {error})" for error in first)
+    return (
+        f"{kind.called(name)} serves nothing: its start script ended without iocInit{said}; "
+        f"see {kind.command('log', name)}"
+    )
 
 
 async def _last_word(
@@ -138,7 +151,8 @@ async def _last_word(
             break
     words = last_words(text, ended=ended) or last_words(text)
     said = f" (its last word: {words})" if words else ""
-    return f"{said}; see {kind.command('log', name)}"
+    remedy = kind.remedy_for(words, engine) or f"see {kind.command('log', name)}"
+    return f"{said}; {remedy}"
 
 
 def last_words(log: str, *, ended: bool = False) -> str:

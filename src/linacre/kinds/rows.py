@@ -74,8 +74,9 @@ class Seen:
     """Whether the engine cannot run it, and it is optional."""
 
     def is_well(self, item: DeclaredMachine) -> bool:
-        """Whether it serves, in no restart loop, plugged into the network that is declared."""
+        """Whether it serves, in no restart loop, under a procServ, plugged in as declared."""
         serves = self.report.booted and not self.report.restart_loop
+        serves = serves and not self.report.procserv_hangs
         return serves and self.cable in (None, item.network)
 
     def machine_word(self, session: Session) -> str:
@@ -94,6 +95,8 @@ class Seen:
     @property
     def procserv(self) -> str:
         """How procServ does, in a word."""
+        if self.report.procserv_hangs:
+            return "hangs"
         return "up" if self.report.procserv_up else "down"
 
     def program_word(self, *, starting: str = "starting") -> str:
@@ -102,6 +105,8 @@ class Seen:
             return "restart loop"
         if self.report.booted:
             return "up"
+        if self.report.lacks_ioc_init:
+            return "no iocInit"
         return starting if self.report.ioc_up else "down"
 
     def uptime_s(self, session: Session) -> float | None:

@@ -14,6 +14,7 @@ from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.history.states import Draft, declared_draft
 from linacre.operations.interaction import Interaction
+from linacre.operations.start_errors import tell_start_errors
 from linacre.planning.plan import Action, Plan, narrowed
 from linacre.planning.preview import Preview, UpOptions, declaration_digest, preview
 from linacre.session.lock import FacilityLock
@@ -41,6 +42,7 @@ def _record(session: Session) -> dict[str, str]:
 
 
 _LAYING = frozenset({Action.CREATE, Action.UPDATE, Action.REBUILD})
+_STARTING = frozenset({Action.START, Action.RESTART, Action.CHECK})
 
 
 async def bring_up(
@@ -77,6 +79,7 @@ async def bring_up(
         await _carry_out(session, options, ahead, interaction, verb=verb, note=note)
         # IOCs that were started may serve PVs that nothing knew of before.
         if _iocs_of(ahead):
+            await tell_start_errors(session, _started(ahead), say=interaction.say)
             await _tell_archivers(session, interaction)
     return ahead
 
@@ -85,6 +88,12 @@ def _iocs_of(ahead: Preview) -> set[str]:
     """Return the IOCs with whose machines the plan does something."""
     targets = {step.target for step in ahead.plan.steps}
     return {ioc for ioc, pair in ahead.pairs.items() if not targets.isdisjoint(pair.names)}
+
+
+def _started(ahead: Preview) -> dict[str, str]:
+    """Return the IOCs that the plan starts, by the machine that serves."""
+    targets = {step.target for step in ahead.plan.steps if step.action in _STARTING}
+    return {pair.live: ioc for ioc, pair in ahead.pairs.items() if pair.live in targets}
 
 
 async def _tell_archivers(session: Session, interaction: Interaction) -> None:

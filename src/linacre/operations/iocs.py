@@ -13,6 +13,7 @@ from linacre.kinds.ioc.differences import FileDifference, differing
 from linacre.kinds.ioc.file_tree import declared_tree, shown, tree_inside, without
 from linacre.kinds.registry import IOC
 from linacre.operations.history.recording import Recorder
+from linacre.operations.start_errors import tell_start_errors
 from linacre.planning.preview import compare
 from linacre.session.session import Session
 
@@ -59,6 +60,8 @@ async def act(
             await task.step_started(key)
             await _do(session, verb, name, machine.name)
             await task.step_done(key)
+        if verb is not Verb.STOP:
+            await tell_start_errors(session, {machine.name: name}, say=session.say)
     return True
 
 

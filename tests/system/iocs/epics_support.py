@@ -148,7 +148,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = f'-DSITE_PACKAGES="{sysconfig.get_path("platlib")}"'
     for program, names in (
         ("softIoc", ("main.c", "first-pause.c")),
-        ("console-keeper", ("console-keeper.c",)),
+        ("console-keeper", ("console-keeper.c", "procserv-watch.c", "start-errors.c")),
     ):
         sources = [str(SOURCES / name) for name in names]
         command = [compiler, "-O2", "-rdynamic", site, "-o", str(folder / program), *sources]

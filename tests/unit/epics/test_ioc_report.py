@@ -66,6 +66,34 @@ def test_empty_mark_is_not_booted() -> None:
     assert not look(**UP, starts="900\n", booted="\n", pvs="A\n").booted
 
 
+SCRIPT_ENDED = {**UP, "starts": "900\n", "start-errors": "1\niocInit\tno memory\n"}
+
+
+def test_a_script_that_has_not_ended_has_no_errors_yet() -> None:
+    for text in ("", "\n"):
+        found = look(**{**SCRIPT_ENDED, "start-errors": text})
+        assert found.start_errors is None
+        assert not found.lacks_ioc_init
+
+
+def test_errors_of_the_script_are_told_of_one_that_runs() -> None:
+    found = look(**SCRIPT_ENDED, booted="Channel Access Server\n", pvs="")
+    assert found.start_errors is not None
+    assert found.start_errors.told == ("iocInit: no memory",)
+    assert not found.lacks_ioc_init
+    assert look(**{**SCRIPT_ENDED, "ioc_pid": ""}).start_errors is None
+
+
+def test_a_script_that_ended_without_ioc_init() -> None:
+    assert look(**SCRIPT_ENDED, booted="").lacks_ioc_init
+
+
+def test_a_procserv_that_hangs_is_told_while_it_is_there() -> None:
+    assert look(**UP, **{"procserv-hangs": "hangs\n"}).procserv_hangs
+    assert not look(**UP).procserv_hangs
+    assert not look(**{"procserv-hangs": "hangs\n"}).procserv_hangs
+
+
 def test_half_written_list_ends_at_its_last_whole_name() -> None:
     for listing in ("A\nB\nCLA-S0", 'A, "ai", "a"\n\n \nB\r\n', "", "A"):
         assert pv_count(listing.encode()) == len(served_pvs(listing.encode())), listing

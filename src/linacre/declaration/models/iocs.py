@@ -72,6 +72,12 @@ class IocCommon(IocDefaults):
         examples=[["autosave"]],
     )
     devices: tuple[DeviceSettings, ...] = fields.devices()
+    start_errors: Literal["accepted"] | None = Field(
+        default=None,
+        description="An IOC whose start script prints errors is not as it should be; `accepted` "
+        "where they are known and do no harm.",
+        examples=["accepted"],
+    )
 
     @model_validator(mode="after")
     def _separate_folders(self) -> IocCommon:

@@ -3,7 +3,9 @@
  * Offers procServ's Unix socket on a TCP port: Debian's procServ is compiled without --allow, so
  * its own TCP ports are on 127.0.0.1 alone, whatever address it is told. And it keeps the log
  * small: above BYTES it becomes LOG.1, and so on, with at most FILES in all. procServ writes the
- * log by itself, so that neither this program's end nor a full disk can hold up the IOC.
+ * log by itself, so that neither this program's end nor a full disk can hold up the IOC. What the
+ * IOC's start script printed of errors it tells in the folder it is started in (start-errors.h), and
+ * that procServ hangs (procserv-watch.h).
  *
  * Started as procServ's child; ends with it. A process a connection: one that does not read
  * loses lines, and never holds up procServ, which would hold up the IOC.
@@ -11,6 +13,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4 */
 #endif
+#include "procserv-watch.h"
+#include "start-errors.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
@@ -28,7 +33,6 @@
 #include <unistd.h>
 
 #define MOST_CONNECTIONS 32
-#define LOOK_AT_LOG_MS 5000
 
 static void fail(const char *what)
 {
@@ -165,7 +169,9 @@ int main(int argc, char **argv)
     if (listener.fd < 0)
         fail("the port cannot be opened"); /* the log is kept small all the same */
     for (;;) {
-        int ready = poll(&listener, 1, LOOK_AT_LOG_MS);
+        int ready;
+        look_at_procserv();
+        ready = poll(&listener, 1, look_at_start(argv[4]));
         while (waitpid(-1, NULL, WNOHANG) > 0)
             connections--;
         if (ready == 0)

@@ -5,8 +5,19 @@ from __future__ import annotations
 from linacre.kinds.checking.model import Check
 from linacre.kinds.ioc.name_checks import names_served_once
 from linacre.kinds.ioc.pv_checks import pvs_answered
+from linacre.kinds.ioc.start_checks import start_scripts_right
 
 CHECKS: tuple[Check, ...] = (
+    Check(
+        "script",
+        "start scripts right",
+        start_scripts_right,
+        "What the start script of each IOC printed until it ended, as its console's keeper found "
+        "it in the log: the errors of the IOC shell, of databases and macros, and lines with "
+        "ERROR. Wrong where there are any, unless `start_errors: accepted` stands in the file. An "
+        "IOC that has booted and serves no PV is a warning. Not told of Python IOCs, of those that "
+        "a shell script starts, and in machines of an image from before.",
+    ),
     Check(
         "pvs",
         "PVs answered",

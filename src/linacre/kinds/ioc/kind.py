@@ -13,6 +13,8 @@ from linacre.engines.base import Capability, Engine, MachineSpec, Traits, requir
 from linacre.epics.report import IocReport
 from linacre.kinds.ioc.build_paths import emptied_for_link
 from linacre.kinds.ioc.files import ioc_files
+from linacre.kinds.ioc.python_packages import remedy_for
+from linacre.kinds.ioc.start_errors import errors_to_see_to
 from linacre.kinds.kind import Kind
 from linacre.kinds.labelling import settings_text
 from linacre.kinds.maker import Maker, devices_of, mounts_of
@@ -45,6 +47,10 @@ class IocStatus:
     started_at: float | None
     uptime_s: float | None
     starts: int
+    start_errors: int | None
+    """How many errors its start script printed; None where that is unknown."""
+    start_messages: tuple[str, ...]
+    """The first of these errors."""
     pvs: int | None
     files: str
     live: str
@@ -54,7 +60,7 @@ class IocStatus:
     twin: str | None
     """Its twin, where there is one."""
     green: bool
-    """Whether all is as it should be: running, booted, plugged in, no restart loop."""
+    """Whether all is as it should be: booted without errors, plugged in, no restart loop."""
     description: str
     owner: str
     area: str
@@ -68,7 +74,11 @@ class IocKind(Kind[Ioc, IocStatus]):
     traits = Traits(serves_pvs=True)
     has_twins = True
     columns = columns(
-        "IOC", "ioc", Column("PVS", "pvs"), address=Column[IocStatus]("ADDRESS", "endpoint")
+        "IOC",
+        "ioc",
+        Column("ERRORS", "start_errors"),
+        Column("PVS", "pvs"),
+        address=Column[IocStatus]("ADDRESS", "endpoint"),
     )
 
     async def spec(self, maker: Maker, name: str, item: Ioc) -> MachineSpec:
@@ -101,8 +111,13 @@ class IocKind(Kind[Ioc, IocStatus]):
         """Tell that an IOC that has booted serves."""
         return True
 
+    def remedy_for(self, last_words: str, engine: Engine) -> str | None:
+        """Return what a Python IOC lacks."""
+        return remedy_for(last_words, engine=engine.name)
+
     async def row(self, session: Session, name: str, item: Ioc, seen: Seen) -> IocStatus:
         """Return the row of an IOC."""
+        errors = seen.report.start_errors
         return IocStatus(
             name=name,
             kind=item.kind,
@@ -116,21 +131,25 @@ class IocKind(Kind[Ioc, IocStatus]):
             started_at=seen.report.started_at,
             uptime_s=seen.uptime_s(session),
             starts=seen.report.starts,
+            start_errors=errors.count if errors else None,
+            start_messages=errors.told if errors else (),
             pvs=seen.report.pv_count,
             files=seen.files,
             live=seen.live,
             cable=seen.cable,
             twin=seen.twin,
-            green=seen.is_well(item),
+            green=seen.is_well(item) and errors_to_see_to(item, errors) is None,
             description=item.description,
             owner=item.owner,
             area=item.area,
         )
 
     def remarks(self, row: IocStatus) -> Iterator[str]:
-        """Yield which of an IOC's two machines is live."""
+        """Yield which of an IOC's two machines is live, and its start script's first error."""
         if row.twin is not None:
             yield f"{row.name}: {row.live} is live, {row.twin} is its twin"
+        if row.start_messages and not row.green:
+            yield f"{row.name}: its start script said: {row.start_messages[0]}"
 
     def checks(self) -> tuple[Check, ...]:
         """Return the checks of PVs."""

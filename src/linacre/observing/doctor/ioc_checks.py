@@ -109,6 +109,9 @@ def _boot(
     if not report.ioc_up:
         text = f"procServ runs, and its {each.kind.noun} does not"
         return problem(each.name, text, each.command("restart"))
+    if report.lacks_ioc_init:
+        text = "its start script ended without iocInit: it serves nothing"
+        return problem(each.name, text, f"{each.command('log')} shows how far it came")
     since_s = 0.0 if report.started_at is None else max(0.0, now - report.started_at)
     text = f"started {since_s:.0f} s ago and not booted yet"
     if closed:

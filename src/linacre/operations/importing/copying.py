@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -50,7 +50,9 @@ def plan_copy(understood: Understood) -> Plan:
     left_out: list[str] = []
     items: dict[PurePosixPath, Item] = {}
     for source, path in _wanted(understood):
-        for item in _walk(source, path, tree, left_out):
+        is_beside = not path.is_relative_to(understood.found.own)
+        top = source if is_beside and source.is_dir() else understood.found.home
+        for item in _walk(source, path, top, left_out):
             items[item.path] = item
     for copy in understood.copies:
         for item in _walk(copy.source, copy.path, copy.source, left_out):
@@ -73,9 +75,24 @@ def plan_copy(understood: Understood) -> Plan:
 
 def _wanted(understood: Understood) -> Iterator[tuple[Path, PurePosixPath]]:
     """Yield the folders and files of the tree that are wanted, and where they go."""
-    tree, start = understood.found.tree, understood.found.start
-    if not (tree / "dbd").is_dir() and not (tree / "bin").is_dir():
-        yield tree, PurePosixPath()
+    tree, own = understood.found.tree, understood.found.own
+    referred = [*_referred(understood)]
+    inside = [path.relative_to(own) for path in referred if path.is_relative_to(own)]
+    for path in _own_parts(understood, inside):
+        yield tree / own / path, own / path
+    for path in referred:
+        # Of what is above the IOC's folder, nothing but what is named below it.
+        if not path.is_relative_to(own) and not own.is_relative_to(path):
+            yield tree / path, path
+
+
+def _own_parts(
+    understood: Understood, referred: Iterable[PurePosixPath]
+) -> Iterator[PurePosixPath]:
+    """Yield what is wanted of the IOC's own folder, relative to it; `referred` is what it names."""
+    home, start = understood.found.home, understood.found.start.relative_to(understood.found.own)
+    if not (home / "dbd").is_dir() and not (home / "bin").is_dir():
+        yield PurePosixPath()
         return
     tops: dict[PurePosixPath, None] = {}
     for name in ("db", "dbd", *_architectures(understood)):
@@ -83,32 +100,34 @@ def _wanted(understood: Understood) -> Iterator[tuple[Path, PurePosixPath]]:
     tops[start.parent if start.parent.parts else start] = None
     # Beside the folders of IOCs, iocBoot may hold scripts that all of them include.
     if start.parts[0] == "iocBoot":
-        boot = tree / "iocBoot"
+        boot = home / "iocBoot"
         tops |= {PurePosixPath("iocBoot", p.name): None for p in boot.iterdir() if p.is_file()}
-    for path in _referred(understood):
-        if len(path.parts) == 1 or path.parts[0] not in ("iocBoot", "bin", "lib"):
-            tops[PurePosixPath(path.parts[0])] = None
+    for path in referred:
+        if len(path.parts) < 2 or path.parts[0] not in ("iocBoot", "bin", "lib"):
+            tops |= {PurePosixPath(part): None for part in path.parts[:1]}
         else:
             tops[path] = None
     for path in sorted(tops):
-        if (tree / path).exists() and not any(path != p and path.is_relative_to(p) for p in tops):
-            yield tree / path, path
+        if (home / path).exists() and not any(path != p and path.is_relative_to(p) for p in tops):
+            yield path
 
 
 def _architectures(understood: Understood) -> Iterator[str]:
-    tree = understood.found.tree
+    home = understood.found.home
     parts = understood.program.path.parts
     architecture = parts[-2] if len(parts) > 2 and parts[-3] == "bin" else None
     for top in ("bin", "lib"):
-        known = architecture is not None and (tree / top / architecture).is_dir()
+        known = architecture is not None and (home / top / architecture).is_dir()
         yield f"{top}/{architecture}" if known else top
 
 
 def _referred(understood: Understood) -> Iterator[PurePosixPath]:
-    """Yield what scripts, variables and autosave name among the IOC's own files."""
+    """Yield what scripts, variables and autosave name among the IOC's files, and its program."""
     places, findings = understood.places, understood.findings
     paths = [use.path for use in findings.files if use.where is Where.OWN]
     paths += findings.saves
+    if understood.program.file is not None:
+        paths.append(understood.program.path)
     for values in (findings.variables, understood.run.environment):
         for key, value in values.items():
             for part in value.split(":"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from ipaddress import IPv4Address
+from textwrap import shorten
 
 from linacre.declaration.yaml_text import scalar
 from linacre.operations.importing.understood import Understood
+
+_MOST_NOTED = 12
 
 
 def entry_of(
@@ -24,6 +28,7 @@ def entry_of(
     program, declared = understood.program, understood.declared
     lines = [f"{understood.name}:", f"  # Taken over from {understood.given} on {today}"]
     lines[-1] += f" with {understood.run.origin}." if understood.run.origin else "."
+    lines += [f"  # Not understood: {line}" for line in _not_understood(understood)]
     lines.append(f"  kind: {program.kind}")
     lines.append(f"  source: {scalar(source)}")
     key = "script" if program.kind == "python" else "start"
@@ -31,6 +36,8 @@ def entry_of(
         lines.append(f"  {key}: {scalar(str(program.start))}")
     if program.args:
         lines.append(f"  args: [{', '.join(scalar(each) for each in program.args)}]")
+    if understood.findings.arguments:
+        lines.append(f"  # args: [{', '.join(understood.findings.arguments)}]")
     if declared.built_at is not None:
         lines.append(f"  built_at: {scalar(str(declared.built_at))}")
     lines.append(f"  address: {address}")
@@ -53,3 +60,12 @@ def entry_of(
             for path in declared.mounts
         ]
     return "\n".join(lines) + "\n"
+
+
+def _not_understood(understood: Understood) -> Iterator[str]:
+    """Yield the lines of scripts that were not understood, of many the first, as comments."""
+    unknown = understood.findings.unknown
+    for line in unknown[:_MOST_NOTED]:
+        yield shorten(" ".join(line.split()), 90, placeholder=" ...")
+    if len(unknown) > _MOST_NOTED:
+        yield f"{len(unknown) - _MOST_NOTED} more lines"

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from linacre.base.errors import UserError
 from linacre.declaration.models.values import NAME_PATTERN
+from linacre.kinds.ioc.python_packages import how_to_have
 from linacre.operations.importing.findings import Findings, Where
 from linacre.operations.importing.libraries import IMAGE_GLIBC, Libraries, libraries_of
 from linacre.operations.importing.locate import Found, locate
 from linacre.operations.importing.options import Run
 from linacre.operations.importing.places import Places
 from linacre.operations.importing.program import Program, program_of
-from linacre.operations.importing.python_script import missing_modules
+from linacre.operations.importing.python_modules import GONE, has_module
+from linacre.operations.importing.python_script import read_python
 from linacre.operations.importing.script import ScriptReader
 from linacre.operations.importing.settle import settle
+from linacre.operations.importing.support_modules import support_notes
 from linacre.operations.importing.understood import Understood
 from linacre.operations.importing.units import read_environment, read_procserv, read_unit
+from linacre.operations.importing.widening import widened
 
 _LONGEST_NAME = 58
 
@@ -75,6 +80,17 @@ def _examine(
     if environment is not None:
         run.environment |= read_environment(environment)
     found = locate(folder, start=start, run=run)
+    understood = _understand(folder, found, run, name=name, engine=engine)
+    # What it reads beside its folder by relative names must be beside it in the machine too.
+    wider = widened(found, understood.places, understood.findings.beside)
+    return (
+        understood if wider is None else _understand(folder, wider, run, name=name, engine=engine)
+    )
+
+
+def _understand(
+    folder: Path, found: Found, run: Run, *, name: str | None, engine: str
+) -> Understood:
     places = Places(found.tree, found.built or PurePosixPath(found.tree))
     program = program_of(found, places, run)
     own_name = name or _name(found, run)
@@ -83,17 +99,23 @@ def _examine(
         search = tuple(run.environment.get("LD_LIBRARY_PATH", "").split(":"))
         libraries = libraries_of(
             program.file,
-            tree=found.tree,
+            tree=found.home,
             present=places.present,
             more=search,
             on_host=engine == "process",
         )
-    findings = _findings(found, places, program, run, own_name)
+    findings = _findings(found, places, program, run, own_name, engine=engine)
     declared, copies, settled = settle(
         found, places, run, program, libraries, findings, engine=engine
     )
     notes = [*run.notes, *program.notes, *_about_libraries(libraries, engine), *findings.notes]
+    notes += support_notes(program, findings, libraries, engine=engine)
     notes += [*settled, *_about_files(findings, program)]
+    notes += [
+        f"{path} is named by a relative path, and will not be there: write the folder that holds "
+        "it and the IOC's, with --start"
+        for path in findings.beside
+    ]
     return Understood(
         name=own_name,
         given=folder.absolute(),
@@ -122,9 +144,11 @@ def _name(found: Found, run: Run) -> str:
     )
 
 
-def _findings(found: Found, places: Places, program: Program, run: Run, name: str) -> Findings:
+def _findings(
+    found: Found, places: Places, program: Program, run: Run, name: str, *, engine: str
+) -> Findings:
     if program.kind == "python":
-        return _python_findings(found)
+        return _python_findings(found, program, engine)
     variables = {"IOC": name, "PERSIST_DIR": "/srv/persist", **run.environment}
     if (architecture := _architecture(program)) is not None:
         variables.setdefault("EPICS_HOST_ARCH", architecture)
@@ -141,12 +165,25 @@ def _findings(found: Found, places: Places, program: Program, run: Run, name: st
     return findings
 
 
-def _python_findings(found: Found) -> Findings:
+def _python_findings(found: Found, program: Program, engine: str) -> Findings:
     findings = Findings()
-    for module in missing_modules(found.tree / found.start):
+    script = found.tree / found.start
+    read = read_python(script, has_module=partial(has_module, engine=engine))
+    for place in read.broken:
+        findings.note(f"{place}: not Python 3, with which it is run here")
+    where = "in the image of IOC machines" if engine != "process" else "on this host"
+    for module, file in read.missing.items():
+        gone = "no longer Python's own" if module in GONE else "not Python's own"
         findings.note(
-            f"{found.start} imports {module}, which is neither Python's, nor beside it, nor in the "
-            "image of IOC machines; put it beside the script"
+            f"{file} imports {module}, which is {gone}, nor beside it, nor {where} (softioc, "
+            f"caproto and p4p are): lay it beside the script with "
+            f"{how_to_have(module, script.parent, engine=engine)}"
+        )
+    if read.arguments and not program.args:
+        findings.arguments += read.arguments
+        findings.note(
+            f"{found.start} does not go on without its arguments ({', '.join(read.arguments)}): "
+            "write them into its entry, as args"
         )
     return findings
 

@@ -47,6 +47,8 @@ class Findings:
     """Devices of the host: /dev/ttyS0."""
     hosts: list[str] = field(default_factory=list[str])
     """What it connects to: host:port, with the line."""
+    commands: dict[str, str] = field(default_factory=dict[str, str])
+    """The commands of the scripts, with the line that each is first in."""
     programs: list[str] = field(default_factory=list[str])
     """State machines that `seq` starts."""
     drivers: list[str] = field(default_factory=list[str])
@@ -55,11 +57,15 @@ class Findings:
     """Folders that autosave writes to, as the IOC sees them."""
     folders: list[PurePosixPath] = field(default_factory=list[PurePosixPath])
     """Folders outside the IOC's own files that it needs at their paths."""
+    beside: list[PurePosixPath] = field(default_factory=list[PurePosixPath])
+    """What relative names lead to outside the IOC's own files, as the IOC sees it."""
     access_security: PurePosixPath | None = None
     notes: list[str] = field(default_factory=list[str])
     """What somebody must see to."""
     unknown: list[str] = field(default_factory=list[str])
     """Lines that were not understood, with their places."""
+    arguments: list[str] = field(default_factory=list[str])
+    """What a Python program asks for on its command line, and was not given."""
     initialised: bool = False
     """Whether iocInit was seen."""
 

@@ -13,6 +13,7 @@ from linacre.operations.importing.options import Run
 
 _APPLICATION = ("bin", "dbd", "configure")
 _MOST_SHOWN = 8
+_TOP = PurePosixPath()
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,13 @@ class Found:
     """The start script, relative to the top."""
     built: PurePosixPath | None
     """The path at which they were built, as envPaths says."""
+    own: PurePosixPath = _TOP
+    """The IOC's own folder, relative to the top; beside it only what it reads is wanted."""
+
+    @property
+    def home(self) -> Path:
+        """The IOC's own folder."""
+        return self.tree / self.own
 
 
 def locate(folder: Path, *, start: str | None, run: Run) -> Found:

@@ -33,6 +33,7 @@ class Lookup:
                 self.found.files.append(use)
             return None
         path = self._search(name, folders)
+        self.beside(path, name)
         where = self.places.where(path)
         file = None if where is Where.MISSING else self.places.present(path)
         use = FileUse(what, path, where, command.where, file)
@@ -78,6 +79,13 @@ class Lookup:
         except OSError as error:
             self.found.note(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
             return None
+
+    def beside(self, path: PurePosixPath, name: str) -> None:
+        """Take in a path that a relative name leads to, if it is outside the IOC's own files."""
+        if name.startswith("/") or self.places.relative(path) is not None:
+            return
+        if self.places.beside(path).exists() and path not in self.found.beside:
+            self.found.beside.append(path)
 
     def folder(self, path: PurePosixPath, command: Command) -> None:
         """Take in a folder outside the IOC's own files."""

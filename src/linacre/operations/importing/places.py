@@ -37,6 +37,10 @@ class Places:
                 return whole.relative_to(top)
         return None
 
+    def beside(self, path: PurePosixPath) -> Path:
+        """Return where a path of the IOC is on this host that a relative name leads to."""
+        return Path(os.path.normpath(self.tree / os.path.relpath(path, self.built)))
+
     def where(self, path: PurePosixPath) -> Where:
         """Return where a file that the IOC sees is."""
         if not self.present(path).exists():

@@ -93,7 +93,7 @@ def _words(run: Run, script: Path, found: Found, home: PurePosixPath) -> tuple[l
         if PurePosixPath(words[0]).name == "env":
             words = words[1:]
         return words, f"the first line of {found.start}"
-    programs = [path for path in sorted(found.tree.glob("bin/*/*")) if read_elf(path)]
+    programs = [path for path in sorted(found.home.glob("bin/*/*")) if read_elf(path)]
     programs = [path for path in programs if _runs_here(path)] or programs
     if len(programs) > 1:
         names = ", ".join(str(path.relative_to(found.tree)) for path in programs[:6])

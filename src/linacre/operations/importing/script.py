@@ -70,6 +70,7 @@ class ScriptReader:
             self._named(command)
 
     def _named(self, command: Command) -> None:
+        self.found.commands.setdefault(command.name, command.where)
         match command.name:
             case "epicsEnvSet" | "putenv":
                 self._set(command)
@@ -163,6 +164,7 @@ class ScriptReader:
             name, value = command.argument(1), command.argument(2)
         self._at.variables[name] = self.found.variables[name] = value
         for part in value.split(":") if name.endswith("_PATH") else ():
+            self._at.beside(joined(self._at.cwd, part), part)
             if part.startswith("/") and self._at.places.where(PurePosixPath(part)) is Where.OUTSIDE:
                 self._at.folder(joined(self._at.cwd, part), command)
         if SERVER_VARIABLES.fullmatch(name):
@@ -178,6 +180,7 @@ class ScriptReader:
 
     def _cd(self, command: Command) -> None:
         self._at.cwd = joined(self._at.cwd, command.argument(1))
+        self._at.beside(self._at.cwd, command.argument(1))
         where = self._at.places.where(self._at.cwd)
         if where is Where.MISSING:
             self.found.note(f"{command.where}: cd to {self._at.cwd}, which is not there")
@@ -240,10 +243,12 @@ class ScriptReader:
         folder, inside = command.argument(1), command.argument(2).lstrip("/")
         self._save = joined(joined(self._at.cwd, folder), inside)
         self.found.saves.append(self._save)
+        self._at.beside(self._save, folder)
 
     def _request_path(self, command: Command) -> None:
         path = joined(joined(self._at.cwd, command.argument(1)), command.argument(2))
         self._requests.append(path)
+        self._at.beside(path, command.argument(1))
         if self._at.places.where(path) is Where.OUTSIDE:
             self._at.folder(path, command)
 

@@ -91,7 +91,7 @@ def _plan(
     address = choose_address(session, network, given, machines)
     plan, target, source = None, understood.found.tree, str(understood.found.tree)
     if wanted.in_place:
-        _check_in_place(understood)
+        check_in_place(understood)
         if target.is_relative_to(declaration.folder):
             source = str(target.relative_to(declaration.folder))
     else:
@@ -133,10 +133,13 @@ def take(taking: Taking) -> None:
     write_with_files(taking.draft, taking.text, taking.understood.name, make=make)
 
 
-def _check_in_place(understood: Understood) -> None:
+def check_in_place(understood: Understood) -> None:
+    """Raise `UserError` where an IOC cannot run from where its files are."""
     reason = None
     if understood.program.laid is not None:
         reason = f"{understood.found.start} alone does not say how it is started"
+    elif understood.found.own.parts:
+        reason = f"it reads files beside {understood.found.home.name}"
     elif understood.copies:
         reason = f"{understood.copies[0].source} has to be copied to its files"
     if reason is not None:

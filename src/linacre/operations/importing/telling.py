@@ -18,7 +18,8 @@ def lines_of(understood: Understood) -> Iterator[str]:
     """Yield what was understood, a line each: a word and what there is of it."""
     program, run = understood.program, understood.run
     yield from _row("IOC", f"{understood.name} ({program.kind})")
-    yield from _row("files", str(understood.found.tree))
+    yield from _row("files", str(understood.found.home))
+    yield from _listed("beside them", [str(path) for path in understood.beside])
     yield from _row("built at", str(understood.places.built), wanted=_is_elsewhere(understood))
     yield from _row("start script", str(understood.found.start))
     if program.laid is not None:
@@ -115,6 +116,8 @@ def data_of(taking: Taking) -> dict[str, Any]:
         "kind": program.kind,
         "from": understood.given,
         "tree": understood.found.tree,
+        "own_folder": understood.found.own,
+        "beside": understood.beside,
         "built_at": understood.places.built,
         "start": understood.found.start,
         "start_written": program.laid,

@@ -52,3 +52,10 @@ class Understood:
     copies: tuple[Copy, ...]
     notes: tuple[str, ...]
     """What somebody must see to."""
+
+    @property
+    def beside(self) -> tuple[PurePosixPath, ...]:
+        """What it reads beside its own folder, relative to the top of its files."""
+        used = (self.places.relative(use.path) for use in self.findings.files)
+        own = self.found.own
+        return tuple(dict.fromkeys(p for p in used if p and not p.is_relative_to(own)))

@@ -12,10 +12,12 @@ from doctor_support import FILE, GOOD, FakeEngine, facts_of, machine, session_of
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Cable, Capability, Machine
 from linacre.epics.answers import Answers
+from linacre.epics.start_errors import StartError, StartErrors
 from linacre.kinds.addresses import mac_address
 from linacre.kinds.checking.facts import Facts
 from linacre.kinds.checking.model import Outcome, Verdict
 from linacre.kinds.ioc.pv_checks import pvs_answered
+from linacre.kinds.ioc.start_checks import start_scripts_right
 from linacre.observing.doctor.ioc_checks import iocs_booted, restart_loop
 from linacre.observing.doctor.machine_checks import engine_reachable, machines_up
 from linacre.observing.doctor.network_checks import (
@@ -147,6 +149,48 @@ async def test_an_ioc_that_is_still_booting(tmp_path: Path, engine: FakeEngine) 
 
 async def pvs(facts: Facts) -> list[tuple[str, str, str]]:
     return [(f.what, f.verdict, f.text) for f in (await pvs_answered(facts)).findings]
+
+
+ERRORS = StartErrors(2, (StartError("none 1", "st.cmd line 2: no such command"),))
+
+
+async def test_errors_of_start_scripts(tmp_path: Path, engine: FakeEngine) -> None:
+    session = session_of(tmp_path, engine)
+    reports = {
+        "mag": replace(GOOD, start_errors=ERRORS),
+        "bpm": replace(GOOD, start_errors=StartErrors(), pv_count=0),
+    }
+    outcome = await start_scripts_right(facts_of(session, *three(), reports=reports))
+    assert [(each.what, each.verdict, each.text) for each in outcome.findings] == [
+        ("mag", "problem", "2 errors in its start script: st.cmd line 2: no such command"),
+        ("bpm", "warning", "it has booted and serves no PV"),
+    ]
+    assert "start_errors: accepted" in outcome.findings[0].remedy
+
+
+async def test_errors_of_start_scripts_that_are_accepted(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    text = FILE.replace("module: some.mag,", "module: some.mag, start_errors: accepted,")
+    session = session_of(tmp_path, engine, text)
+    reports = {"mag": replace(GOOD, start_errors=ERRORS)}
+    outcome = await start_scripts_right(facts_of(session, *three(), reports=reports))
+    assert outcome.verdict is Verdict.OK
+
+
+async def test_iocs_without_a_start_script_are_not_asked(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    outcome = await start_scripts_right(facts_of(session_of(tmp_path, engine), *three()))
+    assert outcome.verdict is Verdict.NOT_APPLICABLE
+
+
+async def test_an_ioc_whose_script_has_no_ioc_init(tmp_path: Path, engine: FakeEngine) -> None:
+    lost = replace(GOOD, booted=False, pv_count=None, start_errors=StartErrors())
+    facts = facts_of(session_of(tmp_path, engine), *three(), reports={"mag": lost})
+    assert [(f.what, f.text) for f in (await iocs_booted(facts)).findings] == [
+        ("mag", "its start script ended without iocInit: it serves nothing")
+    ]
 
 
 async def test_every_way_in_which_a_pv_can_be_wrong(tmp_path: Path, engine: FakeEngine) -> None:

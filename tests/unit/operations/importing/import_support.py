@@ -48,10 +48,12 @@ file db/mag.template { { N="03", R=Z } { N=04,R=$(P) } }
 
 
 def application(top: Path, *, built: str = "/home/epics/lab", start: str = ST_CMD) -> Path:
-    """Make an application as makeBaseApp leaves it; its program is `PROGRAM`."""
+    """Make an application as makeBaseApp leaves it; its program is `PROGRAM` with autosave."""
     for folder in ("bin/linux-x86_64", "db", "dbd", "iocBoot/ioclab", "labApp/src/O.linux-x86_64"):
         (top / folder).mkdir(parents=True)
-    shutil.copy(PROGRAM, top / "bin/linux-x86_64/lab")
+    program = top / "bin/linux-x86_64/lab"
+    shutil.copy(PROGRAM, program)
+    program.write_bytes(program.read_bytes() + b"\0set_savefile_path\0create_monitor_set\0")
     (top / "dbd/lab.dbd").write_text("menu(x) {}\n")
     (top / "db/lab.db").write_text(DATABASE)
     (top / "db/lab.substitutions").write_text(SUBSTITUTIONS)

@@ -1,0 +1,103 @@
+"""IOCs that run and are not right: told by `up`, `status`, `ioc show` and the doctor."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from harness import Site, until
+
+pytestmark = pytest.mark.timeout(180)
+BAD = """\
+dbLoadRecords("../db/not-there.db")
+noSuchCommand 1
+iocInit()
+"""
+FIRST = "dbLoadRecords(\"../db/not-there.db\"): Can't open file '../db/not-there.db'"
+
+
+@pytest.fixture(scope="module")
+def site(make_site: Callable[..., Site]) -> Site:
+    if shutil.which("procServ") is None:
+        pytest.skip("procServ is not installed: apt-get install procserv")
+    site = make_site("impred")
+    site.settings["engine"] = "process"
+    site.ioc("good", 11)
+    site.ioc("bad", 12)
+    site.source("bad", {"st.cmd": BAD})
+    site.write()
+    return site
+
+
+def findings(site: Site) -> dict[str, dict[str, Any]]:
+    checks = json.loads(site.run("doctor", "--json").out)["checks"]
+    return {each["what"]: each | {"check": c["check"]} for c in checks for each in c["findings"]}
+
+
+def test_errors_of_a_start_script_are_told_everywhere(site: Site) -> None:
+    up = site.ok("up", "--yes")
+    assert f"bad: 3 errors in its start script, the first: {FIRST}; see linacre ioc show bad" in (
+        up.err.splitlines()
+    )
+    assert "good: " not in up.err
+    rows = site.status()
+    assert (rows["good"]["green"], rows["good"]["start_errors"]) == (True, 0)
+    bad = rows["bad"]
+    assert (bad["green"], bad["ioc"], bad["start_errors"], bad["pvs"]) == (False, "up", 3, 0)
+    assert bad["start_messages"][2] == "st.cmd line 2: Command 'noSuchCommand' not registered."
+    assert site.run("status").status == 1
+    assert FIRST in site.ok("ioc", "show", "bad").out
+    assert f"the first: {FIRST}" in site.ok("ioc", "restart", "bad").err
+    told = findings(site)
+    assert told.keys() == {"bad"}
+    assert told["bad"]["check"] == "script"
+    assert FIRST in told["bad"]["text"]
+
+
+def test_errors_that_are_accepted_are_green_without_a_restart(site: Site) -> None:
+    before = site.status()["bad"]["started_at"]
+    site.ioc("bad", 12, start_errors="accepted")
+    site.source("bad", {"st.cmd": BAD})
+    site.write()
+    assert "bad" not in site.ok("up", "--yes").err.replace("good", "")
+    assert site.assert_green()["bad"]["started_at"] == before
+    assert site.status()["bad"]["start_errors"] == 3
+
+
+def test_errors_are_gone_with_their_cause(site: Site) -> None:
+    site.ioc("bad", 12)
+    site.up()
+    assert site.status()["bad"]["start_errors"] == 0
+
+
+def test_a_script_without_ioc_init_is_not_booting(site: Site) -> None:
+    site.ioc("bad", 12)
+    site.source("bad", {"st.cmd": 'dbLoadRecords("ioc.db", "P=T:")\n'})
+    done = site.run("up", "--yes", limit_s=30)
+    assert done.status == 1
+    assert "bad serves nothing: its start script ended without iocInit" in done.problem
+    row = site.status()["bad"]
+    assert (row["green"], row["ioc"]) == (False, "no iocInit")
+    assert "ended without iocInit" in findings(site)["bad"]["text"]
+
+
+def test_a_procserv_that_takes_no_input_is_red_until_it_is_restarted(site: Site) -> None:
+    address = site.status()["good"]["endpoint"]
+    assert site.status()["good"]["procserv"] == "up"
+    with socket.create_connection((address, 7001), timeout=10) as pasted:
+        pasted.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            pasted.sendall(b"dbpf X 5\n" * 30_000)
+        until(lambda: site.status()["good"]["procserv"] == "hangs", 40)
+    row = site.status()["good"]
+    assert (row["green"], row["ioc"]) == (False, "up")
+    assert findings(site)["good"]["check"] == "procserv"
+    done = site.ok("ioc", "restart", "good")
+    assert done.err.splitlines()[-1] == "good: restarted"
+    row = site.status()["good"]
+    assert (row["green"], row["procserv"]) == (True, "up")
