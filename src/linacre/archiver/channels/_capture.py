@@ -80,12 +80,14 @@ class _Taken(ctypes.Structure):
     blobs: int
     notices: int
     dropping: int
+    waits: int
     bytes: int
     notice: int
     dropper: int
     _fields_ = (
         *(("side", ctypes.c_int32), ("scalars", ctypes.c_int32), ("blobs", ctypes.c_int32)),
-        *(("notices", ctypes.c_int32), ("dropping", ctypes.c_int32), ("bytes", _LONG)),
+        *(("notices", ctypes.c_int32), ("dropping", ctypes.c_int32), ("waits", ctypes.c_int32)),
+        ("bytes", _LONG),
         *(("notice", _POINTER), ("dropper", _POINTER)),
     )
 
@@ -112,6 +114,8 @@ class Taken:
     """Channels that dropped something, by number."""
     scalars: ScalarBatch | None
     blobs: BlobBatch | None
+    more: bool
+    """Whether the next swap gives what found no room in this one."""
 
 
 class _Columns:
@@ -257,7 +261,7 @@ class Capture:
     def swap(self, now_ns: int) -> Taken:
         """Take what came, and tell the archiver's time; nothing once it is closed."""
         if self._handle is None:
-            return Taken((), (), None, None)
+            return Taken((), (), None, None, more=False)
         taken = self._taken
         self._library.capture_swap(self._handle, now_ns, ctypes.byref(taken))
         side = self._sides[taken.side]
@@ -266,6 +270,7 @@ class Capture:
             droppers=_droppers(taken),
             scalars=side.scalars(taken.scalars, self._tags) if taken.scalars else None,
             blobs=side.blobs(taken.blobs, taken.bytes, self._tags) if taken.blobs else None,
+            more=bool(taken.waits),
         )
 
 
