@@ -23,6 +23,7 @@ from linacre.catalogue import logs, queries
 from linacre.catalogue.database import AfterWrite, Database
 from linacre.catalogue.inventory import Inventory
 from linacre.catalogue.journal import TaskHandle
+from linacre.catalogue.queries import TaskList
 
 FOLLOW_PERIOD_S = 0.2
 
@@ -124,7 +125,11 @@ class Catalogue:
         return [await self.task(number) for number in marked]
 
     async def tasks(self, limit: int = 50, *, facility: str | None = None) -> list[Task]:
-        """Return the newest tasks, newest first."""
+        """Return the newest tasks, newest first, without those that cannot be read."""
+        return (await self.task_list(limit, facility=facility)).tasks
+
+    async def task_list(self, limit: int = 50, *, facility: str | None = None) -> TaskList:
+        """Return the newest tasks, newest first, and how many of them cannot be read."""
         return await self._database.read(
             partial(queries.select_tasks, logs=self._logs, limit=limit, facility=facility)
         )

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from linacre.base.errors import LinacreError
 from linacre.catalogue.connect import hold_schema, place, sql_engine
-from linacre.catalogue.errors import clear_error
+from linacre.catalogue.errors import UnreadableError, clear_error, damage_at
 from linacre.catalogue.tables import SCHEMA, VERSION_TABLE
 
 T = TypeVar("T")
@@ -83,6 +83,9 @@ class Database:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except DBAPIError as error:
             raise clear_error(error, place(self._engine.url)) from error
+        except (UnicodeDecodeError, UnreadableError) as error:
+            # SQLite's own message quotes a damaged schema, which then is no text.
+            raise damage_at(place(self._engine.url)) from error
 
     def _bring_up_to_date(self) -> None:
         with self._engine.connect() as connection:

@@ -17,6 +17,10 @@ _DAMAGED = (
     "is damaged: linacre catalogue rebuild sets it aside and makes it anew from the engine;"
     " machines are not touched"
 )
+_UNREADABLE = re.compile(
+    "Could not decode to UTF-8|no such (table|column)|database disk image is malformed"
+)
+"""What is said of damage without a code of its own."""
 _NOT_YOURS = "may not be written by this user"
 
 _SQLITE = {
@@ -82,6 +86,10 @@ _CONNECTING = (
 )
 
 
+class UnreadableError(ValueError):
+    """What stands in a catalogue is nothing that is ever written there: it is damaged."""
+
+
 def clear_error(error: DBAPIError, place: str) -> LinacreError:
     """Return one line that says what a database error means and what to do.
 
@@ -97,7 +105,19 @@ def clear_error(error: DBAPIError, place: str) -> LinacreError:
     return LinacreError(f"the catalogue {place} {said}")
 
 
+def is_damage(error: DBAPIError) -> bool:
+    """Tell whether an error says that a catalogue's file is damaged."""
+    return isinstance(error.orig, sqlite3.Error) and _sqlite(error.orig) == _DAMAGED
+
+
+def damage_at(place: str) -> LinacreError:
+    """Return the line for a catalogue that is damaged; `place` is as above."""
+    return LinacreError(f"the catalogue {place} {_DAMAGED}")
+
+
 def _sqlite(cause: sqlite3.Error) -> str | None:
+    if _UNREADABLE.match(str(cause)):
+        return _DAMAGED
     code = getattr(cause, "sqlite_errorname", "")
     # Extended codes add a part: SQLITE_BUSY_SNAPSHOT is a SQLITE_BUSY.
     while code and code not in _SQLITE:

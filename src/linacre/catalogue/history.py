@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select, union
 
+from linacre.catalogue.errors import UnreadableError
 from linacre.catalogue.holdings import hold, ioc_id, new_ioc, storable
 from linacre.catalogue.model import Action, FileEntry, NewState, State
 from linacre.catalogue.tables import ioc, state, step, task
@@ -100,7 +101,7 @@ def _selected(
 
 def _state(row: RowMapping) -> State:
     values: dict[str, Any] = {key: row[key] for key in State.__dataclass_fields__}
-    files = _loaded(values.pop("files"))
+    files = files_of(values.pop("files"))
     values |= {"outcome": values["outcome"] or "", "error": values["error"] or ""}
     return State(**values, files=files)
 
@@ -109,6 +110,10 @@ def _dumped(files: Mapping[str, FileEntry]) -> str:
     return json.dumps({path: asdict(entry) for path, entry in sorted(files.items())})
 
 
-def _loaded(said: str) -> dict[str, FileEntry]:
-    entries = cast("dict[str, dict[str, Any]]", json.loads(said))
-    return {path: FileEntry(**entry) for path, entry in entries.items()}
+def files_of(said: str) -> dict[str, FileEntry]:
+    """Return the files of a state from their JSON; `UnreadableError` where it is damaged."""
+    try:
+        entries = cast("dict[str, dict[str, Any]]", json.loads(said))
+        return {path: FileEntry(**entry) for path, entry in entries.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UnreadableError(f"no list of files: {error}") from error

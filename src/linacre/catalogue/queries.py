@@ -11,7 +11,9 @@ from sqlalchemy import Column, Connection, RowMapping, Select, Table, func, inse
 
 from linacre.base.processes import ProcessId
 from linacre.base.tasks import Step, StepState, Task, TaskState
+from linacre.catalogue.errors import UnreadableError
 from linacre.catalogue.logs import log_name
+from linacre.catalogue.soundness import Rows, read_rows
 from linacre.catalogue.tables import step, task
 
 _LONGEST_NAME = 63
@@ -29,6 +31,15 @@ class NewTask:
     pid: int
     process_started: str
     started_at: float
+
+
+@dataclass(frozen=True)
+class TaskList:
+    """Tasks, newest first."""
+
+    tasks: list[Task]
+    unreadable: int
+    """How many more there are that are damaged."""
 
 
 def insert_task(
@@ -110,11 +121,12 @@ def end_task(
 
 
 def running_tasks(connection: Connection, *, host: str) -> list[tuple[int, ProcessId]]:
-    """Return id and process of a host's running tasks."""
-    query = select(task.c.id, task.c.pid, task.c.process_started).order_by(task.c.id)
+    """Return id and process of a host's running tasks; those that cannot be read are left out."""
+    columns: list[Column[Any]] = [task.c.id, task.c.pid, task.c.process_started]
     running = (task.c.state == TaskState.RUNNING.value) & (task.c.host == host)
-    found = connection.execute(query.where(running))
-    return [(number, ProcessId(pid, started)) for number, pid, started in found]
+    query = select(*columns).where(running).order_by(task.c.id)
+    found = read_rows(connection, query, key=task.c.id, columns=columns)
+    return [(row["id"], ProcessId(row["pid"], row["process_started"])) for row in found.sound]
 
 
 def interrupt_tasks(
@@ -134,24 +146,37 @@ def interrupt_tasks(
 
 def select_tasks(
     connection: Connection, *, logs: Path, limit: int, facility: str | None = None
-) -> list[Task]:
-    """Return the newest tasks, newest first."""
+) -> TaskList:
+    """Return the newest tasks, newest first; those that cannot be read are counted."""
     query = _tasks().order_by(task.c.id.desc()).limit(limit)
     if facility is not None:
         query = query.where(task.c.facility == facility)
-    return [_task(row, logs) for row in connection.execute(query).mappings()]
+    found = read_rows(connection, query, key=task.c.id, columns=_columns(task))
+    return TaskList([_task(row, logs) for row in found.sound], found.unreadable)
 
 
 def select_task(connection: Connection, task_id: int, *, logs: Path) -> Task | None:
-    """Return one task, or None where there is none of this id."""
-    row = connection.execute(_tasks().where(task.c.id == task_id)).mappings().one_or_none()
-    return _task(row, logs) if row else None
+    """Return one task, or None where there is none of this id.
+
+    Raises `UnreadableError` where it is damaged.
+    """
+    query = _tasks().where(task.c.id == task_id)
+    found = _whole(read_rows(connection, query, key=task.c.id, columns=_columns(task)))
+    return _task(found[0], logs) if found else None
 
 
 def select_steps(connection: Connection, task_id: int) -> list[Step]:
-    """Return the steps of a task in their order."""
-    query = select(*_columns(step)).where(step.c.task_id == task_id).order_by(step.c.number)
-    return [_step(row) for row in connection.execute(query).mappings()]
+    """Return the steps of a task in their order; `UnreadableError` where any is damaged."""
+    columns = _columns(step)
+    query = select(*columns).where(step.c.task_id == task_id).order_by(step.c.number)
+    found = _whole(read_rows(connection, query, key=step.c.number, columns=columns))
+    return [_step(row) for row in found]
+
+
+def _whole(found: Rows) -> list[RowMapping]:
+    if found.unreadable:
+        raise UnreadableError("not all that was asked for can be read")
+    return found.sound
 
 
 def _columns(table: Table) -> list[Column[Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import mark_interrupted, open_catalogue, run
+from linacre.cli.context import mark_interrupted, open_catalogue, run, say
 from linacre.cli.render import (
     duration,
     iso_time,
@@ -20,6 +20,7 @@ from linacre.cli.render import (
 
 if TYPE_CHECKING:
     from linacre.base.tasks import Step, Task
+    from linacre.catalogue.queries import TaskList
 
 app = typer.Typer()
 
@@ -40,12 +41,18 @@ def list_tasks(
 ) -> None:
     """List the newest tasks, newest first."""
 
-    async def work() -> list[Task]:
+    async def work() -> TaskList:
         async with open_catalogue(file) as catalogue:
             await mark_interrupted(catalogue)
-            return await catalogue.tasks(limit)
+            return await catalogue.task_list(limit)
 
-    tasks = run(work())
+    listed = run(work())
+    tasks = listed.tasks
+    if listed.unreadable:
+        say(
+            f"tasks that cannot be read: {listed.unreadable}; the catalogue is damaged: linacre"
+            " catalogue rebuild sets it aside and makes it anew from the engine"
+        )
     if as_json:
         print_json([task_data(task) for task in tasks])
         return

@@ -72,6 +72,7 @@ class Ioc:
     command: list[str]
     address: str
     log: Path
+    pvaccess: bool = False
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -79,7 +80,7 @@ class Ioc:
             "EPICS_CAS_INTF_ADDR_LIST": self.address,
             "EPICS_CAS_BEACON_ADDR_LIST": "127.0.0.1",
             "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
-            "PVXS_QSRV_ENABLE": "NO",
+            "PVXS_QSRV_ENABLE": "YES" if self.pvaccess else "NO",
             "EPICS_PVAS_INTF_ADDR_LIST": self.address,
             "EPICS_PVAS_AUTO_BEACON_ADDR_LIST": "NO",
         }
@@ -120,11 +121,13 @@ class IocMaker:
     def addresses(self) -> str:
         return " ".join(f"{self._net}.{n}" for n in range(1, 5))
 
-    def softioc(self, database: str, *, before: str = "", name: str = "ioc") -> Ioc:
+    def softioc(
+        self, database: str, *, before: str = "", name: str = "ioc", pvaccess: bool = False
+    ) -> Ioc:
         self.write(database, name)
         script = self._folder / f"{name}.cmd"
         script.write_text(f'{before}dbLoadRecords("{self._folder / name}.db")\niocInit\n')
-        return self._start([str(self._softioc), str(script)], name)
+        return self._start([str(self._softioc), str(script)], name, pvaccess=pvaccess)
 
     def write(self, database: str, name: str = "ioc") -> None:
         """Change the database that the IOC has when it starts the next time."""
@@ -135,9 +138,9 @@ class IocMaker:
         script.write_text(PYTHON_IOC)
         return self._start([sys.executable, "-W", "ignore", str(script)], "python")
 
-    def _start(self, command: list[str], name: str) -> Ioc:
+    def _start(self, command: list[str], name: str, *, pvaccess: bool = False) -> Ioc:
         address = f"{self._net}.{len(self.made) + 1}"
-        ioc = Ioc(command, address, self._folder / f"{name}.log")
+        ioc = Ioc(command, address, self._folder / f"{name}.log", pvaccess)
         self.made.append(ioc)
         ioc.start()
         return ioc
@@ -232,7 +235,7 @@ def compiled(sources: list[Path], target: Path, *options: str) -> Path:
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """capture.so of this source tree."""
     target = tmp_path_factory.mktemp("capture") / "capture.so"
-    names = ("capture.c", "columns.c", "client.c")
+    names = ("capture.c", "columns.c", "holding.c", "client.c")
     sources = [PACKAGE / "archiver/channels" / name for name in names]
     return compiled(sources, target, "-shared", "-fPIC")
 

@@ -147,6 +147,18 @@ def _value(kind: Kind, data: bytes) -> Any:
     return np.frombuffer(data, kind.item).tolist()
 
 
+def as_stored(code: str, value: Any) -> Any:
+    """Return what a batch has of a value of p4p's type code."""
+    if isinstance(value, list):
+        if code in "bB":
+            return np.array(value, code.lower() if code == "b" else np.uint8).tobytes()
+        return [as_stored(code, item) if code == "?" else item for item in value]
+    if code == "L" and value >= 2**63:
+        # In a batch it is kept by its bits.
+        return value - 2**64
+    return int(value) if code == "?" else value
+
+
 def stamp(time_ns: int, tag: int = 0) -> dict[str, int]:
     return {
         "secondsPastEpoch": time_ns // NS,

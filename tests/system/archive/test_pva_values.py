@@ -11,7 +11,7 @@ import numpy as np
 from p4p import Type
 from p4p.nt import NTEnum, NTNDArray, NTScalar, NTTable
 from p4p.server.raw import SharedPV
-from pva_support import NS, Gathered, Served, first, opened, post
+from pva_support import NS, Gathered, Served, as_stored, first, opened, post
 
 from linacre.archiver.model import Drop, Kind, NoticeKind
 
@@ -44,17 +44,6 @@ ARRAYS: list[tuple[str, list[Any], Kind]] = [
     ("d", [0.1, -1.5], Kind.FLOAT64_ARRAY),
     ("s", ["", "ü", "abc"], Kind.STRING_ARRAY),
 ]
-
-
-def as_stored(code: str, value: Any) -> Any:
-    if isinstance(value, list):
-        if code in "bB":
-            return np.array(value, code.lower() if code == "b" else np.uint8).tobytes()
-        return [as_stored(code, item) if code == "?" else item for item in value]
-    if code == "L" and value >= 2**63:
-        # In a batch it is kept by its bits.
-        return value - 2**64
-    return int(value) if code == "?" else value
 
 
 def test_each_scalar_type_comes_through() -> None:

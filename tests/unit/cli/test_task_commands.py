@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_list(app: typer.Typer) -> None:
     head, line = run(app, "list").splitlines()
     assert head.split() == ["ID", "STARTED", "BY", "WHAT", "STATE", "STEPS", "TIME", "ERROR"]
     assert line.split()[0] == "1" and "failed" in line and "0/2" in line and "no space" in line
+
+
+def test_a_task_that_cannot_be_read_is_said_and_the_others_are_listed(
+    app: typer.Typer, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite")) as connection, connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(task)")]
+        said = ", ".join({"id": "2", "error": "x'ff'"}.get(name, f'"{name}"') for name in columns)
+        connection.execute(f"INSERT INTO task SELECT {said} FROM task")
+    result = CliRunner().invoke(app, ["list"], catch_exceptions=False)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["ID", "1"]
+    assert "tasks that cannot be read: 1" in result.stderr
+    assert "linacre catalogue rebuild" in result.stderr
 
 
 def test_list_as_json(app: typer.Typer) -> None:

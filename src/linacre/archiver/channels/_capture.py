@@ -195,7 +195,7 @@ class Capture:
     def swap(self, now_ns: int) -> Taken:
         """Take what came, and tell the archiver's time; nothing once it is closed."""
         if self._handle is None:
-            return Taken((), (), None, None)
+            return Taken((), (), None, None, more=False)
         taken = self._taken
         self._library.capture_swap(self._handle, now_ns, ctypes.byref(taken))
         side = self._sides[taken.side]
@@ -204,6 +204,7 @@ class Capture:
             droppers=_droppers(taken),
             scalars=side.scalars(taken.scalars, self._tags) if taken.scalars else None,
             blobs=side.blobs(taken.blobs, taken.bytes, self._tags) if taken.blobs else None,
+            more=bool(taken.waits),
         )
 
 

@@ -98,12 +98,14 @@ class RawTaken(ctypes.Structure):
     blobs: int
     notices: int
     dropping: int
+    waits: int
     bytes: int
     notice: int
     dropper: int
     _fields_ = (
         *(("side", ctypes.c_int32), ("scalars", ctypes.c_int32), ("blobs", ctypes.c_int32)),
-        *(("notices", ctypes.c_int32), ("dropping", ctypes.c_int32), ("bytes", LONG)),
+        *(("notices", ctypes.c_int32), ("dropping", ctypes.c_int32), ("waits", ctypes.c_int32)),
+        ("bytes", LONG),
         *(("notice", POINTER), ("dropper", POINTER)),
     )
 
@@ -143,3 +145,5 @@ class Taken:
     """Channels that dropped something, by number."""
     scalars: ScalarBatch | None
     blobs: BlobBatch | None
+    more: bool
+    """Whether the next swap gives what found no room in this one."""

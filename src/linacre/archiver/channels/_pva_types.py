@@ -92,9 +92,13 @@ def shape_of(value: Any, fields: Sequence[str]) -> Shape:
 
 
 def request_of(fields: Sequence[str], queue_size: int, *, whole: bool) -> str:
-    """Return the pvRequest for chosen fields; `whole`: for all of the structure."""
+    """Return the pvRequest for chosen fields; `whole`: for all of the structure.
+
+    Without `pipeline`: pvxs's server takes an acknowledgement, but sends what it kept only when
+    the PV changes the next time, so that the last values of a burst would stay there.
+    """
     chosen = "" if whole or _keeps_value(fields) else ",".join((*fields, "alarm", "timeStamp"))
-    return f"field({chosen})record[queueSize={queue_size},pipeline=true]"
+    return f"field({chosen})record[queueSize={queue_size}]"
 
 
 def metadata_of(value: Any) -> Metadata:

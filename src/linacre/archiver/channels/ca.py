@@ -179,7 +179,7 @@ class CaSource:
             notices,
             [] if taken.scalars is None else [taken.scalars],
             [] if taken.blobs is None else [taken.blobs],
-            more=bool(self._came),
+            more=bool(self._came) or taken.more,
         )
 
     def close(self) -> None:

@@ -128,7 +128,7 @@ static void set_period(struct channel *channel, int64_t period_ns)
 {
     struct capture *capture = channel->capture;
     if (channel->period_ns && !period_ns) {
-        emit(channel);
+        end_scan(channel);
         *channel->scanned_at = channel->next_scanned;
         if (channel->next_scanned)
             channel->next_scanned->scanned_at = channel->scanned_at;
@@ -173,8 +173,7 @@ int capture_subscribe(struct channel *channel, int series, int native, int is_ar
     struct capture *capture = channel->capture;
     int asked;
     pthread_mutex_lock(&capture->mutex);
-    emit(channel); /* of the series before */
-    channel->holds = 0;
+    end_holding(channel); /* of the series before */
     channel->metadata_waits = channel->described = channel->undescribed = 0;
     channel->armed = 0;
     channel->series = series;
@@ -210,6 +209,7 @@ int64_t capture_remove(struct channel *channel)
     int64_t last_ns;
     pthread_mutex_lock(&capture->mutex);
     set_period(channel, 0);
+    end_holding(channel);
     last_ns = channel->counters.last_ns;
     channel->removed = 1;
     ask(capture, REMOVE, channel);
@@ -299,6 +299,8 @@ void capture_swap(struct capture *capture, int64_t now_ns, struct taken *taken)
     capture->scalars = capture->blobs = capture->bytes = 0;
     capture->turn++;
     capture->written = other;
+    emit_spilled(capture);
+    taken->waits = capture->scalars || capture->blobs || capture->spilled;
     pthread_mutex_unlock(&capture->mutex);
 
     taken->notices = notices[written].length;

@@ -76,6 +76,7 @@ struct taken {
     int32_t blobs;
     int32_t notices;
     int32_t dropping; /* channels that dropped since the last swap, by number */
+    int32_t waits;    /* whether something found no room and comes with the next swap */
     int64_t bytes;
     const struct notice *notice;
     const uint32_t *dropper;
@@ -109,11 +110,13 @@ struct channel {
     size_t metadata_bytes;
     int64_t period_ns; /* of SCAN; 0: each event is taken */
     int64_t due_ns;    /* CLOCK_MONOTONIC */
-    char holds;        /* `held` waits to be emitted */
+    char holds;        /* `held` waits to be emitted: when it is due, or there is room */
     uint8_t *held;     /* an event's DBR_TIME_... */
     size_t held_size;
     long held_count;
     struct channel *next_scanned, **scanned_at;
+    struct channel *next_spilled, **spilled_at; /* `spilled_at` is NULL outside the list */
+    int64_t spilled_bytes;
     /* Of the thread that calls libca. */
     struct channel *next, **at; /* among all that were created */
     char *name;
@@ -147,6 +150,8 @@ struct capture {
     struct list notices[2], droppers[2];
     struct list requests, doing;
     struct channel *scanned;
+    struct channel *spilled; /* those that hold what there was no room for */
+    int64_t spilled_bytes;   /* of arrays and text among it */
     struct channel *channels; /* of the thread that calls libca */
     struct counters totals;
     int64_t clock_ns; /* what the archiver's clock is ahead of the system's */
@@ -161,9 +166,20 @@ extern struct ca_library ca;
 int64_t read_clock(clockid_t clock);
 int64_t archiver_now(const struct capture *capture); /* to some milliseconds */
 void *append(struct list *list, size_t size); /* NULL where there is no memory */
+void drop(struct channel *channel, enum reason reason);
 void judge(struct channel *channel, const void *dbr, long count);
+int store(struct channel *channel, const void *dbr, long count);
+int64_t most_bytes(const struct channel *channel, long count);
+extern const size_t value_at[CA_TYPES], item_size[CA_TYPES];
+
+/* holding.c. The mutex is held. */
+int hold(struct channel *channel, const void *dbr, long count);
+int store_or_spill(struct channel *channel, const void *dbr, long count);
 void emit(struct channel *channel);
 void emit_due(struct capture *capture);
+void emit_spilled(struct capture *capture);
+void end_scan(struct channel *channel);
+void end_holding(struct channel *channel);
 
 /* client.c. */
 void *run_client(void *capture);

@@ -1,12 +1,12 @@
-/* Events into columns: what is refused, what is held for a scan, and what is written where. */
+/* Events into columns: what is refused, and what is written where. */
 #define _GNU_SOURCE
 #include "capture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t value_at[CA_TYPES] = {12, 14, 12, 14, 15, 12, 16};
-static const size_t item_size[CA_TYPES] = {CA_STRING_BYTES, 2, 4, 2, 1, 4, 8};
+const size_t value_at[CA_TYPES] = {12, 14, 12, 14, 15, 12, 16};
+const size_t item_size[CA_TYPES] = {CA_STRING_BYTES, 2, 4, 2, 1, 4, 8};
 
 int64_t read_clock(clockid_t clock)
 {
@@ -35,7 +35,7 @@ void *append(struct list *list, size_t size)
     return (char *)list->items + size * list->length++;
 }
 
-static void drop(struct channel *channel, enum reason reason)
+void drop(struct channel *channel, enum reason reason)
 {
     struct capture *capture = channel->capture;
     uint32_t *dropper;
@@ -151,8 +151,11 @@ static size_t write_blob(uint8_t *to, const struct channel *channel, const uint8
     return n * item_size[channel->native];
 }
 
-static int64_t most_bytes(const struct channel *channel, long count)
+/* How many bytes of the columns an event takes at most; 0 for a scalar. */
+int64_t most_bytes(const struct channel *channel, long count)
 {
+    if (!channel->is_array && channel->native != CA_STRING)
+        return 0;
     if (channel->native == CA_STRING)
         return (int64_t)count * (2 * CA_STRING_BYTES + sizeof(int32_t));
     if (channel->native == CA_ENUM)
@@ -166,7 +169,7 @@ static int64_t event_time(const struct ca_time_header *header)
 }
 
 /* Appends an event to the columns; 0 where there is no room. */
-static int store(struct channel *channel, const void *dbr, long count)
+int store(struct channel *channel, const void *dbr, long count)
 {
     struct capture *capture = channel->capture;
     const struct limits *limits = &capture->limits;
@@ -213,44 +216,6 @@ static int store(struct channel *channel, const void *dbr, long count)
     return 1;
 }
 
-/* Keeps an event of a scanned channel instead of the one before; 0 without memory. */
-static int hold(struct channel *channel, const void *dbr, long count)
-{
-    size_t size = value_at[channel->native] + count * item_size[channel->native];
-    if (size > channel->held_size) {
-        uint8_t *held = realloc(channel->held, size);
-        if (!held)
-            return 0;
-        channel->held = held;
-        channel->held_size = size;
-    }
-    memcpy(channel->held, dbr, size);
-    channel->held_count = count;
-    channel->holds = 1;
-    return 1;
-}
-
-/* Without room it stays held, until the next time or until something newer comes. */
-void emit(struct channel *channel)
-{
-    if (channel->holds && store(channel, channel->held, channel->held_count))
-        channel->holds = 0;
-}
-
-void emit_due(struct capture *capture)
-{
-    struct channel *channel;
-    int64_t now = capture->scanned ? read_clock(CLOCK_MONOTONIC) : 0;
-    for (channel = capture->scanned; channel; channel = channel->next_scanned) {
-        if (!channel->holds || now < channel->due_ns)
-            continue;
-        emit(channel);
-        channel->due_ns += channel->period_ns;
-        if (channel->due_ns <= now)
-            channel->due_ns = now + channel->period_ns;
-    }
-}
-
 /* Whether an event is of a clock that is ahead, and has not been so for long. */
 static int is_doubted(struct channel *channel, int64_t time, int64_t ahead)
 {
@@ -291,7 +256,7 @@ void judge(struct channel *channel, const void *dbr, long count)
     else if (is_doubted(channel, time, ahead))
         drop_ahead(channel, AHEAD, time);
     else if (time > channel->counters.last_ns) {
-        if (channel->period_ns ? hold(channel, dbr, count) : store(channel, dbr, count))
+        if (channel->period_ns ? hold(channel, dbr, count) : store_or_spill(channel, dbr, count))
             channel->counters.last_ns = time;
         else
             drop(channel, BUFFER);

@@ -1,7 +1,8 @@
 """Samples from pvAccess, by p4p: each event is taken by Python, at some 10 us.
 
-pvxs's threads only put events aside; `drain` reads them. Updates that a server or the network
-leaves out, since they come faster than they are sent, cannot be counted: pvAccess does not tell.
+pvxs's threads only put events aside; `drain` reads them. Of updates that come faster than they can
+be sent, a server leaves some out, never the last. Those cannot be counted: pvxs's server does not
+tell of them, and p4p does not pass on what others tell.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from linacre.archiver.channels._describing import described, holds_from
 from linacre.archiver.channels._names import encoded
 from linacre.archiver.channels._pva_batches import Batches
 from linacre.archiver.channels._pva_gate import Gate
-from linacre.archiver.channels._pva_inbox import QUEUE_LARGE, Channel, Inbox, Newest
+from linacre.archiver.channels._pva_inbox import (
+    SERVER_BYTES,
+    SHORTEST_QUEUE,
+    Channel,
+    Inbox,
+    Newest,
+)
 from linacre.archiver.channels._pva_shape import Shape
 from linacre.archiver.channels._pva_types import (
     NoSuchFieldError,
@@ -38,8 +45,6 @@ from linacre.archiver.model import (
 
 RETRY_NS = 60 * NANOSECONDS
 """When a subscription that was refused or ended is tried again."""
-LARGE = 1 << 20
-"""Bytes of a value of which servers are asked to keep only a few."""
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +116,7 @@ class PvaSource:
         if channel is None:
             return
         self._unsubscribe(channel)
+        self._inbox.release(channel)
         self._retrying.discard(channel)
         self._removed[pv] = channel.newest
 
@@ -247,7 +253,7 @@ class PvaSource:
             channel.struct_bytes = len(blob[1])
         channel.newest.ns = time_ns
         channel.first = False
-        if channel.struct_bytes > LARGE and channel.queue != QUEUE_LARGE:
+        if channel.struct_bytes * channel.queue > SERVER_BYTES and channel.queue > SHORTEST_QUEUE:
             self._ask_for_less(channel)
         return time_ns
 
@@ -283,7 +289,8 @@ class PvaSource:
             )
 
     def _ask_for_less(self, channel: Channel) -> None:
-        channel.queue = QUEUE_LARGE
+        # By half of what there is: one that grows is not to be asked for again and again.
+        channel.queue = max(SHORTEST_QUEUE, SERVER_BYTES // (2 * channel.struct_bytes))
         self._ask_again(channel)
 
     def _ask_again(self, channel: Channel) -> None:

@@ -32,7 +32,7 @@ _HEADS = dict(enumerate(("", "xx", "", "xx", "xxx", "", "xxxx")))
 _ITEMS = dict(enumerate(("40s", "h", "f", "H", "B", "i", "d")))
 
 
-CAPTURE = [CHANNELS / name for name in ("capture.c", "columns.c", "client.c")]
+CAPTURE = [CHANNELS / name for name in ("capture.c", "columns.c", "holding.c", "client.c")]
 
 
 def compile_shared(sources: list[Path], target: Path) -> Path:

@@ -21,7 +21,7 @@ from ca_fake import (
     values,
 )
 
-from linacre.archiver.model import Drop, NoticeKind
+from linacre.archiver.model import ChannelSpec, Drop, Method, NoticeKind
 
 
 def test_bad_times_are_dropped_and_counted(make: Maker, server: Server, clock: Clock) -> None:
@@ -107,22 +107,27 @@ def test_a_flood_leaves_room_for_others(make: Maker, server: Server) -> None:
     drained = source.drain()
     assert [v for s, _, v in scalars(drained) if s == 1] == list(range(25))
     assert [v for s, _, v in scalars(drained) if s == 2] == list(range(20))
-    assert source.drops() == {"A": {Drop.BUFFER: 175}}
+    assert source.drops() == {"A": {Drop.BUFFER: 174}}
     server.event("A", LONG, NOW + 200, 200)
-    assert values(source.drain()) == [200]
+    assert values(source.drain()) == [199, 200], "the last of a flood is kept"
 
 
-def test_no_room_at_all_drops_the_newest(make: Maker, server: Server) -> None:
+def test_what_finds_no_room_comes_with_the_next_drain(make: Maker, server: Server) -> None:
     source = make(max_events=8)
     for pv in "ABCDEF":
         begin(source, server, pv, LONG)
     for k in range(2):
         for pv in "ABCDEF":
             server.event(pv, LONG, NOW + k, k)
-    assert values(source.drain()) == [0] * 6 + [1] * 2
-    assert source.totals().drops == {Drop.BUFFER: 4}
+    drained = source.drain()
+    assert values(drained) == [0] * 6 + [1] * 2
+    assert drained.more, "it is to be called again soon"
+    assert source.totals().drops == {}
     server.event("F", LONG, NOW + 1, 1)
-    assert values(source.drain()) == [1], "a sample that found no room was not there"
+    drained = source.drain()
+    assert values(drained) == [1] * 4, "a sample that is kept is not taken again"
+    assert not drained.more
+    assert source.drops() == {"F": {Drop.NOT_INCREASING: 1}}
 
 
 def test_one_array_may_be_as_large_as_the_buffer(make: Maker, server: Server) -> None:
@@ -136,8 +141,44 @@ def test_one_array_may_be_as_large_as_the_buffer(make: Maker, server: Server) ->
     assert [count for count, _ in blobs(source.drain())] == [900, 100]
     server.event("B", CHAR, NOW + 2, *bytes(1001))
     server.event("B", CHAR, NOW + 3, *bytes(3))
-    assert [count for count, _ in blobs(source.drain())] == [3]
-    assert source.drops() == {"A": {Drop.BUFFER: 1}, "B": {Drop.BUFFER: 2}}
+    assert sorted(count for count, _ in blobs(source.drain())) == [1, 3, 10]
+    assert source.drops() == {"B": {Drop.BUFFER: 1}}
+
+
+def test_arrays_without_room_are_kept_in_a_quarter_of_it(make: Maker, server: Server) -> None:
+    source = make(max_blob_bytes=1000)
+    for pv in "ABC":
+        begin(source, server, pv, CHAR, 1000)
+    server.event("A", CHAR, NOW, *bytes(900))
+    for pv in "ABC":
+        server.event(pv, CHAR, NOW + 1, *bytes(120))
+    assert [count for count, _ in blobs(source.drain())] == [900]
+    assert [count for count, _ in blobs(source.drain())] == [120, 120]
+    assert source.drops() == {"C": {Drop.BUFFER: 1}}
+
+
+def test_the_last_of_a_flood_is_kept_through_a_change_of_method(
+    make: Maker, server: Server
+) -> None:
+    source = make(max_events=8)
+    begin(source, server, "A", LONG)
+    for k in range(5):
+        server.event("A", LONG, NOW + k, k)
+    source.add(ChannelSpec(pv="A", method=Method.SCAN, period_s=3600))
+    source.add(ChannelSpec(pv="A"))
+    assert values(source.drain()) == [0, 1]
+    assert values(source.drain()) == [4]
+    assert source.drops() == {"A": {Drop.BUFFER: 2}}
+
+
+def test_what_is_removed_in_a_flood_is_counted(make: Maker, server: Server) -> None:
+    source = make(max_events=8)
+    begin(source, server, "A", LONG)
+    for k in range(5):
+        server.event("A", LONG, NOW + k, k)
+    source.remove("A")
+    assert values(source.drain()) == [0, 1]
+    assert source.totals().drops == {Drop.BUFFER: 3}
 
 
 def test_memory_that_a_flood_took_is_given_back(make: Maker, server: Server) -> None:
