@@ -19,7 +19,7 @@ from linacre.archiver.analysis.live import Live
 from linacre.archiver.errors import UnreachableError
 from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import OLDEST_NS, Metadata, NoticeKind
-from linacre.archiver.reading.damage import DAMAGED, damage_in, damage_of, nothing
+from linacre.archiver.reading.damage import damage_in, damage_of, nothing, with_damage
 from linacre.archiver.service import Event, NoSuchPvError
 from linacre.base.errors import LinacreError, UserError
 
@@ -146,10 +146,7 @@ class RemoteReader:
             found = list(batches)
             table = pa.Table.from_batches(found, schema)
             damaged = max((damage_of(batch.schema) for batch in found), default=0)
-            said: dict[str | bytes, str | bytes] = {**(schema.metadata or {})}
-            return table.replace_schema_metadata(
-                said | ({DAMAGED: str(damaged)} if damaged else {})
-            )
+            return with_damage(table, damaged) if damaged else table
 
     def _json(self, path: str, asked: Mapping[str, object]) -> object:
         with self._answer(path, asked) as answer:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -179,7 +179,7 @@ def _parquet(head: Head, pieces: Iterable[Piece]) -> Iterator[bytes]:
         if any(one.num_rows for one in waiting):
             to.write_table(pa.Table.from_batches(waiting))
         if footer := head.footer:
-            to.add_key_value_metadata(footer)
+            cast("Any", to).add_key_value_metadata(footer)
     yield sink.take()
 
 

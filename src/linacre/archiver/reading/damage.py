@@ -37,6 +37,12 @@ def footer_of(by_pv: Mapping[str, int]) -> dict[bytes, bytes]:
     return {DAMAGED.encode(): str(sum(by_pv.values())).encode(), BY_PV.encode(): told.encode()}
 
 
+def with_damage(table: pa.Table, damaged: int) -> pa.Table:
+    """Return a table that tells how many damaged blocks lacked."""
+    said = cast("Mapping[bytes, bytes]", table.schema.metadata or {})
+    return table.replace_schema_metadata({**said, DAMAGED.encode(): str(damaged).encode()})
+
+
 def nothing(schema: pa.Schema, damaged: int = 0) -> pa.RecordBatch:
     """Return a batch of no rows that tells a schema, and what lacked."""
     metadata: dict[Any, Any] = {**(schema.metadata or {})}

@@ -14,7 +14,7 @@ import pyarrow as pa
 from linacre.archiver.history import MetadataHistory
 from linacre.archiver.model import NANOSECONDS, Kind, Metadata
 from linacre.archiver.reading.bins import Bins, coarsest_step, edges_of
-from linacre.archiver.reading.damage import DAMAGED
+from linacre.archiver.reading.damage import with_damage
 from linacre.archiver.reading.mixed import Shape, common_kind, table_of
 from linacre.archiver.registry.registry import Registry
 from linacre.archiver.service import Event, NoSuchPvError
@@ -227,8 +227,7 @@ class Query:
         for one in placed.values():
             damaged += _fill(bins, pv, one, from_ns, end_ns, coarsest)
         damaged += snapshot.lacks(pv, from_ns - 1, end_ns - 1, without=placed)
-        table = bins.table()
-        return table.replace_schema_metadata({DAMAGED: str(damaged)}) if damaged else table
+        return with_damage(bins.table(), damaged) if damaged else bins.table()
 
 
 def _until_whole(read: Callable[[], _T]) -> _T:

@@ -175,8 +175,8 @@ def _python_findings(found: Found, program: Program, engine: str) -> Findings:
     for module, file in read.missing.items():
         gone = "no longer Python's own" if module in GONE else "not Python's own"
         findings.note(
-            f"{file} imports {module}, which is {gone}, nor beside it, nor {where} (softioc, "
-            f"caproto and p4p are): lay it beside the script with "
+            f"{file} imports {module}, which is {gone}, and neither beside it nor {where} "
+            "(softioc, caproto and p4p are): lay it beside the script with "
             f"{how_to_have(module, script.parent, engine=engine)}"
         )
     if read.arguments and not program.args:

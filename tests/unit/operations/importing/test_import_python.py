@@ -109,7 +109,7 @@ def test_all_of_it_is_told_with_what_would_serve(tmp_path: Path) -> None:
     read(folder, f"import pcaspy\n{MAILBOX}")
     understood = understand(folder, start="ioc.py")
     (module, arguments) = understood.notes
-    assert module.startswith("ioc.py imports pcaspy, which is not Python's own, nor beside it")
+    assert module.startswith("ioc.py imports pcaspy, which is not Python's own, and neither")
     command = re.escape(f"pip install --target {folder} --only-binary :all: --python-version 3.13")
     assert re.search(f"{command} pcaspy$", module)
     assert "(name, -p): write them into its entry, as args" in arguments

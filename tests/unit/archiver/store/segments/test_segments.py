@@ -146,7 +146,7 @@ def test_reads_what_was_written_and_merged(
     _check(segments, samples)
     opened = SegmentSet.open([root, root / "medium", root / "long"])
     _check(list(opened.segments), samples)
-    assert not opened.damage
+    assert not opened.damaged
 
 
 def test_without_some_pvs_nothing_else_changes(tmp_path: Path) -> None:
