@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -52,7 +53,7 @@ def plan_copy(understood: Understood) -> Plan:
     for source, path in _wanted(understood):
         is_beside = not path.is_relative_to(understood.found.own)
         top = source if is_beside and source.is_dir() else understood.found.home
-        for item in _walk(source, path, top, left_out):
+        for item in _walk(source, path, top, left_out, is_out=is_beside):
             items[item.path] = item
     for copy in understood.copies:
         for item in _walk(copy.source, copy.path, copy.source, left_out):
@@ -140,9 +141,19 @@ def _referred(understood: Understood) -> Iterator[PurePosixPath]:
 
 
 def _walk(
-    source: Path, path: PurePosixPath, top: Path, left_out: list[str], *, depth: int = 0
+    source: Path,
+    path: PurePosixPath,
+    top: Path,
+    left_out: list[str],
+    *,
+    depth: int = 0,
+    is_out: bool = False,
 ) -> Iterator[Item]:
-    """Yield the files of a file or folder; a link that leads out of `top` as what it leads to."""
+    """Yield the files of a file or folder; a link that leads out of `top` as what it leads to.
+
+    Of what is out of the folder that was given, only what everybody may read: whoever wrote a
+    link, or a name, may mean to have a file of this host that is not theirs.
+    """
     if source.is_symlink():
         target = os.readlink(source)  # noqa: PTH115  # as it is written, not as a path
         resolved = source.resolve()
@@ -155,6 +166,10 @@ def _walk(
         if depth > 8:
             left_out.append(f"{source}: links that lead to one another")
             return
+        is_out = True
+    if is_out and not _is_everybodys(source):
+        left_out.append(f"{source}: not everybody may read {source.resolve()}")
+        return
     if source.is_dir():
         if path.name in _LEFT_OUT or (path.name.startswith("O.") and path.parts):
             return
@@ -165,11 +180,18 @@ def _walk(
             raise UserError(f"{source} cannot be read: {reason}; run this as one who may") from None
         deeper = depth + source.is_symlink()
         for each in inside:
-            yield from _walk(each, path / each.name, top, left_out, depth=deeper)
+            yield from _walk(each, path / each.name, top, left_out, depth=deeper, is_out=is_out)
     elif source.is_file():
         yield Item(path if path.parts else PurePosixPath(source.name), source=source)
     else:
         left_out.append(f"{source}: no plain file")
+
+
+def _is_everybodys(source: Path) -> bool:
+    try:
+        return bool(source.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def copy(plan: Plan, target: Path) -> None:

@@ -74,6 +74,23 @@ def test_links_out_of_either_folder_are_copied_as_what_they_lead_to(tmp_path: Pa
     assert "UNUSED" in (tmp_path / "copy/ioc/linked.db").read_text()
 
 
+def test_what_not_everybody_may_read_is_not_taken_from_outside(tmp_path: Path) -> None:
+    """A repository with a link to /etc/shadow, or a script that reads it, does not get it."""
+    shared(tmp_path / "site/db", "a")
+    secret = tmp_path / "site/db/secret.db"
+    secret.write_text("# of the host alone\n")
+    secret.chmod(0o640)
+    script = 'dbLoadRecords("../db/a.db")\ndbLoadRecords("../db/secret.db")\niocInit\n'
+    folder = plain(tmp_path / "site/ioc", script)
+    (folder / "linked.db").symlink_to(secret)
+    own = folder / "own.db"
+    own.write_text("# the IOC's\n")
+    own.chmod(0o600)
+    plan = plan_copy(understand(folder))
+    assert len([line for line in plan.left_out if "not everybody may read" in line]) == 2
+    assert {str(item.path) for item in plan.items} == {"db/a.db", "ioc/st.cmd", "ioc/own.db"}
+
+
 @pytest.mark.parametrize(
     "script",
     [
