@@ -96,7 +96,8 @@ def of_process(pid: int) -> tuple[list[str], list[str], int]:
 
 def test_it_has_nothing_of_what_it_was_forked_from(site: Site, sleeping: Command) -> None:
     with subprocess.Popen(
-        [PROGRAM, *SLEEP],
+        # A shell may have started these tests with the signal of Ctrl-C ignored.
+        ["env", "--default-signal=INT", PROGRAM, *SLEEP],
         cwd=site.folder,
         env=site.environment,
         stdin=subprocess.DEVNULL,
