@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import signal
 import statistics
 import sys
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Network
 
 from common.conditions import conditions, say
 from common.facility import BenchFacility, bench_facility, build_first, ioc, prefix, require_root
+from common.processes import named_pids
 from common.report import Keep, Result, report, rounded, within
 from common.watchers import Watcher, watching
 from linacre.base.errors import LinacreError
@@ -28,12 +31,17 @@ from linacre.engines.incus.walls_rules import CABLES, GATES, table_name
 
 NAME = "bench-noisy"
 _NOISY = ioc(1)
-_BEGIN_LIMIT_S = 60.0
+_BEGIN_LIMIT_S, _END_LIMIT_S = 60.0, 30.0
 _DB = """\
 record(ao, "$(P)SETI") { field(VAL, "0") field(PINI, "YES") }
 record(calc, "$(P)COUNT") { field(SCAN, ".1 second") field(CALC, "VAL+1") }
 """
 _PYTHON = "/opt/linacre/bin/python"
+# What leaks is ended by the kernel at its ceiling.
+_AGAIN = """\
+import subprocess, sys
+while True: subprocess.run([sys.executable, "-c", *sys.argv[1:]])
+"""
 # Bounded also where no ceiling is: the host is to live on.
 _NOISES = {
     "forks": """\
@@ -49,12 +57,11 @@ while True:
     except OSError: time.sleep(0.001)
 """,
     "leak": """\
-held = []
+import os
+held, most = [], os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 10
 while True:
-    try:
-        if len(held) < 400: held.append(bytearray(8 << 20))
-        else: held = []
-    except MemoryError: held = []
+    if len(held) << 23 < most: held.append(bytearray(8 << 20))
+    else: held = []
 """,
     "disk": """\
 import os
@@ -171,17 +178,27 @@ class Noisy:
 
     @contextmanager
     def _made(self, noise: str) -> Generator[None]:
-        script = _NOISES[noise].replace("'", "'\\''")
-        own = self._facility.subnet.network_address + 258
-        words = f"{_PYTHON} -c '{script}' {own}"
-        self._inside(f"setsid {words} >/dev/null 2>&1 & echo $! > /run/noise")
+        own = str(self._facility.subnet.network_address + 258)
+        argv = [_PYTHON, "-c", _AGAIN, _NOISES[noise], own]
+        self._inside('setsid "$@" >/dev/null 2>&1 &', *argv)
         try:
             yield
         finally:
-            self._inside("kill -s KILL -- -$(cat /run/noise); rm -f /srv/persist/fill")
+            self._end()
+            self._inside("rm -f /srv/persist/fill")
 
-    def _inside(self, script: str) -> None:
-        self._runner.run(self._engine.exec(_NOISY, ["sh", "-c", script]))
+    def _end(self) -> None:
+        """End the noise from the host: at its ceiling the machine takes no further command."""
+        end = time.monotonic() + _END_LIMIT_S
+        while noise := [*named_pids(self._facility.name, _NOISY, "python")]:
+            if time.monotonic() > end:
+                raise LinacreError(f"{len(noise)} processes of the noise do not end")
+            for pid in noise:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _inside(self, script: str, *words: str) -> None:
+        self._runner.run(self._engine.exec(_NOISY, ["sh", "-c", script, "sh", *words]))
 
     def take_walls_down(self) -> None:
         """Leave the machines without walls and ceilings, until the engine is opened anew."""

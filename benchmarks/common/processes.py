@@ -38,6 +38,19 @@ def machine_processes(facility: str, *, machine: str | None = None) -> list[Proc
     return [process for process in found if process is not None]
 
 
+def named_pids(facility: str, machine: str, name: str) -> Iterator[int]:
+    """Yield the processes in a machine whose names begin so; nothing else of them is read."""
+    group = f"lxc.payload.linacre-{facility}_{machine}"
+    for pid in _pids():
+        folder = Path("/proc", str(pid))
+        try:
+            match = _CGROUP.search((folder / "cgroup").read_text())
+            if match and match[0] == group and (folder / "comm").read_text().startswith(name):
+                yield pid
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
 def _pids() -> Iterator[int]:
     return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
