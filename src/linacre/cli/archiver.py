@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linacre.base.listing import counted
 from linacre.cli import programs
 from linacre.cli.changing import agreed, carry_out, tell
 from linacre.cli.context import FileOption, JsonOption, YesOption, run, say, session_of
@@ -89,7 +90,7 @@ def create(
     def words(written: WrittenArchiver) -> None:
         end = "archives" if written.is_running else "is written down, and starts with linacre up:"
         until_text = f" until {written.until}" if written.until else ""
-        say(f"{name} {end} {counted(written.pvs)}{until_text}")
+        say(f"{name} {end} {counted(written.pvs, 'PV')}{until_text}")
         say(f"  declared at {written.declared}")
         if written.had_data:
             say("  it goes on with the data that an earlier one of its name kept")
@@ -99,11 +100,6 @@ def create(
         lambda session, asking: create_archiver(session, wanted, asking), file, yes=True
     )
     tell(written, words, as_json=as_json)
-
-
-def counted(number: int, noun: str = "PV") -> str:
-    """Return how many PVs, or of something else, in words."""
-    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @app.command("list")
@@ -145,7 +141,7 @@ def _row(found: ArchiverInfo) -> list[str]:
         if told.damaged:
             state += f", {counted(told.damaged, 'block')} damaged"
         if told.misdated:
-            state += f", {counted(told.misdated)} misdated"
+            state += f", {counted(told.misdated, 'PV')} misdated"
         rate = f"{told.rate_hz:.1f}/s"
         used = f"{readable(told.bytes)} of {disk}"
         figures = [str(told.pvs), str(told.connected), rate, used]

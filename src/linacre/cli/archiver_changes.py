@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.archiver import NameArgument, counted, option
+from linacre.base.listing import counted
+from linacre.cli.archiver import NameArgument, option
 from linacre.cli.changing import carry_out, tell
 from linacre.cli.context import FileOption, JsonOption, run, say, session_of
 
@@ -55,7 +56,7 @@ def _pause(name: str, pvs: list[str] | None, file: Path | None, *, resume: bool)
         return await change(await session_of(file), name, pvs or [], resume=resume)
 
     if changed := run(work()):
-        say(f"{name}: {counted(changed)} {'taken again' if resume else 'paused'}")
+        say(f"{name}: {counted(changed, 'PV')} {'taken again' if resume else 'paused'}")
     else:
         say(f"{name}: nothing to do: {'none was paused' if resume else 'paused already'}")
 

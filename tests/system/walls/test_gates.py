@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from wired import End, ip
 
-from linacre.engines.base import Way
+from linacre.engines.base import NetworkSpec, Way
 from linacre.engines.incus.walls import Walls
 from linacre.engines.incus.walls_rules import Gate, Port
 
@@ -110,7 +110,8 @@ class Side:
         ip("link", "set", link, "up", "master", self.bridge)
 
     def gate(self, *ways: Way, answers: tuple[IPv4Network, ...] = ()) -> Gate:
-        return Gate(self.bridge, self.subnet, self.host, ways, answers)
+        network = NetworkSpec(self.tail, self.subnet, self.host, None, ways, answers)
+        return Gate(self.bridge, network)
 
     async def close(self, *ways: Way, answers: tuple[IPv4Network, ...] = ()) -> None:
         await self.walls.open_gate(self.gate(*ways, answers=answers))

@@ -168,7 +168,7 @@ class IncusEngine(Reach):
         await self._networks.ensure(network)
 
     def _gate(self, network: NetworkSpec) -> Gate:
-        return Gate.to(network, bridge_name(self._facility, network.name))
+        return Gate(bridge_name(self._facility, network.name), network)
 
     async def remove_network(self, name: str) -> None:
         """Remove the bridge of a network; none there is no error."""

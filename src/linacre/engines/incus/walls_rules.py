@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
-from linacre.engines.base import NetworkSpec, Way
+from linacre.engines.base import NetworkSpec
+from linacre.engines.labels import network_record, recorded_networks
 
 CABLES, GATES = "bridge", "ip"
 """The families of the two tables."""
@@ -81,52 +82,38 @@ class Gate:
     """What may pass between a bridge and the host, and through it."""
 
     bridge: str
-    subnet: IPv4Network
-    host: IPv4Address | None
-    """The host's own address; None where it does not stand on the network."""
-    ways: tuple[Way, ...] = ()
-    answers: tuple[IPv4Network, ...] = ()
-
-    @classmethod
-    def to(cls, network: NetworkSpec, bridge: str) -> Gate:
-        """Return the gate of a network."""
-        return cls(bridge, network.subnet, network.host_address, network.ways, network.answers)
+    network: NetworkSpec
 
     def line(self) -> str:
-        """Return it as it is kept in a file."""
-        ways = [",".join(["to", str(way.to), *way.ports]) for way in self.ways]
-        answers = [f"from,{subnet}" for subnet in self.answers]
-        return (
-            " ".join([self.bridge, str(self.subnet), str(self.host or "-"), *ways, *answers]) + "\n"
-        )
+        """Return it as it is kept in a file: the bridge, and the network as in the record."""
+        return " ".join([self.bridge, *network_record(self.network)]) + "\n"
 
     @classmethod
     def of(cls, line: str) -> Gate | None:
         """Return what `line` gave; None where it is no such line."""
         try:
-            bridge, subnet, host, *more = line.split()
-            led = [word.split(",") for word in more]
-            return cls(
-                bridge,
-                IPv4Network(subnet),
-                None if host == "-" else IPv4Address(host),
-                tuple(Way(IPv4Network(to), tuple(ports)) for way, to, *ports in led if way == "to"),
-                tuple(IPv4Network(subnet) for way, subnet, *_ in led if way == "from"),
-            )
+            bridge, key, text = line.split(maxsplit=2)
+            (network,) = recorded_networks({key: text})
         except ValueError:
             return None
+        return cls(bridge, network)
 
     def elements(self) -> Mapping[str, list[str]]:
         """Return the elements of the sets that it stands in."""
-        own = [] if self.host is None else [self.host, self.subnet.broadcast_address]
-        whole = {way.to for way in self.ways if not way.ports}
+        network = self.network
+        own = (
+            []
+            if network.host_address is None
+            else [network.host_address, network.subnet.broadcast_address]
+        )
+        whole = {way.to for way in network.ways if not way.ports}
         opened = {f"{to} . 0-255 . 0-65535" for to in whole}
-        for way in self.ways:
+        for way in network.ways:
             if way.to not in whole:
                 ports = (port.partition("/") for port in way.ports)
                 opened |= {f"{way.to} . {proto} . {port}" for port, _, proto in ports}
-        answered = {str(subnet) for subnet in self.answers}
-        beyond = {str(way.to) for way in self.ways if way.to.prefixlen < _ONE_ADDRESS}
+        answered = {str(subnet) for subnet in network.answers}
+        beyond = {str(way.to) for way in network.ways if way.to.prefixlen < _ONE_ADDRESS}
         found = {
             "within": [f'"{self.bridge}"'],
             "gates": [str(address) for address in own],
