@@ -247,10 +247,10 @@ def _seen(clients: dict[str, Watcher], begin: float, end: float) -> dict[str, Re
 def _told(rounds: list[dict[str, dict[str, Result]]]) -> Result:
     told: Result = {}
     for role in ("caget", "pvget"):
-        for which in ("p50_s", "p99_s"):
+        for which in ("p50", "p99"):
             for time_ in ("quiet", "noisy"):
-                values = [each[time_][role][which] for each in rounds]
-                told[f"{role}_{which}_{time_}"] = rounded(statistics.median(values))
+                values_ms = [each[time_][role][f"{which}_s"] * 1e3 for each in rounds]
+                told[f"{role}_{which}_ms_{time_}"] = rounded(statistics.median(values_ms))
         ratios = [each["noisy"][role]["p99_s"] / each["quiet"][role]["p99_s"] for each in rounds]
         told[f"{role}_p99_ratio"] = rounded(statistics.median(ratios))
     gaps = [each["noisy"]["monitor"]["longest_gap_s"] for each in rounds]
