@@ -8,7 +8,6 @@ from pathlib import Path
 
 from linacre.declaration.check_addresses import check_addresses
 from linacre.declaration.check_files import check_files
-from linacre.declaration.document import Problem
 from linacre.declaration.models import (
     HOST,
     IOCS,
@@ -20,6 +19,7 @@ from linacre.declaration.models import (
 from linacre.declaration.models.quoting import nearest, one_of
 from linacre.declaration.names import other_name, twins_network
 from linacre.declaration.order import cycles
+from linacre.documents.document import Problem
 
 
 def check(facility: Facility, folder: Path, *, names: Names) -> list[Problem]:

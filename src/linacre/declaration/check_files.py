@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from linacre.declaration.document import Problem
 from linacre.declaration.models import (
     BinaryIoc,
     Facility,
@@ -16,6 +15,7 @@ from linacre.declaration.models import (
 )
 from linacre.declaration.models.archiver_values import read_pvs
 from linacre.declaration.models.quoting import one_of
+from linacre.documents.document import Problem
 
 
 def check_files(facility: Facility, folder: Path) -> Iterator[Problem]:
