@@ -55,7 +55,7 @@ NEVER = {
     *DRAWING,
     *("aiohttp", "cryptography", "fastapi", "numpy", "ruamel", "uvicorn"),
     *("alembic", "sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"),
-    *("linacre.archiver", "linacre.engines.process.engine"),
+    *("linacre.archiver", "linacre.engines.process.engine", "linacre.physics"),
 }
 NO_ENGINE = {*NEVER, "linacre.engines", "linacre.kinds", "linacre.planning", "yaml"}
 
