@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from linacre.declaration.document import Problem
 from linacre.declaration.models import (
     BinaryIoc,
     Facility,
@@ -15,7 +14,8 @@ from linacre.declaration.models import (
     PythonIoc,
 )
 from linacre.declaration.models.archiver_values import read_pvs
-from linacre.declaration.models.quoting import one_of
+from linacre.documents.document import Problem
+from linacre.documents.quoting import one_of
 
 
 def check_files(facility: Facility, folder: Path) -> Iterator[Problem]:

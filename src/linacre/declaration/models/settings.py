@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.quoting import as_written, quoted
 from linacre.declaration.models.values import Bytes, Line, MachinePath, Seconds
+from linacre.documents.quoting import as_written, quoted
 
 _SMALLEST_MEMORY = 32 << 20
 _SMALLEST_DISK = 512 << 20

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.ioc_templates import PLACE, Template, filled
-from linacre.declaration.models.quoting import quoted
 from linacre.declaration.yaml_nodes import Kind, Piece, pieces
 from linacre.declaration.yaml_text import scalar, stretched
+from linacre.documents.quoting import quoted
 
 LEFT_OUT = (".git", ".svn", ".hg", "__pycache__")
 _GIT_URL = re.compile(r"((?:https?|ssh|git|file)://\S+?|[\w.-]+@[\w.-]+:\S+?)(?:#(\S+))?")
