@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from linacre.base.errors import LinacreError
+from linacre.base.kernel_files import kernel_text
 
 _PROC = Path("/proc")
 _BOOT_ID = _PROC / "sys/kernel/random/boot_id"
@@ -42,7 +43,7 @@ class ProcessStat:
     def of(cls, pid: int) -> ProcessStat | None:
         """Return that of a live process; None where there is none or only a zombie."""
         try:
-            found = cls.parse((_PROC / str(pid) / "stat").read_text(errors="replace"))
+            found = cls.parse(kernel_text(f"{_PROC}/{pid}/stat"))
         except OSError:
             return None
         return found if found is not None and found.is_live else None

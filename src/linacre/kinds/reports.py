@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ async def ioc_report(
     stayed up for `SETTLED_S`.
     """
     layout = engine.layout(name, address)
-    files = await engine.read_all(name, [layout.run / file for file in _FILES], limit=_LARGEST_LIST)
+    files = await engine.read_all(name, _files(layout.run), limit=_LARGEST_LIST)
     pids = [
         words[0].decode()
         for file in ("procserv.pid", "ioc.pid")
@@ -68,6 +69,12 @@ async def ioc_report(
     if ports:
         return replace(found, booted=not await closed_ports(engine, name, ports))
     return replace(found, booted=clock.now() - (found.started_at or math.inf) >= SETTLED_S)
+
+
+@lru_cache(maxsize=4)
+def _files(run: PurePosixPath) -> tuple[PurePosixPath, ...]:
+    # One folder for all machines of an engine that has a root for each: made once, not for each.
+    return tuple(run / file for file in _FILES)
 
 
 async def listed_pvs(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from linacre.base.kernel_files import kernel_text
 from linacre.base.sizes import readable
 from linacre.engines.base import Space
 
@@ -86,23 +87,23 @@ def _pressure(proc: Path) -> float | None:
 def read_group(pid: int, proc: Path = _PROC) -> Group | None:
     """Return what the control groups of a process use, or None where it is not told."""
     try:
-        text = (proc / str(pid) / "cgroup").read_text()
+        text = kernel_text(f"{proc}/{pid}/cgroup")
     except OSError:
         return None
     groups = [line.split(":", 2) for line in text.splitlines()]
     of = {name: path for _, controllers, path in groups for name in controllers.split(",")}
     mounted = _hierarchies(proc)
-    folders: dict[str, Path] = {}
+    folders: dict[str, str] = {}
     for name in _CONTROLLERS:
         if (root := mounted.get(name) or mounted.get("")) is not None:
-            folders[name] = root / of.get(name, of.get("", "")).lstrip("/")
+            folders[name] = f"{root}/{of.get(name, of.get('', '')).lstrip('/')}"
     if len(folders) < len(_CONTROLLERS):
         return None
     memory = _version_1(folders["memory"]) if "memory" in mounted else _version_2(folders["memory"])
     if memory is None:
         return None
     pids = folders["pids"]
-    count, most = _number(pids / "pids.current"), _number(pids / "pids.max")
+    count, most = _number(f"{pids}/pids.current"), _number(f"{pids}/pids.max")
     return replace(memory, processes=count or 0, most_processes=most)
 
 
@@ -125,39 +126,40 @@ def _hierarchies(proc: Path) -> Mapping[str, Path]:
     return found
 
 
-def _version_1(group: Path) -> Group | None:
-    used, limit = _number(group / "memory.usage_in_bytes"), _number(group / "memory.limit_in_bytes")
+def _version_1(group: str) -> Group | None:
+    used = _number(f"{group}/memory.usage_in_bytes")
+    limit = _number(f"{group}/memory.limit_in_bytes")
     if used is None:
         return None
-    cached = _entry(group / "memory.stat", "total_inactive_file")
+    cached = _entry(f"{group}/memory.stat", "total_inactive_file")
     return Group(
         used_bytes=max(0, used - cached),
         limit_bytes=None if limit is None or limit >= _UNLIMITED_BYTES else limit,
-        killed=_entry(group / "memory.oom_control", "oom_kill"),
+        killed=_entry(f"{group}/memory.oom_control", "oom_kill"),
     )
 
 
-def _version_2(group: Path) -> Group | None:
-    used = _number(group / "memory.current")
+def _version_2(group: str) -> Group | None:
+    used = _number(f"{group}/memory.current")
     if used is None:
         return None
     return Group(
-        used_bytes=max(0, used - _entry(group / "memory.stat", "inactive_file")),
-        limit_bytes=_number(group / "memory.max"),
-        killed=_entry(group / "memory.events", "oom_kill"),
+        used_bytes=max(0, used - _entry(f"{group}/memory.stat", "inactive_file")),
+        limit_bytes=_number(f"{group}/memory.max"),
+        killed=_entry(f"{group}/memory.events", "oom_kill"),
     )
 
 
-def _number(file: Path) -> int | None:
+def _number(file: str) -> int | None:
     try:
-        return int(file.read_text())
+        return int(kernel_text(file))
     except (OSError, ValueError):  # "max" is no limit
         return None
 
 
-def _entry(file: Path, key: str) -> int:
+def _entry(file: str, key: str) -> int:
     try:
-        lines = [line.split() for line in file.read_text().splitlines()]
+        lines = [line.split() for line in kernel_text(file).splitlines()]
     except OSError:
         return 0
     return next((int(line[1]) for line in lines if line[0] == key), 0)

@@ -16,6 +16,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from linacre.base.kernel_files import kernel_text
+
 _SYSFS = Path("/sys/fs/btrfs")
 _BLOCK = Path("/sys/block")
 _DEEPEST = "8"
@@ -75,11 +77,11 @@ class Quotas:
             if groups is None:
                 return None
             with suppress(OSError, ValueError):
-                group = groups / f"0_{_subvolume(self._mounted / folder)}"
-                most = int((group / "max_referenced").read_text())
+                group = f"{groups}/0_{_subvolume(f'{self._mounted}/{folder}')}"
+                most = int(kernel_text(f"{group}/max_referenced"))
                 # All bits set is none at all.
                 if 0 < most < 1 << 63:
-                    return int((group / "referenced").read_text()), most
+                    return int(kernel_text(f"{group}/referenced")), most
             return None
 
         return read
@@ -97,11 +99,11 @@ class Quotas:
     def _control(self, request: int, argument: bytes) -> None:
         if not self._mounted.is_mount():
             return
-        with suppress(OSError), _opened(self._mounted) as descriptor:
+        with suppress(OSError), _opened(str(self._mounted)) as descriptor:
             fcntl.ioctl(descriptor, request, argument)
 
 
-def _subvolume(folder: Path) -> int:
+def _subvolume(folder: str) -> int:
     """Return the number of the subvolume that a folder is in."""
     with _opened(folder) as descriptor:
         asked = bytearray(4096)
@@ -111,7 +113,7 @@ def _subvolume(folder: Path) -> int:
 
 
 @contextmanager
-def _opened(folder: Path) -> Generator[int]:
+def _opened(folder: str) -> Generator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield descriptor
