@@ -13,7 +13,7 @@ from linacre.operations.importing.macros import undefined
 from linacre.operations.importing.places import Places, joined
 from linacre.operations.importing.reading import text_of
 
-_MOST_READ = 20_000
+_MOST_SCRIPTS, _MOST_READ = 1_000, 10_000
 
 
 class Lookup:
@@ -24,7 +24,7 @@ class Lookup:
         self.places = places
         self.variables = dict(variables)
         self.cwd = folder
-        self._read = 0
+        self._scripts = self._read = 0
 
     def use(self, what: str, name: str, command: Command, *, folders: str = "") -> FileUse | None:
         """Take in a file that a line names; None where its name is not known.
@@ -73,6 +73,13 @@ class Lookup:
 
         return find
 
+    def script_text(self, path: PurePosixPath) -> str | None:
+        """Return the text of a script that is run now; as `text`."""
+        self._scripts += 1
+        if self._scripts > _MOST_SCRIPTS:
+            raise self._without_end(f"{_MOST_SCRIPTS:,} scripts", path)
+        return self.text(path)
+
     def text(self, path: PurePosixPath) -> str | None:
         """Return the text of a file; None where there is none to read.
 
@@ -80,10 +87,7 @@ class Lookup:
         """
         self._read += 1
         if self._read > _MOST_READ:
-            raise UserError(
-                f"{self.places.given}: its start script loads more than {_MOST_READ:,} files, the "
-                f"last of them {path}: not taken over"
-            )
+            raise self._without_end(f"{_MOST_READ:,} files", path)
         try:
             return text_of(self.places.present(path), given=self.places.given)
         except (FileNotFoundError, NotADirectoryError):
@@ -94,6 +98,12 @@ class Lookup:
         except OSError as error:
             self.found.note(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
             return None
+
+    def _without_end(self, what: str, path: PurePosixPath) -> UserError:
+        return UserError(
+            f"{self.places.given}: its start script loads more than {what}, the last of them "
+            f"{path}: not taken over"
+        )
 
     def beside(self, path: PurePosixPath, name: str) -> None:
         """Take in a path that a relative name leads to, if it is outside the IOC's own files."""

@@ -10,6 +10,7 @@ import pytest
 from import_support import application, plain, understand
 
 from linacre.base.errors import LinacreError, UserError
+from linacre.operations.importing import lookup
 from linacre.operations.importing.copying import copy, plan_copy
 from linacre.operations.importing.elf import read_elf
 
@@ -99,17 +100,24 @@ def test_what_changes_to_a_link_between_the_plan_and_the_copy_is_not_copied(
     assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == []
 
 
-def test_scripts_that_include_one_another_without_end_are_refused(tmp_path: Path) -> None:
-    """Twenty scripts, of which each runs the next twice."""
+def test_files_that_include_one_another_without_end_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty files, of which each includes the next twice."""
     folder = plain(tmp_path / "ioc", "< s0.cmd\niocInit\n")
     for number in range(19):
         (folder / f"s{number}.cmd").write_text(f"< s{number + 1}.cmd\n" * 2)
-    with pytest.raises(UserError, match=r"its start script loads more than 20,000 files"):
+        (folder / f"d{number}.db").write_text(f'include "d{number + 1}.db"\n' * 2)
+    monkeypatch.setattr(lookup, "_MOST_READ", 1000)
+    with pytest.raises(UserError, match=r"its start script loads more than 1,000 scripts, the"):
+        understand(folder)
+    (folder / "st.cmd").write_text('dbLoadRecords("d0.db")\niocInit\n')
+    with pytest.raises(UserError, match=r"its start script loads more than 1,000 files, the"):
         understand(folder)
 
 
 def test_a_program_whose_header_is_made_up_is_none(tmp_path: Path) -> None:
-    """A dynamic section of 2^60 entries, in a file of 1 GiB of nothing."""
+    """A dynamic section of 2^60 entries, in a file of 16 MiB of nothing."""
     head = b"\x7fELF" + bytes([2, 1]) + bytes(12) + struct.pack("<HI", 62, 1)
     head += struct.pack("<QQQ", 0, 64, 0) + struct.pack("<IHHHHHH", 0, 64, 56, 1, 0, 0, 0)
     segment = struct.pack("<IIQQQQQQ", 2, 0, 4096, 0, 0, 1 << 60, 1 << 60, 8)
@@ -118,7 +126,7 @@ def test_a_program_whose_header_is_made_up_is_none(tmp_path: Path) -> None:
         file.write(head + segment)
         file.seek(4096)
         file.write(struct.pack("<QQ", 1, 0) * 50_000)
-        file.truncate(1 << 28)
+        file.truncate(1 << 24)
     found = read_elf(program)
     assert found is not None and len(found.needed) <= 10_000
     assert max(map(len, found.needed)) <= 4096
