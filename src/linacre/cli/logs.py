@@ -51,7 +51,9 @@ class LogText:
         *lines, self._begun = text.split("\n")
         if len(self._begun) > _LONGEST_LINE:
             lines, self._begun = [*lines, self._begun], ""
-        return "".join(f"{without_orders(line, colours=True)}\n" for line in lines)
+        # A console ends its lines with both.
+        shown = (without_orders(line.removesuffix("\r"), colours=True) for line in lines)
+        return "".join(f"{line}\n" for line in shown)
 
     def rest(self) -> bytes:
         """Return the end that what was taken is whole with."""

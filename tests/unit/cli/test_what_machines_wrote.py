@@ -134,7 +134,7 @@ class Machine:
 
 
 async def test_a_log_keeps_its_colours_on_a_terminal_and_nothing_else() -> None:
-    machine = Machine(f"\x1b[32mok\x1b[0m {EVIL}\nepics> ".encode())
+    machine = Machine(f"\x1b[32mok\x1b[0m {EVIL}\r\nepics> ".encode())
     path = PurePosixPath("/srv/log/ioc.log")
     with on_a_terminal() as terminal:
         status = await print_log(cast(Engine, machine), "mag", path, lines=5, follow=True)

@@ -25,8 +25,10 @@ def open_named(path: Path, *, top: Path, strict: bool = False) -> int:
         return _descend(real)
     if strict:
         raise LinkOnWayError(f"{path} is a link that leads out of {top}: not read")
-    what = f"{path} leads to {real}, which" if real != path else f"{path} is outside {top}, and"
-    refused = UnsafeNameError(f"{what} not everybody may read: not read")
+    why = f"leads to {real}, which not everybody may read"
+    if real == path:
+        why = f"is outside {top}, and not everybody may read it"
+    refused = UnsafeNameError(f"{path} {why}: not read")
     return _descend(real, above=real_top, refused=refused)
 
 
