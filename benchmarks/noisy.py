@@ -27,6 +27,7 @@ from linacre.base.errors import LinacreError
 from linacre.base.processes import run_tool
 from linacre.engines.incus.connection import IncusSettings
 from linacre.engines.incus.engine import IncusEngine
+from linacre.engines.incus.names import project, volume
 from linacre.engines.incus.walls_rules import CABLES, GATES, table_name
 
 NAME = "bench-noisy"
@@ -128,7 +129,7 @@ def _conditions(options: argparse.Namespace) -> Result:
         "seconds": options.seconds,
         "ratio": "of the p99 while something is done to that of the quiet time before it in the "
         "same round; the median of the rounds",
-        "without": "no nftables' tables of the facility, no ceiling on processes and memory",
+        "without": "no nftables' tables of the facility, no ceiling on processes, memory and disk",
     }
 
 
@@ -205,9 +206,13 @@ class Noisy:
         table = table_name(self._facility.name)
         for family in (CABLES, GATES):
             self._runner.run(run_tool("nft", "delete", "table", family, table))
-        lift = {"config": {"limits.memory": "", "limits.processes": ""}}
-        path = f"/1.0/instances/{_NOISY}"
-        self._runner.run(self._engine._client.request("PATCH", path, body=lift))  # pyright: ignore[reportPrivateUsage]
+        self._patch(f"/1.0/instances/{_NOISY}", {"limits.memory": "", "limits.processes": ""})
+        pool = f"/1.0/storage-pools/{project(self._facility.name)}"
+        self._patch(f"{pool}/volumes/custom/{volume(_NOISY)}", {"size": ""})
+
+    def _patch(self, path: str, config: dict[str, str]) -> None:
+        client = self._engine._client  # pyright: ignore[reportPrivateUsage]
+        self._runner.run(client.request("PATCH", path, body={"config": config}))
 
 
 def _run(options: argparse.Namespace, keep: Keep) -> None:

@@ -11,8 +11,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from common import processes
+from common.conditions import say
 from common.facility import BenchFacility, failed
 from common.report import Result, rounded
+
+_TOLD_BYTES = 2000
+"""Of what a command printed that ended with another status than 0, this much is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,9 @@ def timed(facility: BenchFacility, *arguments: str, allowed: Collection[int] = (
             child.wait()
             raise
         ended = time.time()
+        if status:
+            output.seek(0)
+            say(output.read()[-_TOLD_BYTES:].decode(errors="replace"))
     child.returncode = os.waitstatus_to_exitcode(status)
     busy = processes.cpu_busy() - busy
     if child.returncode not in allowed:

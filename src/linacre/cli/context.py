@@ -39,7 +39,15 @@ def run(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Run a command's work to its end; `--help` never pays for what this imports."""
     import asyncio
 
-    return asyncio.run(work)
+    results: list[_Result] = []
+
+    async def keep() -> None:
+        # A task's own result would be put into words, all of it: asyncio.run sets a handler of
+        # signals that names its task, and the signal module words it to see that it is no enum.
+        results.append(await work)
+
+    asyncio.run(keep())
+    return results[0]
 
 
 async def session_of(file: Path | None) -> Session:

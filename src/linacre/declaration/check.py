@@ -8,7 +8,6 @@ from pathlib import Path
 
 from linacre.declaration.check_addresses import check_addresses
 from linacre.declaration.check_files import check_files
-from linacre.declaration.document import Problem
 from linacre.declaration.models import (
     HOST,
     IOCS,
@@ -17,9 +16,10 @@ from linacre.declaration.models import (
     IocDefaults,
     desk_name,
 )
-from linacre.declaration.models.quoting import nearest, one_of
 from linacre.declaration.names import other_name, twins_network
 from linacre.declaration.order import cycles
+from linacre.documents.document import Problem
+from linacre.documents.quoting import nearest, one_of
 
 
 def check(facility: Facility, folder: Path, *, names: Names) -> list[Problem]:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
 
 from linacre.base.errors import UserError
-from linacre.declaration.document import Problem
 from linacre.declaration.models import HOST, Facility, Network, ProcessEngine, Route, desk_name
+from linacre.documents.document import Problem
 from linacre.engines.process.addresses import check_distinct
 
 

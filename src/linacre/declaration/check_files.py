@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from linacre.base.enclosed import UnsafeNameError, head_of_named
-from linacre.declaration.document import Problem
 from linacre.declaration.models import (
     BinaryIoc,
     Facility,
@@ -16,7 +15,8 @@ from linacre.declaration.models import (
     PythonIoc,
 )
 from linacre.declaration.models.archiver_values import read_pvs
-from linacre.declaration.models.quoting import one_of
+from linacre.documents.document import Problem
+from linacre.documents.quoting import one_of
 
 
 def check_files(facility: Facility, folder: Path) -> Iterator[Problem]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from linacre.base.errors import UserError
-from linacre.declaration.document import Document, Key, parse
-from linacre.declaration.models.quoting import as_written, nearest, quoted
 from linacre.declaration.yaml_nodes import Kind, pieces
 from linacre.declaration.yaml_text import line_start
+from linacre.documents.document import Document, Key, parse
+from linacre.documents.quoting import as_written, nearest, quoted
 
 FILE, FILES = "template.yaml", "files"
 OWN_FOLDER = "templates"

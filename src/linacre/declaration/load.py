@@ -13,22 +13,15 @@ from pydantic import ValidationError
 from linacre.base.errors import UserError
 from linacre.declaration.check import Names, check
 from linacre.declaration.check_addresses import address_advice
-from linacre.declaration.document import Document, Key, Lines, Problem, parse
 from linacre.declaration.models import IOCS, Facility, Network, Section, facility_model
 from linacre.declaration.problems import problems_of
+from linacre.documents.document import Document, Key, Lines, Problem, parse
+from linacre.documents.reading import LoadError, load_error, read_text
 
 if TYPE_CHECKING:
     from linacre.declaration.editing.edit import FacilityText
 
 _STAND_IN = {"stand-in": {"subnet": "10.0.0.0/8"}}
-
-
-class LoadError(UserError):
-    """A facility file that cannot be taken; one line a problem, each with file and line."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
-        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True)
@@ -69,11 +62,12 @@ def load(file: Path, *, text: str | None = None, sections: Sequence[Section] = (
 
     Raises `LoadError`, whose message has a line for every problem found.
     """
-    text = _read(file) if text is None else text
+    if text is None:
+        text = read_text(file, kind="a facility file", usual="facility.yaml")
     document = parse(text)
     folder = file.absolute().parent
     if document.problems and document.data is None:
-        raise _error(file, document.lines, document.problems)
+        raise load_error(file, document.lines, document.problems)
     data = _top_level(file, document)
     model = facility_model(tuple(sections))
     names = _names(data, model)
@@ -82,29 +76,8 @@ def load(file: Path, *, text: str | None = None, sections: Sequence[Section] = (
     if facility is not None:
         problems += check(facility, folder, names=names)
     if problems or facility is None:
-        raise _error(file, document.lines, problems)
+        raise load_error(file, document.lines, problems)
     return Declaration(facility, file, folder, text, document.lines)
-
-
-def _read(file: Path) -> str:
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        message = "no such file; write the path of a facility file, or make one"
-        raise LoadError([f"{file}: {message}"]) from None
-    except IsADirectoryError:
-        message = f"this is a folder; write {file / 'facility.yaml'}"
-        raise LoadError([f"{file}: {message}"]) from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        message = f"cannot be read: {reason}; give yourself the right to read it"
-        raise LoadError([f"{file}: {message}"]) from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise LoadError([f"{file}:{line}: {message}"]) from None
 
 
 def _top_level(file: Path, document: Document) -> dict[str, Any]:
@@ -201,20 +174,3 @@ def _names(data: Mapping[str, Any], model: type[Facility]) -> Names:
         networks=keys("networks"),
         of_sections={each.key: keys(each.key) for each in model.sections},
     )
-
-
-def _error(file: Path, lines: Lines, problems: list[Problem] | tuple[Problem, ...]) -> LoadError:
-    placed = [(p.line or lines.at(p.path), _dotted(p.path), p.message) for p in problems]
-    shown = [
-        f"{file}:{line}: {where}: {message}" if where else f"{file}:{line}: {message}"
-        for line, where, message in sorted(placed, key=lambda each: each[0])
-    ]
-    return LoadError([*dict.fromkeys(shown)])
-
-
-def _dotted(path: tuple[Key, ...]) -> str:
-    text = ""
-    for key in path:
-        shown = key if isinstance(key, int) or key.isprintable() else repr(key)
-        text += f"[{key}]" if isinstance(key, int) else f".{shown}"
-    return text.removeprefix(".")

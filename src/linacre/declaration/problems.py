@@ -11,9 +11,9 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from linacre.declaration.document import Key, Problem
 from linacre.declaration.models import BinaryIoc, Facility, GitSource, PythonIoc, SoftIoc
-from linacre.declaration.models.quoting import as_written, nearest, one_of, quoted
+from linacre.documents.document import Key, Problem
+from linacre.documents.quoting import as_written, nearest, one_of, quoted
 
 _KINDS: Mapping[str, type[BaseModel]] = {
     "softioc": SoftIoc,

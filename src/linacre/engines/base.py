@@ -270,6 +270,13 @@ class Engine(Protocol):
         """Return the room for data that machines share: a storage pool."""
         ...
 
+    async def used(self, machines: Collection[str]) -> dict[str, tuple[Space, ...]]:
+        """Return of machines on this host what they have written of what they may, by their name.
+
+        One is left out where that is not seen, or where there is no ceiling.
+        """
+        ...
+
     async def client_environment(self, network: str) -> dict[str, str]:
         """Return the EPICS variables with which a client on this host reaches a network."""
         ...

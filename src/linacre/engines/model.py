@@ -140,6 +140,8 @@ class Limits:
     """With their threads."""
     open_files: int = 8192
     """Of each process, its connections among them."""
+    disk_bytes: int | None = field(default=None, repr=False)
+    """Of its own disk, and of its persistent folder; None is a share of the pool."""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,9 @@ def labels_of(
     devices: list[object] = [spec.limits, spec.mounts, spec.devices]
     if spec.volume_bytes is not None:
         devices.append(spec.volume_bytes)
+    if spec.limits.disk_bytes is not None:
+        # Not among the other limits: machines from before it was there are right without it.
+        devices.append(f"disk of {spec.limits.disk_bytes} B")
     digest = _digest(spec.payload.digest(Part.PROGRAM), program.settings if program else "")
     after = program.after if program else ()
     ports = (program.ports or ()) if program else ()

@@ -148,9 +148,10 @@ class Maker:
 
 def _limits(limits: LimitSettings) -> Limits:
     memory = None if limits.memory is None else int(limits.memory)
+    disk = None if limits.disk is None else int(limits.disk)
     given = {"processes": limits.processes, "open_files": limits.open_files}
     counts = {key: count for key, count in given.items() if count is not None}
-    return Limits(cpu=limits.cpu, memory_bytes=memory, **counts)
+    return Limits(cpu=limits.cpu, memory_bytes=memory, disk_bytes=disk, **counts)
 
 
 def mounts_of(mounts: Iterable[MountSettings]) -> tuple[Mount, ...]:

@@ -143,12 +143,14 @@ async def _last_word(
 ) -> str:
     layout = engine.layout(name, address)
     text = await log_text(engine, name, layout, limit=_LOG_TAIL)
-    # Those of a start that has ended are there; others may still be on their way, line by line.
-    for _ in range(0 if ended else _LAST_WORDS):
+    # Words are on their way to the log line by line, and on a busy host late.
+    for _ in range(_LAST_WORDS):
+        if ended and tells_an_end(text):
+            break
         before = text
         await clock.sleep(_REPORT_PERIOD_S)
         text = await log_text(engine, name, layout, limit=_LOG_TAIL)
-        if text == before:
+        if not ended and text == before:
             break
     words = last_words(text, ended=ended) or last_words(text)
     said = f" (its last word: {words})" if words else ""
@@ -171,6 +173,11 @@ def last_words(log: str, *, ended: bool = False) -> str:
         if procserv:
             of_ended = spoken
     return (of_ended if ended else spoken)[:_LONGEST_WORDS]
+
+
+def tells_an_end(log: str) -> bool:
+    """Tell whether procServ says in its log that a program has ended, with all that it printed."""
+    return any("@@@" in line and "is shutting down" in line for line in log.splitlines())
 
 
 async def log_text(engine: Engine, name: str, layout: Layout, *, limit: int) -> str:

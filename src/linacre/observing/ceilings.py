@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 from linacre.base.sizes import readable
+from linacre.engines.base import Space
 
 NEAR = 0.9
 """Above this share of a ceiling it is told."""
@@ -45,11 +46,20 @@ class Group:
     def near(self) -> tuple[str, ...]:
         """What is near its ceiling, in words."""
         found: list[str] = []
-        if self.limit_bytes is not None and self.used_bytes > NEAR * self.limit_bytes:
-            found.append(f"memory {readable(self.used_bytes)} of {readable(self.limit_bytes)}")
+        if self.limit_bytes is not None:
+            found += near([Space("memory", self.used_bytes, self.limit_bytes)])
         if self.most_processes is not None and self.processes > NEAR * self.most_processes:
             found.append(f"processes {self.processes} of {self.most_processes}")
         return tuple(found)
+
+
+def near(spaces: Iterable[Space]) -> list[str]:
+    """Return which of these are near their ceilings, in words."""
+    return [
+        f"{each.what} {readable(each.used_bytes)} of {readable(each.total_bytes)}"
+        for each in spaces
+        if each.used_bytes > NEAR * each.total_bytes
+    ]
 
 
 def read_host(proc: Path = _PROC) -> Host | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
@@ -106,9 +106,10 @@ async def facility_status(session: Session, only: Collection[str] | None = None)
         compared = await compare(session, None if only is None else frozenset(only))
         has_cables = Capability.CABLES in engine.capabilities()
         found, cables = compared.found, None
+        near = await near_ceilings(engine, found.machines.values())
         if has_cables:
             cables = await engine.wiring.cables(found.machines.values(), found.record)
-        return await _told(session, only, compared, cables)
+        return replace(await _told(session, only, compared, cables), near=near)
 
 
 async def _told(
@@ -138,7 +139,6 @@ async def _told(
     if compared is not None and only is None:
         plan = make_plan(compared.declared, compared.found, digest=None)
         undeclared, outdated = plan.undeclared, plan.outdated
-    machines = compared.found.machines.values() if compared is not None else ()
     return FacilityStatus(
         facility=session.name,
         engine=session.engine.name,
@@ -147,17 +147,19 @@ async def _told(
         rows={name: tuple(told) for name, told in rows.items()},
         undeclared=undeclared,
         outdated=outdated,
-        near=_near_ceilings(machines),
     )
 
 
-def _near_ceilings(machines: Iterable[Machine]) -> dict[str, tuple[str, ...]]:
-    """Return, of machines on this host, which of their ceilings they are near."""
+async def near_ceilings(engine: Engine, machines: Iterable[Machine]) -> dict[str, tuple[str, ...]]:
+    """Return, of machines that run on this host, which of their ceilings they are near."""
+    running = {machine.name: machine.pid for machine in machines if machine.pid is not None}
+    used = await engine.used(running)
     found: dict[str, tuple[str, ...]] = {}
-    for machine in machines:
-        group = ceilings.read_group(machine.pid) if machine.pid is not None else None
-        if group is not None and group.near:
-            found[machine.name] = group.near
+    for name, pid in running.items():
+        group = ceilings.read_group(pid)
+        near = (*(group.near if group else ()), *ceilings.near(used.get(name, ())))
+        if near:
+            found[name] = near
     return found
 
 

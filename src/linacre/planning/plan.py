@@ -91,14 +91,15 @@ class _Planner:
         """Return machines so that each comes after those it waits for; desks come first."""
         after = self._declared.after
         ordered: list[MachineSpec] = []
+        done: set[str] = set()
         waiting = sorted(self._declared.machines, key=lambda s: s.traits.runs_program)
         while waiting:
-            done = {spec.name for spec in ordered}
-            ready = [spec for spec in waiting if set(after.get(spec.name, ())) <= done]
+            ready = [spec for spec in waiting if done.issuperset(after.get(spec.name, ()))]
             if not ready:
                 raise ValueError("a cycle in `after` came past the loader")
             ordered += ready
-            waiting = [spec for spec in waiting if spec not in ready]
+            done |= {spec.name for spec in ready}
+            waiting = [spec for spec in waiting if spec.name not in done]
         return ordered
 
     def _facility_steps(self) -> None:

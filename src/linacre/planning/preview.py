@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from linacre.base.errors import UserError
 from linacre.base.listing import listed
-from linacre.base.sizes import readable
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import Access, DeclaredMachine
 from linacre.engines.base import Capability, Limits, Machine, MachineState
@@ -22,7 +20,9 @@ from linacre.kinds.names import names_declared
 from linacre.kinds.registry import kinds_of
 from linacre.planning.plan import Found, Plan, make_plan, narrowed
 from linacre.planning.specs import Declared, declared_facility
+from linacre.planning.sums import beyond_the_host, beyond_the_pool, host_bytes
 from linacre.planning.twin_overrides import TwinOverrides, override_twins
+from linacre.session.choose import pool_bytes
 from linacre.session.roles import Pair
 from linacre.session.session import Session
 
@@ -223,20 +223,12 @@ def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
     if limited and Capability.LIMITS not in session.engine.capabilities():
         notes.append(f"the {session.engine.name} engine applies no limits: {listed(limited)}")
     if {Capability.LIMITS, Capability.CABLES} <= session.engine.capabilities():
-        notes += _beyond_the_host(declared)
+        notes += beyond_the_host(declared.machines, host_bytes())
+    if (pool := pool_bytes(session.declaration.facility.engine)) is not None:
+        notes += beyond_the_pool(declared.machines, pool)
     if session.engine.name == "process" and session.declaration.facility.access != Access():
         notes.append(f"the {session.engine.name} engine gives no log-in: access is not used")
     return tuple(notes)
-
-
-def _beyond_the_host(declared: Declared) -> Iterator[str]:
-    """Yield what the ceilings that are given add up to, where the host has less."""
-    host = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    given = {spec.name: spec.limits.memory_bytes for spec in declared.machines}
-    memory = sum(size for size in given.values() if size is not None)
-    if memory > host:
-        total, there = readable(memory), readable(host)
-        yield f"limits.memory of all machines add up to {total}, and this host has {there}"
 
 
 def _kinds_notes(session: Session, names: Names, only: Collection[str] | None) -> Iterator[str]:

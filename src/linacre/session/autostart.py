@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from linacre.base.errors import LinacreError
-from linacre.declaration.document import parse
+from linacre.documents.document import parse
 from linacre.session.state import FacilityNote
 
 _READ_LIMIT_S = 5.0

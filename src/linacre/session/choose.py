@@ -72,13 +72,22 @@ def remote_note(settings: models.Engine, *, base: Path) -> RemoteNote | None:
     return None if remote is None else RemoteNote(**asdict(remote))
 
 
+def pool_bytes(settings: models.Engine) -> int | None:
+    """Return how large the storage pool of a facility is to be; None where it has none."""
+    if not isinstance(settings, models.IncusEngine):
+        return None
+    from linacre.engines.incus.connection import DEFAULT_POOL_BYTES
+
+    return int(settings.pool_size or DEFAULT_POOL_BYTES)
+
+
 def _incus_settings(settings: models.IncusEngine, base: Path) -> IncusSettings:
     from linacre.engines.incus.client import Remote
     from linacre.engines.incus.connection import DEFAULT_POOL_BYTES, IncusSettings
 
-    pool_bytes = DEFAULT_POOL_BYTES if settings.pool_size is None else int(settings.pool_size)
+    size_bytes = int(settings.pool_size or DEFAULT_POOL_BYTES)
     if settings.url is None:
-        return IncusSettings(pool_bytes=pool_bytes)
+        return IncusSettings(pool_bytes=size_bytes)
     assert settings.certificate is not None
     assert settings.key is not None
     server = settings.server_certificate
@@ -88,4 +97,4 @@ def _incus_settings(settings: models.IncusEngine, base: Path) -> IncusSettings:
         key=base / settings.key,
         server_certificate=None if server is None else base / server,
     )
-    return IncusSettings(remote=remote, pool_bytes=pool_bytes)
+    return IncusSettings(remote=remote, pool_bytes=size_bytes)

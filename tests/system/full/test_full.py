@@ -106,10 +106,23 @@ def test_iocs_go_on_when_the_host_is_full(site: Site, disk: SmallDisk) -> None:
     site.up("--prune")
 
 
-def test_others_go_on_when_one_ioc_fills_the_pool(site: Site) -> None:
+def fill(site: Site, machine: str) -> str:
+    return site.inside(machine, "dd if=/dev/urandom of=/srv/persist/big bs=1M").err
+
+
+def test_one_ioc_fills_its_part_and_no_more(site: Site) -> None:
+    assert "Disk quota exceeded" in fill(site, "a")
+    site.ioc("c", 13)
+    site.up()
+    site.inside("c", "dd if=/dev/urandom of=/srv/persist/data bs=1M count=64 conv=fsync")
+    del site.iocs["c"]
+    site.up("--prune")
+
+
+def test_others_go_on_when_all_fill_the_pool(site: Site) -> None:
     other = site.identity("b", "softIoc")
-    filled = site.inside("a", "dd if=/dev/urandom of=/srv/persist/big bs=1M")
-    assert "No space left on device" in filled.err
+    site.inside("b", "dd if=/dev/urandom of=/srv/persist/big bs=1M count=256")
+    assert "No space left on device" in site.inside("a", "dd if=/dev/urandom of=/big bs=1M").err
     assert other.is_alive
     name = site.prefix("b") + "READI"
     assert site.ok("exec", "--", "caget", "-t", "-w", "10", name).out == "2.5\n"
@@ -119,7 +132,8 @@ def test_others_go_on_when_one_ioc_fills_the_pool(site: Site) -> None:
     site.write()
     done = site.run("up", "--yes")
     assert done.status == 0 or done.problem
-    site.inside("a", "rm /srv/persist/big\n")
+    site.inside("a", "rm /srv/persist/big /big\n")
+    site.inside("b", "rm /srv/persist/big\n")
     site.up()
     assert other.is_alive
     until(lambda: site.status()["a"]["green"])

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from linacre.base.paths import StatePaths
 from linacre.cli.main import app
-from linacre.declaration.document import Problem
 from linacre.declaration.load import LoadError, load
 from linacre.declaration.models import ProgramPart, Section
 from linacre.declaration.schema import facility_schema
+from linacre.documents.document import Problem
 from linacre.engines.base import MachineSpec, PayloadFile
 from linacre.engines.process.engine import ProcessEngine
 from linacre.epics.service import ServiceProgram, make_service_scripts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from harness import Site, until
 
+from linacre.engines.base import Space
 from linacre.observing.ceilings import read_group
 
 pytestmark = pytest.mark.timeout(300)
@@ -17,11 +19,13 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def site(make_site: Callable[..., Site]) -> Iterator[Site]:
-    """A facility of a neighbour and two machines that know no measure."""
+    """A facility of a neighbour and three machines that know no measure."""
     site = make_site("greed")
     site.ioc("victim", 11)
+    site.settings = {"engine": {"kind": "incus", "pool_size": "5GiB"}}
     site.ioc("many", 12, limits={"processes": 100})
     site.ioc("large", 13, limits={"memory": "96MiB", "open_files": 512})
+    site.ioc("full", 14, limits={"disk": "512MiB"})
     site.up()
     yield site
     for machine in ("many", "large"):
@@ -82,3 +86,36 @@ def test_open_files_have_a_ceiling(site: Site) -> None:
     limits = Path(f"/proc/{pid}/limits").read_text()
     (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
     assert line.split()[3:5] == ["512", "512"]
+
+
+FOLDERS = {"disk": "/home", "persistent folder": "/srv/persist"}
+
+
+def test_disks_have_an_eighth_of_the_pool_by_default(site: Site) -> None:
+    async def used() -> dict[str, tuple[Space, ...]]:
+        async with site.engine() as engine:
+            return await engine.used(["victim", "full", "desk-controls"])
+
+    totals = {
+        name: {each.what: each.total_bytes >> 20 for each in spaces}
+        for name, spaces in asyncio.run(used()).items()
+    }
+    assert totals == {
+        "victim": {"disk": 640, "persistent folder": 640},
+        "full": {"disk": 512, "persistent folder": 512},
+        "desk-controls": {"disk": 640},
+    }
+
+
+@pytest.mark.parametrize("what", FOLDERS)
+def test_a_disk_ends_at_its_ceiling_and_is_told(site: Site, what: str) -> None:
+    file = f"{FOLDERS[what]}/greedy"
+    filled = site.inside("full", f"dd if=/dev/zero of={file} bs=1M; sync")
+    assert "Disk quota exceeded" in filled.err
+    until(lambda: "full" in near(site))
+    (line,) = near(site)["full"]
+    assert line.startswith(f"{what} 5") and line.endswith("of 512 MiB")
+    assert_victim_answers(site)
+    site.inside("victim", f"dd if=/dev/zero of={FOLDERS[what]}/own bs=1M count=100 conv=fsync")
+    site.inside("full", f"rm {file}; sync")
+    until(lambda: "full" not in near(site))

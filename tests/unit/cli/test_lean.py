@@ -55,7 +55,8 @@ NEVER = {
     *DRAWING,
     *("aiohttp", "cryptography", "fastapi", "numpy", "ruamel", "uvicorn"),
     *("alembic", "sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"),
-    *("linacre.archiver", "linacre.engines.process.engine"),
+    *("linacre.accelerator", "linacre.archiver", "linacre.physics"),
+    "linacre.engines.process.engine",
 }
 NO_ENGINE = {*NEVER, "linacre.engines", "linacre.kinds", "linacre.planning", "yaml"}
 

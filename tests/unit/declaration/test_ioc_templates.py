@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from linacre.base.errors import UserError
-from linacre.declaration.document import parse
 from linacre.declaration.ioc_templates import Broken, Template, get_template, list_templates
+from linacre.documents.document import parse
 from linacre.operations.changes.filling import copy_files, fill_files, filled_entry
 
 OWN = """\

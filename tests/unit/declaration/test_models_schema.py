@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from linacre.cli.schema import print_schema
-from linacre.declaration.document import parse
 from linacre.declaration.schema import DIALECT, facility_schema
+from linacre.documents.document import parse
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parent / "golden"

@@ -15,6 +15,7 @@ from linacre.engines.incus import instances
 from linacre.engines.incus.cable import Cables
 from linacre.engines.incus.client import IncusClient
 from linacre.engines.incus.instances import Instances
+from linacre.engines.incus.pool import Ceiling, Pool
 from linacre.engines.incus.walls import Walls
 
 WHOLE = {"name": "a", "status": "Stopped", "config": {"user.linacre.kind": "ioc"}}
@@ -39,7 +40,11 @@ async def daemon(folder: Path, answers: list[list[Any]]) -> AsyncIterator[Instan
         await web.UnixSite(runner, str(socket)).start()
         async with IncusClient(socket, project="p") as client:
             yield Instances(
-                client, "f", pool="p", cables=Cables.__new__(Cables), walls=Walls.__new__(Walls)
+                client,
+                "f",
+                pool=Pool.__new__(Pool),
+                cables=Cables.__new__(Cables),
+                walls=Walls.__new__(Walls),
             )
     finally:
         await runner.cleanup()
@@ -59,3 +64,9 @@ async def test_one_that_stays_untold_is_named_and_not_taken_for_half_made(tmp_pa
     async with daemon(tmp_path, [[WHOLE | {"name": "b"}, UNTOLD]]) as found:
         with pytest.raises(EngineError, match="does not say what a is like"):
             await found.all()
+
+
+def test_a_disk_that_nobody_bounded_gets_a_ceiling_only_where_one_is_declared() -> None:
+    share, declared = Ceiling(5, is_declared=False), Ceiling(5, is_declared=True)
+    assert [share.beside(found) for found in (None, "9")] == [None, 5]
+    assert [declared.beside(found) for found in (None, "9")] == [5, 5]

@@ -57,7 +57,7 @@ OWN = {
         engines/incus/leftovers.py: clear_control_groups
         engines/incus/links.py: attribute
         engines/incus/netns.py: network_of
-        engines/incus/quotas.py: keep_quotas _groups _count_anew
+        engines/incus/quotas.py: Quotas.keep Quotas.reader.read Quotas._groups
         engines/incus/walls.py: Walls._lay Walls._is_laid
         engines/process/ports.py: _listening _command
         engines/process/processes.py: find_marked _own_pids
@@ -81,7 +81,9 @@ OWN = {
         engines/incus/inside.py: _root_of
         engines/incus/payload.py: to_tar
         engines/incus/records.py: write_record
-        engines/incus/storage.py: _preallocate _fingerprint ensure_image
+        engines/incus/pool.py: _preallocate
+        engines/incus/quotas.py: _opened
+        engines/incus/storage.py: _fingerprint ensure_image
         engines/incus/walls.py: Walls._ports Walls._gates
         engines/process/clients.py: lay_tools
         engines/process/files.py: write_json read_json
@@ -102,7 +104,7 @@ OWN = {
         declaration/check_files.py: _archivers
         declaration/editing/rewrite.py: draft _replace
         declaration/ioc_templates.py: _read
-        declaration/load.py: _read
+        documents/reading.py: read_text
         images/bundle.py: write_bundle _write_part _add
         kinds/archiver/patterns.py: said_pvs
         observing/doctor/certificate_checks.py: _read

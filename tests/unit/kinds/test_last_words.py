@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from linacre.kinds.reports import last_words
+from linacre.kinds.reports import last_words, tells_an_end
 
 BEGUN = '@@@ Restarting child "sick"\n@@@ The PID of new child "sick" is: 7\n@@@ @@@ @@@ @@@ @@@'
 ENDED = "@@@ Current time: 2026-11-28T17:45:27+0000\n@@@ Child process is shutting down"
@@ -36,3 +36,4 @@ def test_it_is_of_a_start_that_has_ended_where_that_is_asked(
 ) -> None:
     assert last_words(stamped(*parts), ended=True) == of_ended
     assert last_words(stamped(*parts)) == of_all
+    assert tells_an_end(stamped(*parts)) == any(ENDED in part for part in parts)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from linacre.base.errors import UserError
-from linacre.declaration.document import Document, parse
 from linacre.declaration.editing.edited_data import (
     IOCS,
     Data,
@@ -32,6 +31,7 @@ from linacre.declaration.yaml_text import (
     moved,
     spliced,
 )
+from linacre.documents.document import Document, parse
 
 _STEP = 2
 _IN_BRACES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from linacre.declaration.models.quoting import as_written
+from linacre.documents.quoting import as_written
 
 Data = dict[str, Any]
 """What `document.parse` returns for a facility file."""

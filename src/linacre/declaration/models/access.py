@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.values import Bytes, Line
+from linacre.documents.quoting import quoted
 
 _KEY_TYPE = r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh|ecdsa)-[\w.@-]+)"
 # Schemes of crypt(3) that resist guessing: yescrypt, gost-yescrypt, scrypt, bcrypt, SHA-512/256.

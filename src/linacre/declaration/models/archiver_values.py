@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from linacre.declaration.models.quoting import as_written, quoted
+from linacre.documents.quoting import as_written, quoted
 
 _AGE_PATTERN = r"^[0-9]+(\.[0-9]+)?(min|h|d|w)$"
 _AGE_SECONDS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}

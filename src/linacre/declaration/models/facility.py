@@ -16,9 +16,9 @@ from linacre.declaration.models.iocs import Ioc, IocDefaults, with_defaults
 from linacre.declaration.models.machine import DeclaredMachine, Section
 from linacre.declaration.models.networks import Network
 from linacre.declaration.models.part import Part, empty_as_mapping
-from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.services import Service
 from linacre.declaration.models.values import NAME_PATTERN, Address, Line, Name, NetworkName
+from linacre.documents.quoting import quoted
 
 
 def _database(value: str) -> str:

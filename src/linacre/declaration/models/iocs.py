@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.declaration.models import fields
 from linacre.declaration.models.part import Part, empty_as_mapping
-from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.settings import (
     DeviceSettings,
     Environment,
@@ -28,6 +27,7 @@ from linacre.declaration.models.values import (
     NetworkName,
     TreePath,
 )
+from linacre.documents.quoting import quoted
 
 
 class IocDefaults(Part):

@@ -14,7 +14,7 @@ from linacre.declaration.models.settings import HoldOff, LimitSettings, LogSetti
 from linacre.declaration.models.values import Address, Line, Name, NetworkName, Seconds
 
 if TYPE_CHECKING:
-    from linacre.declaration.document import Problem
+    from linacre.documents.document import Problem
 
 
 class DeclaredMachine(Protocol):

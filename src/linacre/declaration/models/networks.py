@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.quoting import as_written, quoted
 from linacre.declaration.models.values import Address, AnyPort, Line, NetworkName, Subnet
+from linacre.documents.quoting import as_written, quoted
 
 HOST = "host"
 """What a route leads to that ends at this host itself; no network's name may be it then."""

@@ -11,8 +11,8 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from linacre.declaration.models.quoting import as_written, quoted
 from linacre.declaration.models.values import AnyPort, MachinePath
+from linacre.documents.quoting import as_written, quoted
 
 SERVICE_TREE = PurePosixPath("/srv/service")
 """Where the files of `source` stand in the machine, and where the command starts."""

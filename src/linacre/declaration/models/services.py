@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from linacre.declaration.models import fields
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.service_values import (
     SERVICE_TREE,
     Command,
@@ -32,6 +31,7 @@ from linacre.declaration.models.settings import (
 )
 from linacre.declaration.models.sources import Source
 from linacre.declaration.models.values import Address, Line, Name, NetworkName
+from linacre.documents.quoting import quoted
 
 
 class FileSettings(Part):

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.quoting import as_written, quoted
 from linacre.declaration.models.values import Bytes, Line, MachinePath, Seconds
+from linacre.documents.quoting import as_written, quoted
 
 _SMALLEST_MEMORY = 32 << 20
+_SMALLEST_DISK = 512 << 20
 # Machines have these from their image or their kernel: covering one would break the machine.
 _SYSTEM_FOLDERS = ("/dev", "/proc", "/sys", "/run", "/etc", "/usr", "/bin", "/sbin", "/lib")
 
@@ -29,6 +30,12 @@ def _cores(value: Any) -> float:
 def _memory(value: Bytes) -> Bytes:
     if value < _SMALLEST_MEMORY:
         raise ValueError(f"{value} is too little for a machine to start; write 32MiB or more")
+    return value
+
+
+def _disk(value: Bytes) -> Bytes:
+    if value < _SMALLEST_DISK:
+        raise ValueError(f"{value} is too little for a machine to start; write 512MiB or more")
     return value
 
 
@@ -99,6 +106,12 @@ class LimitSettings(Part):
         description="Number of files and connections that each process may have open, 256 or more; "
         "without it, 8192.",
         examples=[20000],
+    )
+    disk: Annotated[Bytes, AfterValidator(_disk)] | None = Field(
+        default=None,
+        description="What the machine may write to its own disk, and as much again to its "
+        "persistent folder; without it, an eighth of the storage pool each.",
+        examples=["2GiB"],
     )
 
 

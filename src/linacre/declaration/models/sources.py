@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from linacre.declaration.models.part import Part
-from linacre.declaration.models.quoting import quoted
 from linacre.declaration.models.values import Line, TreePath
+from linacre.documents.quoting import quoted
 
 _GIT_URL = r"(https?|ssh|git|file)://\S+$|[A-Za-z0-9_][\w.-]*@[A-Za-z0-9_][\w.-]*:\S+$"
 

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from linacre.declaration.models.quoting import as_written, quoted
+from linacre.documents.quoting import as_written, quoted
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 _PORT_PATTERN = r"^[1-9][0-9]{0,4}/(tcp|udp)$"

@@ -21,14 +21,14 @@ from linacre.engines.base import (
     NetworkSpec,
     Space,
 )
-from linacre.engines.incus import machines, names, storage, supervise, uplink
+from linacre.engines.incus import machines, storage, supervise, uplink
 from linacre.engines.incus.cable import Cables, bridge_name
 from linacre.engines.incus.claims import refuse_taken
 from linacre.engines.incus.connection import Connection, IncusSettings
 from linacre.engines.incus.instances import Instances
 from linacre.engines.incus.networks import Networks
+from linacre.engines.incus.pool import Pool
 from linacre.engines.incus.project import Project
-from linacre.engines.incus.quotas import keep_quotas
 from linacre.engines.incus.reach import Reach
 from linacre.engines.incus.walls import Walls
 from linacre.engines.incus.walls_rules import Gate
@@ -51,7 +51,7 @@ class IncusEngine(Reach):
         self._walls = Walls(facility, paths.cables)
         super().__init__(Connection(facility, paths, settings, inits=self._cables.inits))
         self._facility = facility
-        self._pool = names.project(facility)
+        self._pool = Pool(self._connection, size_bytes=settings.pool_bytes)
         self._paths = paths
         self._settings = settings
 
@@ -110,10 +110,7 @@ class IncusEngine(Reach):
             record = await self._project.record()
             await self._walls.mend(map(self._gate, recorded_networks(record)))
             await self._networks.mend(record)
-        self._keep_quotas()
-
-    def _keep_quotas(self) -> None:
-        keep_quotas(self._connection.disks, self._pool)
+        self._pool.keep_quotas()
 
     async def close(self) -> None:
         """Let go of the daemon; machines go on."""
@@ -126,12 +123,7 @@ class IncusEngine(Reach):
     async def prepare(self) -> None:
         """Make the project, the pool and the cables' hook."""
         await self._project.ensure()
-        await storage.ensure_pool(
-            self._client,
-            name=self._pool,
-            size_bytes=self._settings.pool_bytes,
-            disks=self._connection.disks,
-        )
+        await self._pool.ensure()
         if self._client.is_local:
             self._cables.prepare()
             await self._walls.admit_all(await self._instances.ports())
@@ -179,7 +171,7 @@ class IncusEngine(Reach):
         """Import an image: the folder holds `metadata.tar` and `rootfs.squashfs`."""
         await storage.ensure_image(
             self._client,
-            pool=self._pool,
+            pool=self._pool.name,
             digest=digest,
             metadata=path / "metadata.tar",
             root=path / "rootfs.squashfs",
@@ -231,12 +223,12 @@ class IncusEngine(Reach):
         """Make an instance with its payload, not started; one half made is made anew."""
         where = await self._plugged(spec)
         await self._instances.create(spec, plugged=where, persistent_from=persistent_from)
-        self._keep_quotas()
+        self._pool.keep_quotas()
 
     async def update(self, spec: MachineSpec) -> None:
         """Bring configuration, devices, payload and labels of an instance to the spec."""
         await self._instances.update(spec, plugged=await self._plugged(spec))
-        self._keep_quotas()
+        self._pool.keep_quotas()
 
     async def _plugged(self, spec: MachineSpec) -> str | None:
         return plugged(await self._project.record(), spec.name, home=spec.network)
@@ -285,7 +277,11 @@ class IncusEngine(Reach):
 
     async def space(self) -> list[Space]:
         """Return how full the pool is."""
-        return [await storage.pool_space(self._client, pool=self._pool)]
+        return [await self._pool.space()]
+
+    async def used(self, machines: Collection[str]) -> dict[str, tuple[Space, ...]]:
+        """Return what machines have written of what they may; nothing of those elsewhere."""
+        return await asyncio.to_thread(self._pool.used, machines)
 
     async def client_environment(self, network: str) -> dict[str, str]:
         """Return the EPICS variables for a client on this host: the bridge's broadcast address."""
@@ -333,5 +329,5 @@ class IncusEngine(Reach):
         await asyncio.gather(*(delete(machine.name) for machine in await self.machines()))
         for network in await self._networks.all_names():
             await self.remove_network(network)
-        await storage.remove_all(self._client, pool=self._pool)
+        await self._pool.remove()
         await self._project.remove()

@@ -13,6 +13,7 @@ from linacre.engines.incus import leftovers, machines, names, payload, storage, 
 from linacre.engines.incus.cable import Cables, veth_name
 from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.files import Files
+from linacre.engines.incus.pool import Ceiling, Pool
 from linacre.engines.incus.walls import Walls
 from linacre.engines.incus.walls_rules import Port
 from linacre.engines.labels import ADDRESS, IOC, KIND
@@ -43,7 +44,7 @@ class Instances:
     """The instances of one facility, in one project and one pool."""
 
     def __init__(
-        self, client: IncusClient, facility: str, *, pool: str, cables: Cables, walls: Walls
+        self, client: IncusClient, facility: str, *, pool: Pool, cables: Cables, walls: Walls
     ) -> None:
         self._client = client
         self._facility = facility
@@ -121,22 +122,23 @@ class Instances:
         if spec.traits.runs_program:
             await storage.ensure_volume(
                 self._client,
-                pool=self._pool,
+                pool=self._pool.name,
                 machine=spec.name,
                 copy_of=persistent_from,
-                size_bytes=spec.volume_bytes,
+                ceiling=await self._volume_ceiling(spec),
             )
         config = {
             key: value
             for key, value in self._config(spec).items()
             if not key.startswith(names.LABEL)
         }
+        ceiling = await self._pool.ceiling(spec.limits.disk_bytes)
         body: dict[str, Any] = {
             "name": spec.name,
             "type": "container",
             "profiles": [],
             "config": config | {names.LABEL + key: value for key, value in _whose(spec).items()},
-            "devices": self._devices(spec),
+            "devices": self._devices(spec, ceiling.most_bytes),
             "source": {"type": "image", "alias": spec.image},
         }
         query = {"target": spec.host} if spec.host else None
@@ -148,10 +150,18 @@ class Instances:
         hook = self._cables.hook if self._client.is_local else None
         return machines.instance_config(spec, hook=hook)
 
-    def _devices(self, spec: MachineSpec) -> dict[str, Any]:
+    def _devices(self, spec: MachineSpec, disk_bytes: int | None) -> dict[str, Any]:
         return machines.instance_devices(
-            spec, facility=self._facility, pool=self._pool, local=self._client.is_local
+            spec,
+            facility=self._facility,
+            pool=self._pool.name,
+            disk_bytes=disk_bytes,
+            local=self._client.is_local,
         )
+
+    async def _volume_ceiling(self, spec: MachineSpec) -> Ceiling:
+        own = spec.volume_bytes
+        return await self._pool.ceiling(spec.limits.disk_bytes if own is None else own)
 
     async def _lay(self, spec: MachineSpec, plugged: str | None) -> None:
         if self._client.is_local:
@@ -172,14 +182,17 @@ class Instances:
             if key.startswith(("volatile.", "image.", names.LABEL))
         }
         unlabelled = {k: v for k, v in ours.items() if not k.startswith(names.LABEL)}
-        body = found | {
-            "config": kept | unlabelled,
-            "devices": self._devices(spec),
-        }
+        ceiling = await self._pool.ceiling(spec.limits.disk_bytes)
+        root = ceiling.beside(found["devices"]["root"].get("size"))
+        body = found | {"config": kept | unlabelled, "devices": self._devices(spec, root)}
         await self._client.request("PUT", _path(spec.name), body=body)
-        await storage.size_volume(
-            self._client, pool=self._pool, machine=spec.name, size_bytes=spec.volume_bytes
-        )
+        if spec.traits.runs_program:
+            await storage.size_volume(
+                self._client,
+                pool=self._pool.name,
+                machine=spec.name,
+                ceiling=await self._volume_ceiling(spec),
+            )
         await self._lay(spec, plugged)
         if found["status"] == "Running":
             await self._check(spec.name, [str(payload.UNPACK)], "lay the files of")
@@ -209,7 +222,7 @@ class Instances:
             self._cables.forget(name)
             if self._client.is_local:
                 await self._walls.expel(name)
-            await storage.remove_volume(self._client, pool=self._pool, machine=name)
+            await storage.remove_volume(self._client, pool=self._pool.name, machine=name)
 
     async def start(self, name: str) -> None:
         """Start an instance; one that runs is left alone."""

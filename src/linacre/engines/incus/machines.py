@@ -99,15 +99,21 @@ def instance_config(spec: MachineSpec, *, hook: Path | None) -> dict[str, str]:
     return config | {LABEL + key: value for key, value in spec.labels.items()}
 
 
-def instance_devices(spec: MachineSpec, *, facility: str, pool: str, local: bool) -> dict[str, Any]:
-    """Return the devices of the instance: root, NIC, persistent volume, and what is given to it."""
+def instance_devices(
+    spec: MachineSpec, *, facility: str, pool: str, disk_bytes: int | None, local: bool
+) -> dict[str, Any]:
+    """Return the devices of the instance: root, NIC, persistent volume, and what is given to it.
+
+    `disk_bytes` is the ceiling of its root; None is none.
+    """
     nic = {"type": "nic", "name": "eth0", "hwaddr": spec.mac}
     if local:
         nic |= {"nictype": "p2p", "host_name": veth_name(facility, spec.name)}
     else:
         nic |= {"nictype": "bridged", "parent": bridge_name(facility, spec.network)}
+    size = {} if disk_bytes is None else {"size": str(disk_bytes)}
     devices: dict[str, Any] = {
-        "root": {"type": "disk", "path": "/", "pool": pool},
+        "root": {"type": "disk", "path": "/", "pool": pool} | size,
         "eth0": nic,
     }
     if spec.traits.runs_program:

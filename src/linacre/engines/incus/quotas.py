@@ -1,7 +1,9 @@
-"""The quotas of a pool's btrfs, kept in force.
+"""The quotas of a pool's btrfs.
 
-Since Linux 6.1 the kernel gives up counting when a subvolume is removed whose tree is three levels
-deep or more, as that of each container is, and then enforces no quota until all is counted anew.
+Where the kernel has them (Linux 6.7) they are simple: an extent counts for the machine that wrote
+it, for ever, and costs a number. Else each extent is counted for all that share it. Since Linux
+6.1 the kernel then gives up when a subvolume is removed whose tree is three levels deep or more,
+as that of each container is, and enforces no quota until all is counted anew.
 See Documentation/ABI/testing/sysfs-fs-btrfs-qgroups: `drop_subtree_threshold`, `inconsistent`.
 """
 
@@ -9,51 +11,109 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
+import struct
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _SYSFS = Path("/sys/fs/btrfs")
 _BLOCK = Path("/sys/block")
 _DEEPEST = "8"
 """More levels than a tree has: removals are counted, which takes them some milliseconds more."""
+# linux/btrfs.h
 _RESCAN = 0x4040942C
-"""BTRFS_IOC_QUOTA_RESCAN of linux/btrfs.h, with 64 bytes that are all zero."""
+"""BTRFS_IOC_QUOTA_RESCAN, with 64 bytes that are all zero."""
+_CONTROL, _ENABLE_SIMPLE = 0xC0109428, 4
+"""BTRFS_IOC_QUOTA_CTL and its command, with two numbers of 64 bits."""
+_LOOK_UP, _FIRST_OBJECT = 0xD0009412, 256
+"""BTRFS_IOC_INO_LOOKUP, with 4096 bytes: the tree, the object, and room for a name."""
+
+Read = Callable[[str], tuple[int, int] | None]
 
 
-def keep_quotas(disks: Path | None, pool: str) -> None:
-    """Let quotas of a pool hold from now on, where it is on this host and has any.
+class Quotas:
+    """The quotas of the btrfs on a loop file, mounted at `mounted`.
 
-    `disks` is the daemon's folder of loop files. It holds until the pool is mounted anew, so this
-    is done each time that the daemon is reached. What may not be done is left.
+    They are the kernel's, on this host. What may not be done is left.
     """
-    groups = None if disks is None else _groups(disks / f"{pool}.img")
-    if disks is None or groups is None:
-        return
-    with suppress(OSError):
-        threshold = groups / "drop_subtree_threshold"
-        if threshold.read_text().strip() != _DEEPEST:
-            threshold.write_text(_DEEPEST)
-        if (groups / "inconsistent").read_text().strip() == "1":
-            _count_anew(disks.parent / "storage-pools" / pool)
 
+    def __init__(self, file: Path, mounted: Path) -> None:
+        self._file = file
+        self._mounted = mounted
 
-def _groups(file: Path) -> Path | None:
-    """Return the kernel's folder of the quotas of the file system on a loop file."""
-    for device in _SYSFS.glob("*/devices/*"):
+    def begin(self) -> None:
+        """Begin to count in the simple way, where the kernel can; for a pool with nothing in it.
+
+        Where it cannot, the daemon begins in the other way with the first quota.
+        """
+        self._control(_CONTROL, struct.pack("=QQ", _ENABLE_SIMPLE, 0))
+
+    def keep(self) -> None:
+        """Let them hold from now on, where there are any.
+
+        It holds until the pool is mounted anew, so this is done each time that the daemon is
+        reached.
+        """
+        if (groups := self._groups()) is None:
+            return
         with suppress(OSError):
-            backing = (_BLOCK / device.name / "loop/backing_file").read_text().strip()
-            found = device.parents[1] / "qgroups"
-            if Path(backing) == file.absolute() and found.is_dir():
-                return found
-    return None
+            threshold = groups / "drop_subtree_threshold"
+            if threshold.read_text().strip() != _DEEPEST:
+                threshold.write_text(_DEEPEST)
+            if (groups / "inconsistent").read_text().strip() == "1":
+                # It goes on by itself; one that is under way is as good.
+                self._control(_RESCAN, bytes(64))
+
+    def reader(self) -> Read:
+        """Return a function that tells what a folder of the pool has taken, and may, in bytes.
+
+        It tells None for one that is no subvolume or has no quota.
+        """
+        groups = self._groups()
+
+        def read(folder: str) -> tuple[int, int] | None:
+            if groups is None:
+                return None
+            with suppress(OSError, ValueError):
+                group = groups / f"0_{_subvolume(self._mounted / folder)}"
+                most = int((group / "max_referenced").read_text())
+                # All bits set is none at all.
+                if 0 < most < 1 << 63:
+                    return int((group / "referenced").read_text()), most
+            return None
+
+        return read
+
+    def _groups(self) -> Path | None:
+        """Return the kernel's folder of the quotas of the file system on the loop file."""
+        for device in _SYSFS.glob("*/devices/*"):
+            with suppress(OSError):
+                backing = (_BLOCK / device.name / "loop/backing_file").read_text().strip()
+                found = device.parents[1] / "qgroups"
+                if Path(backing) == self._file.absolute() and found.is_dir():
+                    return found
+        return None
+
+    def _control(self, request: int, argument: bytes) -> None:
+        if not self._mounted.is_mount():
+            return
+        with suppress(OSError), _opened(self._mounted) as descriptor:
+            fcntl.ioctl(descriptor, request, argument)
 
 
-def _count_anew(mounted: Path) -> None:
-    if not mounted.is_mount():
-        return
-    descriptor = os.open(mounted, os.O_RDONLY | os.O_DIRECTORY)
+def _subvolume(folder: Path) -> int:
+    """Return the number of the subvolume that a folder is in."""
+    with _opened(folder) as descriptor:
+        asked = bytearray(4096)
+        struct.pack_into("=QQ", asked, 0, 0, _FIRST_OBJECT)
+        fcntl.ioctl(descriptor, _LOOK_UP, asked)
+        return int(struct.unpack_from("=Q", asked)[0])
+
+
+@contextmanager
+def _opened(folder: Path) -> Generator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        # It goes on by itself; one that is under way is as good.
-        fcntl.ioctl(descriptor, _RESCAN, bytes(64))
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -188,6 +188,10 @@ class ProcessEngine(Reach):
         """Return nothing: machines have the room of the host's own file system."""
         return []
 
+    async def used(self, machines: Collection[str]) -> dict[str, tuple[Space, ...]]:
+        """Return nothing: what machines write has no ceiling of their own."""
+        return {}
+
     async def client_environment(self, network: str) -> dict[str, str]:
         """Return the EPICS variables with which a client on this host reaches a network."""
         return self._machines.clients(network)

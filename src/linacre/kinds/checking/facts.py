@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from linacre.declaration.models import DeclaredMachine, Facility
 from linacre.engines.base import Cable, Capability, Engine, Machine, MachineState
-from linacre.epics.report import IocReport
+from linacre.epics.report import IocReport, ServedPv
 from linacre.kinds.kind import AnyKind
 from linacre.kinds.registry import Kinds, kinds_of
+from linacre.kinds.reports import listed_pvs
 from linacre.session.roles import Pair, pairs
 from linacre.session.session import Session
 
@@ -56,6 +57,9 @@ class Facts:
     cables: Mapping[str, Cable]
     """Empty where the engine has none to look at."""
     reports: asyncio.Task[Mapping[str, IocReport]] | None = None
+    listings: dict[str, asyncio.Task[tuple[ServedPv, ...] | None]] = field(
+        default_factory=dict[str, "asyncio.Task[tuple[ServedPv, ...] | None]"]
+    )
 
     @property
     def engine(self) -> Engine:
@@ -105,6 +109,13 @@ class Facts:
             for each in self.program_machines
             if (report := reports.get(each.name)) is not None and report.booted
         ]
+
+    async def served(self, each: ProgramMachine) -> tuple[ServedPv, ...] | None:
+        """Return the PVs that the IOC of a running machine serves; None where it does not tell."""
+        if each.name not in self.listings:
+            listing = listed_pvs(self.engine, each.name, each.declared.address)
+            self.listings[each.name] = asyncio.create_task(listing)
+        return await asyncio.shield(self.listings[each.name])
 
     async def reported(self) -> Mapping[str, IocReport]:
         """Return how the IOCs and services of running machines do, by machine."""

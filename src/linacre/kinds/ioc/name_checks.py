@@ -7,7 +7,6 @@ import asyncio
 from linacre.base.listing import counted, listed
 from linacre.kinds.checking.facts import Facts, ProgramMachine
 from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem
-from linacre.kinds.reports import listed_pvs
 
 _PAIRS_TOLD = 8
 
@@ -35,7 +34,7 @@ async def names_served_once(facts: Facts) -> Outcome:
 
 
 async def _names(facts: Facts, each: ProgramMachine) -> frozenset[str]:
-    served = await listed_pvs(facts.engine, each.name, each.declared.address)
+    served = await facts.served(each)
     return frozenset(pv.name for pv in served or ())
 
 

@@ -15,7 +15,6 @@ from linacre.epics.answers import Answers, Asked, question, read_answer
 from linacre.epics.report import IocReport
 from linacre.kinds.checking.facts import Facts, ProgramMachine
 from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem, warning
-from linacre.kinds.reports import listed_pvs
 
 READ_LIMIT_S = 8.0
 
@@ -72,7 +71,7 @@ async def _listings(
     facts: Facts, places: list[tuple[ProgramMachine, str]], reports: Mapping[str, IocReport]
 ) -> tuple[list[_Served], list[str]]:
     async def names(each: ProgramMachine) -> tuple[str, ...] | None:
-        served = await listed_pvs(facts.engine, each.name, each.declared.address)
+        served = await facts.served(each)
         return None if served is None else tuple(pv.name for pv in served)
 
     listings = await asyncio.gather(*(names(each) for each, _ in places))

@@ -112,7 +112,8 @@ _OF_HOST: tuple[Check, ...] = (
         room_left,
         "The file system of the state folder: a warning below 10 % of its bytes (and 20 GiB) or "
         "inodes left, wrong below 3 %. The storage pool: a warning below 20 % that machines may "
-        "still write, wrong below 8 %.",
+        "still write, wrong below 8 %. Each machine: a warning above 90 % of the ceiling of one of "
+        "its disks.",
         asks_engine=False,
     ),
     Check(

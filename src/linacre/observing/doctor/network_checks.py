@@ -59,9 +59,12 @@ async def _network(facts: Facts, network: str, plugged: Mapping[str, IPv4Address
     if unanswered:
         # A machine under load may be late.
         answers = {**answers, **await owners(network, unanswered, wait_s=_PATIENCE_S)}
+    holders: dict[IPv4Address, list[str]] = {}
+    for name, address in plugged.items():
+        holders.setdefault(address, []).append(name)
     findings: list[Finding] = []
     for address in asked:
-        names = [name for name, each in plugged.items() if each == address]
+        names = holders.get(address, [])
         ours = mac_address(facts.facility.facility, address) if names else None
         who = f"{address} ({' and '.join(names) or 'this host'})"
         findings += [

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from linacre.base.errors import LinacreError
 from linacre.kinds.checking.facts import Facts, gather_facts, no_facts
@@ -62,9 +63,11 @@ async def _facts(session: Session) -> AsyncGenerator[Facts]:
         try:
             yield facts
         finally:
-            if facts.reports is not None:
-                facts.reports.cancel()
-                await asyncio.gather(facts.reports, return_exceptions=True)
+            asked: list[asyncio.Task[Any]] = [*facts.listings.values()]
+            asked += [facts.reports] if facts.reports is not None else []
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def _from_engine(session: Session, stack: contextlib.AsyncExitStack) -> Facts:

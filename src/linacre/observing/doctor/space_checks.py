@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from linacre.base.sizes import readable
@@ -33,7 +34,7 @@ _PROBE_LIMIT_S = 1.5
 
 
 async def room_left(facts: Facts) -> Outcome:
-    """See how full the state folder's file system and the storage pool are."""
+    """See how full the state folder's file system, the storage pool and machines' disks are."""
     folder = existing(facts.session.state.root)
     probed = await probe(folder, limit_s=_PROBE_LIMIT_S)
     said: list[str] = []
@@ -49,6 +50,9 @@ async def room_left(facts: Facts) -> Outcome:
             free_bytes = min(free_bytes, writable)
         said.append(f"{readable(free_bytes)} of {readable(space.total_bytes)} free in {space.what}")
         findings += pool_findings(space.what, free_bytes, space.total_bytes)
+    running = [name for name, machine in facts.machines.items() if machine.pid is not None]
+    for name, spaces in (await facts.engine.used(running)).items():
+        findings += near_findings(name, ceilings.near(spaces))
     return Outcome(", ".join(said), tuple(findings))
 
 
@@ -121,11 +125,18 @@ async def memory_left(facts: Facts) -> Outcome:
 
 def machine_findings(name: str, group: ceilings.Group) -> list[Finding]:
     """Return what is wrong with the memory of a machine."""
-    findings: list[Finding] = []
-    raise_it = f"see what {name} does, or raise its limits in the facility file, then linacre up"
-    findings += [warning(name, f"is near its ceiling: {what}", raise_it) for what in group.near]
+    findings = near_findings(name, group.near)
     if group.killed:
         times = "once" if group.killed == 1 else f"{group.killed} times"
         text = f"the kernel has killed a process in it {times} for lack of memory since it started"
-        findings.append(warning(name, text, raise_it))
+        findings.append(warning(name, text, _raise_limits(name)))
     return findings
+
+
+def near_findings(name: str, near: Iterable[str]) -> list[Finding]:
+    """Return what is wrong with a machine that is near some of its ceilings."""
+    return [warning(name, f"is near its ceiling: {what}", _raise_limits(name)) for what in near]
+
+
+def _raise_limits(name: str) -> str:
+    return f"see what {name} does, or raise its limits in the facility file, then linacre up"

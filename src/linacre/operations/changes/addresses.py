@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from linacre.base.errors import UserError
 from linacre.declaration.check_addresses import address_advice, free_address
 from linacre.declaration.models import Facility, Network
-from linacre.declaration.models.quoting import nearest, one_of, quoted
+from linacre.documents.quoting import nearest, one_of, quoted
 from linacre.engines.base import Machine
 from linacre.engines.labels import ADDRESS
 from linacre.engines.process.addresses import check_distinct

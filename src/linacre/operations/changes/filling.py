@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from linacre.base.enclosed import EnclosedFolder, Entry, Kind, UnsafeNameError, read_given, walk
 from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.ioc_templates import PLACE, Template, filled
-from linacre.declaration.models.quoting import quoted
 from linacre.declaration.sources import LEFT_OUT, SOURCE_LIMITS
 from linacre.declaration.yaml_nodes import Kind as NodeKind
 from linacre.declaration.yaml_nodes import Piece, pieces
 from linacre.declaration.yaml_text import scalar, stretched
+from linacre.documents.quoting import quoted
 
 _GIT_URL = re.compile(r"((?:https?|ssh|git|file)://\S+?|[\w.-]+@[\w.-]+:\S+?)(?:#(\S+))?")
 

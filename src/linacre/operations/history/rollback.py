@@ -12,11 +12,11 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.log import HIDDEN, redact_text
 from linacre.base.tasks import TaskState, user_name
 from linacre.catalogue.model import FileEntry, NewState, State
-from linacre.declaration.document import parse
 from linacre.declaration.editing.edit import FacilityText
 from linacre.declaration.editing.rewrite import Draft, draft
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import FolderSource
+from linacre.documents.document import parse
 from linacre.engines.labels import DECLARED_DIGEST
 from linacre.kinds.ioc.file_tree import Tree, TreeFile, folder_tree, lay_tree, without
 from linacre.operations.bring_up import bring_up

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linacre.base.errors import UserError
-from linacre.declaration.document import parse
 from linacre.declaration.editing.edit import FacilityText
-from linacre.declaration.models.quoting import as_written
 from linacre.declaration.yaml_text import scalar
+from linacre.documents.document import parse
+from linacre.documents.quoting import as_written
 
 CLARA = Path(__file__).parents[4] / "examples/clara/facility.yaml"
 ENTRY = "new:\n  kind: softioc\n  source: iocs/new\n  address: 10.61.2.30\n"

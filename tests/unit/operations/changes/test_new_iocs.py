@@ -10,7 +10,7 @@ import pytest
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
-from linacre.declaration.document import parse
+from linacre.documents.document import parse
 from linacre.operations.changes.clone import NewClone, clone
 from linacre.operations.changes.create import NewIoc, create
 from linacre.operations.changes.delete import delete

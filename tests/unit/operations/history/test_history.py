@@ -12,9 +12,9 @@ import pytest
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
 from linacre.catalogue.model import Duplicate, NewState, State
-from linacre.declaration.document import parse
 from linacre.declaration.editing import edit
 from linacre.declaration.load import load
+from linacre.documents.document import parse
 from linacre.kinds.ioc.differences import Change, differing
 from linacre.kinds.ioc.file_tree import TreeFile, folder_tree, lay_tree, without
 from linacre.operations.history.kept_files import KeptFiles

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from linacre.declaration.quick_yaml import NotYamlError
+from linacre.documents.quick_yaml import NotYamlError
 
 
 def compose(text: str) -> Any:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linacre.declaration import careful_yaml, quick_yaml
-from linacre.declaration.document import Document, parse
+from linacre.documents import careful_yaml, quick_yaml
+from linacre.documents.document import Document, parse
 
 EXAMPLES = sorted(Path(__file__).parents[3].glob("examples/*/facility.yaml"))
 WORDS = st.sampled_from(

@@ -1,4 +1,4 @@
-"""How a value from the facility file is shown in a message."""
+"""How a value from a file that people write is shown in a message."""
 
 from __future__ import annotations
 

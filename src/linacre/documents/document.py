@@ -1,4 +1,4 @@
-"""The text of a facility file: plain data, and the line that each piece of it stands on."""
+"""The text of a YAML file: plain data, and the line that each piece of it stands on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from linacre.declaration import quick_yaml
-from linacre.declaration.quick_yaml import FLOAT, INT, TAG, NotYamlError
+from linacre.documents import quick_yaml
+from linacre.documents.quick_yaml import FLOAT, INT, TAG, NotYamlError
 
 Key = str | int
 """A key of a mapping, or a place in a list."""
@@ -76,13 +76,13 @@ def _compose(text: str) -> _Node:
     try:
         return quick_yaml.compose(text)
     except quick_yaml.UnsureError:
-        from linacre.declaration import careful_yaml
+        from linacre.documents import careful_yaml
 
         return careful_yaml.compose(text)
 
 
 class _TooMuchError(Exception):
-    """The aliases of the file unfold to more than any facility has."""
+    """The aliases of the file unfold to more than any of ours has."""
 
 
 class _Reader:

@@ -1,0 +1,1 @@
+"""The virtual accelerator: a beam, and the elements that it goes through."""

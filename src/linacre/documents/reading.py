@@ -1,0 +1,60 @@
+"""From a file to its text, and from the problems in it to one error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from linacre.base.errors import UserError
+from linacre.documents.document import Key, Lines, Problem
+
+
+class LoadError(UserError):
+    """A file that cannot be taken; one line a problem, each with file and line."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
+def read_text(file: Path, *, kind: str, usual: str) -> str:
+    """Return the text of a file in UTF-8; raises `LoadError` of one line.
+
+    `kind` is what it should be, such as "a facility file", and `usual` how such a file is named.
+    """
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        message = f"no such file; write the path of {kind}, or make one"
+        raise LoadError([f"{file}: {message}"]) from None
+    except IsADirectoryError:
+        message = f"this is a folder; write {file / usual}"
+        raise LoadError([f"{file}: {message}"]) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        message = f"cannot be read: {reason}; give yourself the right to read it"
+        raise LoadError([f"{file}: {message}"]) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise LoadError([f"{file}:{line}: {message}"]) from None
+
+
+def load_error(file: Path, lines: Lines, problems: Iterable[Problem]) -> LoadError:
+    """Return the error that tells problems in the order of the file's lines, each once."""
+    placed = [(p.line or lines.at(p.path), _dotted(p.path), p.message) for p in problems]
+    shown = [
+        f"{file}:{line}: {where}: {message}" if where else f"{file}:{line}: {message}"
+        for line, where, message in sorted(placed, key=lambda each: each[0])
+    ]
+    return LoadError([*dict.fromkeys(shown)])
+
+
+def _dotted(path: tuple[Key, ...]) -> str:
+    text = ""
+    for key in path:
+        shown = key if isinstance(key, int) or key.isprintable() else repr(key)
+        text += f"[{key}]" if isinstance(key, int) else f".{shown}"
+    return text.removeprefix(".")

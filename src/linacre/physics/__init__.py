@@ -1,0 +1,1 @@
+"""What magnets and particles do: constants, relativistic kinematics, excitation curves."""
