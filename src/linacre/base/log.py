@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, TextIO, cast
 
 from linacre.base.clock import Clock, SystemClock
+from linacre.base.orders import without_orders
 
 Record = MutableMapping[str, object]
 
@@ -126,7 +127,7 @@ class HumanStream:
         """Write one line with the local time."""
         at = datetime.fromtimestamp(self._clock.now()).strftime("%H:%M:%S.%f")[:-3]
         try:
-            self._stream.write(human_line(at, record) + "\n")
+            self._stream.write(without_orders(human_line(at, record)) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             return

@@ -10,7 +10,7 @@ import typer
 from linacre.base.listing import counted
 from linacre.cli import programs
 from linacre.cli.changing import agreed, carry_out, tell
-from linacre.cli.context import FileOption, JsonOption, YesOption, run, say, session_of
+from linacre.cli.context import FileOption, JsonOption, YesOption, put, run, say, session_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -94,7 +94,7 @@ def create(
         say(f"  declared at {written.declared}")
         if written.had_data:
             say("  it goes on with the data that an earlier one of its name kept")
-        typer.echo(written.url)
+        put(written.url)
 
     written = carry_out(
         lambda session, asking: create_archiver(session, wanted, asking), file, yes=True
@@ -172,7 +172,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     archives = {"archives": whole.pop("pvs"), "ends": whole.pop("until")}
     print_facts(whole | archives | told)
     if found.pvs:
-        typer.echo("")
+        put("")
         columns = ["PV", "STATE", "RATE", "SAMPLES", "DROPPED", "NEWEST", "WHY"]
         rows = [
             [
@@ -200,7 +200,7 @@ def open_page(name: NameArgument, file: FileOption = None) -> None:
         return archiver_url(session, name, declared_archiver(session, name))
 
     url = run(work())
-    typer.echo(url)
+    put(url)
     if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         import webbrowser
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from linacre.cli.context import JsonOption, journal_hook, progress_interaction, run, say
+from linacre.cli.context import JsonOption, journal_hook, progress_interaction, put, run, say
 
 if TYPE_CHECKING:
     from linacre.operations.boot import Booted
@@ -38,9 +38,9 @@ def boot(as_json: JsonOption = False) -> None:
         print_json({"facilities": outcomes, "took_s": round(time.monotonic() - begun, 3)})
     else:
         for each in outcomes:
-            typer.echo(_line(each))
+            put(_line(each))
         if not outcomes:
-            typer.echo("no facility here is marked autostart: nothing to start")
+            put("no facility here is marked autostart: nothing to start")
     if any(each.error is not None for each in outcomes):
         raise typer.Exit(1)
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, run, say, session_of
+from linacre.cli.context import (
+    FileOption,
+    JsonOption,
+    YesOption,
+    confirm,
+    put,
+    run,
+    say,
+    session_of,
+)
 
 if TYPE_CHECKING:
     from linacre.images.bundle import Manifest
@@ -62,7 +71,7 @@ def _show(file: Path, manifest: Manifest, *, took_s: float, as_json: bool) -> No
         shown = {"file": str(file.absolute()), "bytes": size, **asdict(manifest)}
         print_json({**shown, "took_s": round(took_s, 3)})
         return
-    typer.echo(
+    put(
         f"{file}: {readable(size)} for {manifest.facility} on Debian {manifest.release} "
         f"{manifest.architecture}, {took_s:.0f} s; there: ./linacre --bundle {file.name} up"
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, listener_of, run, say, session_of
+from linacre.cli.context import FileOption, JsonOption, listener_of, put, run, say, session_of
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
@@ -33,7 +33,7 @@ def rebuild(file: FileOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(made)
         return
-    typer.echo(
+    put(
         f"{made.machines} machines, {made.iocs} IOCs with {made.records} PVs, "
         f"{made.states} states in their history"
     )

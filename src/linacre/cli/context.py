@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from linacre.base.orders import without_orders
+
 if TYPE_CHECKING:
     from linacre.base.tasks import TaskEvent, TaskListener
     from linacre.catalogue.catalogue import Catalogue
@@ -103,9 +105,14 @@ async def mark_interrupted(catalogue: Catalogue) -> None:
         say(f"tasks may be shown as running that are not: {error}")
 
 
+def put(text: str, *, nl: bool = True) -> None:
+    """Print a part of the result; what machines wrote in it gives a terminal no orders."""
+    typer.echo(without_orders(text) if sys.stdout.isatty() else text, nl=nl)
+
+
 def say(line: str) -> None:
     """Show one line beside the result, on stderr."""
-    typer.echo(line, err=True)
+    typer.echo(without_orders(line), err=True)
 
 
 def confirm(question: str) -> bool:
@@ -113,7 +120,7 @@ def confirm(question: str) -> bool:
     if not sys.stdin.isatty():
         say(f"{question} There is no terminal to ask on: give --yes.")
         return False
-    return typer.confirm(question, err=True)
+    return typer.confirm(without_orders(question), err=True)
 
 
 def progress_interaction(progress: UpProgress, *, yes: bool) -> Interaction:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linacre.base.errors import LinacreError, UserError
-from linacre.cli.context import FileOption, JsonOption, run, session_of
+from linacre.cli.context import FileOption, JsonOption, put, run, session_of
 
 if TYPE_CHECKING:
     from linacre.engines.base import Engine
@@ -122,4 +122,4 @@ def environment(
         print_json(found)
         return
     for key, value in found.items():
-        typer.echo(f"export {key}={shlex.quote(value)}")
+        put(f"export {key}={shlex.quote(value)}")

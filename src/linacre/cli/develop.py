@@ -11,6 +11,7 @@ import typer
 
 import linacre
 from linacre.base.errors import UserError
+from linacre.cli.context import put
 
 _FORWARDED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
@@ -61,24 +62,24 @@ def test(
     choice = Choice(everything=everything, expression=expression)
     checks = choose(only or (), choice, only_tests=times is not None)
     if times is not None:
-        rounds = repeat(checks, times, root=root, say=typer.echo)
+        rounds = repeat(checks, times, root=root, say=put)
         for line in repeat_report(rounds):
-            typer.echo(line)
+            put(line)
         if any(each.log for each in rounds):
             raise typer.Exit(1)
         return
-    outcome = run_checks(checks, root=root, say=typer.echo)
+    outcome = run_checks(checks, root=root, say=put)
     if outcome.results:
         budgets = None if everything else read_budget(root / "tests")
         for line in budget_table(outcome.results, budgets):
-            typer.echo(line)
-        typer.echo()
+            put(line)
+        put("")
     if not outcome.failed:
-        typer.echo("every check passed")
+        put("every check passed")
         return
     if outcome.not_run:
-        typer.echo(f"not run, because of what failed: {', '.join(outcome.not_run)}")
-    typer.echo(f"failed: {', '.join(outcome.failed)}")
+        put(f"not run, because of what failed: {', '.join(outcome.not_run)}")
+    put(f"failed: {', '.join(outcome.failed)}")
     raise typer.Exit(1)
 
 

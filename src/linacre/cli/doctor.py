@@ -48,6 +48,7 @@ def _show(found: Diagnosis) -> None:
     from rich.text import Text
 
     from linacre.base.listing import counted
+    from linacre.base.orders import without_orders
     from linacre.kinds.checking.model import Verdict
 
     styles = {
@@ -60,7 +61,11 @@ def _show(found: Diagnosis) -> None:
     widest = max(len(each.title) for each in found.checks)
 
     def line(*parts: str | tuple[str, str]) -> None:
-        console.print(Text.assemble(*parts), soft_wrap=True)
+        shown = (
+            without_orders(part) if isinstance(part, str) else (without_orders(part[0]), part[1])
+            for part in parts
+        )
+        console.print(Text.assemble(*shown), soft_wrap=True)
 
     for each in found.checks:
         style = styles[each.verdict]

@@ -17,6 +17,7 @@ from linacre.cli.context import (
     confirm,
     listener_of,
     progress_interaction,
+    put,
     run,
     say,
     session_of,
@@ -136,13 +137,13 @@ def plan(where: WhereArgument = None, file: FileOption = None, as_json: JsonOpti
             print_json(ahead.plan)
             return
         for note in (*filter(None, [session.engine_line]), *ahead.notes):
-            typer.echo(note)
+            put(note)
         for step in ahead.plan.steps:
-            typer.echo(f"  {step.title}")
+            put(f"  {step.title}")
         if ahead.plan.restarts:
-            typer.echo(f"restarts: {', '.join(ahead.plan.restarts)}")
+            put(f"restarts: {', '.join(ahead.plan.restarts)}")
         if ahead.plan.is_empty:
-            typer.echo("nothing to change")
+            put("nothing to change")
 
     run(work())
 
@@ -236,7 +237,7 @@ def _show_status(found: FacilityStatus) -> None:
         if rows or not counts:
             what = f"{section.noun}s"
             counts.append(f"{sum(row.green for row in rows)} of {len(rows)} {what}")
-    typer.echo(
+    put(
         f"{found.facility}: {found.standing}, {found.engine} engine, "
         f"{' and '.join(counts)} as they should be"
     )
@@ -246,13 +247,13 @@ def _show_status(found: FacilityStatus) -> None:
     for kind, _ in found.kinds.declared:
         for row in found.of(kind):
             for remark in kind.remarks(row):
-                typer.echo(remark)
+                put(remark)
     for name, near in found.near.items():
-        typer.echo(f"{name} is near its ceiling: {listed(near)}")
+        put(f"{name} is near its ceiling: {listed(near)}")
     if found.undeclared:
-        typer.echo(f"no longer declared: {listed(found.undeclared)}")
+        put(f"no longer declared: {listed(found.undeclared)}")
     if found.outdated:
-        typer.echo(f"made from an older image: {listed(found.outdated)}")
+        put(f"made from an older image: {listed(found.outdated)}")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from linacre.cli.context import (
     known_facility,
     mark_interrupted,
     progress_interaction,
+    put,
     run,
     say,
     session_of,
@@ -62,9 +63,9 @@ def history(
         load(known.file).check_ioc(name)
         raise LinacreError(f"{name} has no history yet: it begins with the next linacre up")
     if diff is not None:
-        typer.echo(_state(name, states, diff).diff, nl=False)
+        put(_state(name, states, diff).diff, nl=False)
     elif settings is not None:
-        typer.echo(_state(name, states, settings).settings, nl=False)
+        put(_state(name, states, settings).settings, nl=False)
     elif as_json:
         print_json({"states": [_timed(s) for s in states], "actions": [_timed(a) for a in actions]})
     else:

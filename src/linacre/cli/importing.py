@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, YesOption, confirm, run, say, session_of
+from linacre.cli.context import (
+    FileOption,
+    JsonOption,
+    YesOption,
+    confirm,
+    put,
+    run,
+    say,
+    session_of,
+)
 
 if TYPE_CHECKING:
     from linacre.operations.importing.take import Taking
@@ -143,13 +152,13 @@ def _show(taking: Taking, *, as_json: bool) -> None:
         print_json(data_of(taking))
         return
     for line in lines_of(taking.understood):
-        typer.echo(line)
+        put(line)
     for line in taking.plan.left_out if taking.plan is not None else ():
-        typer.echo(f"{'not copied':<16} {line}")
-    typer.echo(f"\nthe entry in {taking.draft.declaration.file}:\n")
+        put(f"{'not copied':<16} {line}")
+    put(f"\nthe entry in {taking.draft.declaration.file}:\n")
     for line in taking.entry.splitlines():
-        typer.echo(f"  {line}".rstrip())
-    typer.echo("")
+        put(f"  {line}".rstrip())
+    put("")
 
 
 def _question(taking: Taking, session: Session) -> str:

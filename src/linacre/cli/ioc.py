@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, run, say, session_of
+from linacre.cli.context import FileOption, JsonOption, put, run, say, session_of
 
 if TYPE_CHECKING:
     from linacre.epics.report import ServedPv
@@ -77,7 +77,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
     messages = facts.pop("start_messages")
     print_facts(facts)
     for message in messages:
-        typer.echo(f"  {message}")
+        put(f"  {message}")
     print_table(
         ["PV", "TYPE", "DESCRIPTION"], [[pv.name, pv.record_type, pv.description] for pv in pvs]
     )
@@ -153,7 +153,7 @@ def log(
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes.")] = False,
 ) -> None:
     """Print the end of an IOC's log: what procServ saw on its console."""
-    from linacre.cli.desk import run_in
+    from linacre.cli.logs import print_log
     from linacre.epics.launch import LOG_NAME
     from linacre.operations.iocs import running_machine
 
@@ -162,9 +162,8 @@ def log(
         async with session.engine_up() as engine:
             machine = (await running_machine(session, name, twin=twin)).name
             layout = engine.layout(machine, session.declaration.facility.iocs[name].address)
-            following = ["-F"] if follow else []
-            argv = ["tail", "-n", str(lines), *following, str(layout.log / LOG_NAME)]
-            return await run_in(engine, machine, argv)
+            path = layout.log / LOG_NAME
+            return await print_log(engine, machine, path, lines=lines, follow=follow)
 
     raise typer.Exit(run(work()))
 
@@ -191,8 +190,8 @@ def diff(
         print_json(found)
     else:
         for each in found:
-            typer.echo(f"{each.change}: {each.path}")
-            typer.echo(each.text, nl=False)
+            put(f"{each.change}: {each.path}")
+            put(each.text, nl=False)
     if found:
         raise typer.Exit(1)
     if not as_json:

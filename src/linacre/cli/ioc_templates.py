@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption
+from linacre.cli.context import FileOption, JsonOption, put
 
 if TYPE_CHECKING:
     from linacre.declaration.ioc_templates import Broken, Template
@@ -39,12 +39,12 @@ def templates(
     if as_json:
         print_json(_plain(template))
         return
-    typer.echo(f"{template.name}: {template.description}")
-    typer.echo(f"in {template.folder}")
+    put(f"{template.name}: {template.description}")
+    put(f"in {template.folder}")
     for key, setting in template.settings.items():
         default = "required" if setting.default is None else f"else {setting.default or 'empty'}"
-        typer.echo(f"  --set {key}=...  {setting.description} ({default})")
-    typer.echo(template.entry, nl=False)
+        put(f"  --set {key}=...  {setting.description} ({default})")
+    put(template.entry, nl=False)
 
 
 def _facility_folder(file: Path | None) -> Path | None:

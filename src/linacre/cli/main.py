@@ -14,6 +14,7 @@ import typer
 
 from linacre import WITHOUT_PLUGINS, __version__
 from linacre.base.errors import LinacreError
+from linacre.base.orders import without_orders
 from linacre.cli.lazy import LazyGroup
 
 _OBJECTS_A_LOOK = 200_000
@@ -111,7 +112,7 @@ def _run() -> int:
         # Here and not at the interpreter's end, where nobody tells what went wrong.
         sys.stdout.flush()
     except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
+        _say("stopped")
         status = 130
     except LinacreError as error:
         status = _failed(error)
@@ -122,20 +123,19 @@ def _run() -> int:
     except OSError as error:
         # What the world refuses: a full disk, a read-only file system, what is no file.
         if os.environ.get("LINACRE_DEBUG"):
-            traceback.print_exception(error)
+            _print_traceback(error)
         _drop_output()
         where = error.filename2 or error.filename or "the output"
         why = error.strerror or str(error) or type(error).__name__
-        typer.echo(f"linacre: {where}: {why[:1].lower()}{why[1:]}", err=True)
+        _say(f"linacre: {where}: {why[:1].lower()}{why[1:]}")
         status = 1
     except Exception as error:
         # A defect of ours: still one line for the operator, and the way to the whole story.
         if os.environ.get("LINACRE_DEBUG"):
             raise
-        typer.echo(
+        _say(
             f"linacre: unexpected {type(error).__name__}: {error}; "
-            "run it again as linacre --debug ... for the whole story",
-            err=True,
+            "run it again as linacre --debug ... for the whole story"
         )
         status = 1
     return status if isinstance(status, int) else 0
@@ -148,10 +148,19 @@ def _drop_output() -> None:
 
 def _failed(error: LinacreError) -> int:
     if os.environ.get("LINACRE_DEBUG"):
-        traceback.print_exception(error)
+        _print_traceback(error)
     prefix = "" if "\n" in str(error) else "linacre: "
-    typer.echo(f"{prefix}{error}", err=True)
+    _say(f"{prefix}{error}")
     return error.exit_status
+
+
+def _print_traceback(error: Exception) -> None:
+    _say("".join(traceback.format_exception(error)).rstrip("\n"))
+
+
+def _say(text: str) -> None:
+    """Show what went wrong: an error may have words of a machine in it."""
+    typer.echo(without_orders(text), err=True)
 
 
 if __name__ == "__main__":

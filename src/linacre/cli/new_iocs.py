@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linacre.cli.changing import agreed, carry_out, tell
-from linacre.cli.context import FileOption, JsonOption, YesOption, say
+from linacre.cli.context import FileOption, JsonOption, YesOption, put, say
 from linacre.cli.ioc import NameArgument
 
 if TYPE_CHECKING:
@@ -177,6 +177,6 @@ def _say_written(written: Written) -> None:
     if written.files is not None:
         say(f"  its own files are in {written.files}")
     for pv in written.pvs[:_PVS_SHOWN]:
-        typer.echo(pv)
+        put(pv)
     if (more := len(written.pvs) - _PVS_SHOWN) > 0:
         say(f"and {more} more PVs: linacre ioc show {written.ioc}")

@@ -173,7 +173,7 @@ def _shell(noun: str, name: str, file: FileOption) -> None:
 
 
 def _log(noun: str, name: str, file: FileOption, *, lines: int, follow: bool) -> None:
-    from linacre.cli.desk import run_in
+    from linacre.cli.logs import print_log
     from linacre.epics.launch import LOG_NAME
     from linacre.operations.services import declared_program, running_machine
 
@@ -183,8 +183,7 @@ def _log(noun: str, name: str, file: FileOption, *, lines: int, follow: bool) ->
             kind = _kind(session, noun)
             await running_machine(session, name, kind=kind)
             layout = engine.layout(name, declared_program(session, name, kind).address)
-            following = ["-F"] if follow else []
-            argv = ["tail", "-n", str(lines), *following, str(layout.log / LOG_NAME)]
-            return await run_in(engine, name, argv)
+            path = layout.log / LOG_NAME
+            return await print_log(engine, name, path, lines=lines, follow=follow)
 
     raise typer.Exit(run(work()))

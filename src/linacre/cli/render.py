@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
+from linacre.base.orders import escaped_in_json, without_orders
 from linacre.base.sizes import readable
+from linacre.cli.context import put
 from linacre.cli.tables import Styled
 from linacre.cli.tables import print_table as print_table
 
@@ -37,7 +39,8 @@ STYLES: Mapping[str, str] = {
 def print_json(data: object, *, stream: TextIO | None = None) -> None:
     """Print data as JSON; dataclasses are objects, and what JSON does not know is text."""
     out = stream or sys.stdout
-    out.write(json.dumps(data, indent=2, default=_plain, ensure_ascii=False) + "\n")
+    text = json.dumps(data, indent=2, default=_plain, ensure_ascii=False)
+    out.write(escaped_in_json(text) + "\n")
 
 
 def print_rows(columns: Sequence[Column[Any]], rows: Sequence[Any]) -> None:
@@ -54,7 +57,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
     shown = {_label(name): fact(name, value) for name, value in facts.items()}
     width = max(map(len, shown), default=0)
     for label, text in shown.items():
-        print(f"{label:<{width}}  {text}")
+        put(f"{label:<{width}}  {text}")
 
 
 def fact(name: str, value: object) -> str:
@@ -173,7 +176,7 @@ class UpProgress:
 
     def started(self, key: str, title: str) -> None:
         """Show a step as running."""
-        self._running[key] = _Running(title, self._monotonic())
+        self._running[key] = _Running(without_orders(title), self._monotonic())
 
     def done(self, key: str) -> None:
         """Show a step as done."""
@@ -187,7 +190,7 @@ class UpProgress:
         """Show a line of its own."""
         from rich.text import Text
 
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(without_orders(line)), soft_wrap=True)
 
     def _end(self, key: str, state: str, style: str, error: str | None) -> None:
         from rich.text import Text
@@ -197,7 +200,7 @@ class UpProgress:
         took = duration(self._monotonic() - step.since)
         line = Text.assemble((f"{state:<6} ", style), step.title, (f"  {took}", "dim"))
         if error:
-            line.append(f": {error}")
+            line.append(f": {without_orders(error)}")
         self._console.print(line, soft_wrap=True)
 
     def _picture(self) -> RenderableType:

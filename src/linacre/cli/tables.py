@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TextIO
 
+from linacre.base.orders import without_orders
+
 _GAP = "  "
 _SGR = {
     "bold": "1",
@@ -71,7 +73,7 @@ def _coloured(text: str, style: str) -> str:
 def _shown(cell: str) -> str:
     if cell.isprintable():
         return cell
-    text = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in cell)
+    text = without_orders(cell).replace("\t", " ")
     return Styled(text, cell.style) if isinstance(cell, Styled) else text
 
 

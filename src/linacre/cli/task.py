@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linacre.cli.context import mark_interrupted, open_catalogue, run, say
+from linacre.cli.context import mark_interrupted, open_catalogue, put, run, say
 from linacre.cli.render import (
     duration,
     iso_time,
@@ -88,13 +88,13 @@ def show_task(number: TaskArgument, file: FileOption = None, as_json: JsonOption
     if as_json:
         print_json({**task_data(task), "steps": [step_data(step) for step in steps]})
         return
-    typer.echo(
+    put(
         f"task {task.id}: {task.verb} {task.detail}".rstrip()
         + f", {task.state}, by {task.user} on {task.host} (pid {task.pid}),"
         f" {local_time(task.started_at)}, {_took(task.started_at, task.ended_at)}"
     )
     if task.error:
-        typer.echo(f"error: {task.error}")
+        put(f"error: {task.error}")
     print_table(
         ["STEP", "STATE", "STARTED", "TIME", "ERROR"],
         [
@@ -124,7 +124,7 @@ def show_log(
 
         async with open_catalogue(file) as catalogue:
             async for line in catalogue.read_log(number, follow=follow):
-                typer.echo(line if as_json else human(line))
+                put(line if as_json else human(line))
 
     run(work())
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from linacre.cli.context import FileOption, JsonOption, run, session_of
+from linacre.cli.context import FileOption, JsonOption, put, run, session_of
 from linacre.cli.ioc import NameArgument, TwinOption
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def who(
     if as_json:
         print_json(found)
     elif not found:
-        typer.echo("nobody is connected")
+        put("nobody is connected")
     else:
         show(found)
 

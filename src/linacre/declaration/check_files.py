@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import UnsafeNameError, head_of_named
 from linacre.declaration.models import (
     BinaryIoc,
     Facility,
@@ -43,12 +44,8 @@ def _sources(facility: Facility, folder: Path) -> Iterator[Problem]:
         if start is not None and not (tree / start).is_file():
             message = f"{start} is not in {ioc.source.folder}; write {_start_advice(ioc, tree)}"
             yield Problem((*path, key), message)
-        elif isinstance(ioc, BinaryIoc) and not _has_program(tree / ioc.start):
-            yield Problem(
-                (*path, key),
-                f"{start} does not begin with the IOC's program; "
-                "let its first line be one like #!../../bin/linux-x86_64/s02scr",
-            )
+        elif isinstance(ioc, BinaryIoc) and (wrong := _lacks_program(ioc.start, tree)):
+            yield Problem((*path, key), wrong)
 
 
 def _no_folder(path: tuple[str, ...], given: str, tree: Path) -> Problem:
@@ -85,9 +82,17 @@ def _archivers(facility: Facility, folder: Path) -> Iterator[Problem]:
                 yield Problem(path, f"{given}: {error}")
 
 
-def _has_program(script: Path) -> bool:
-    with script.open("rb") as file:
-        return file.read(2) == b"#!"
+def _lacks_program(start: PurePosixPath, tree: Path) -> str | None:
+    """Return what is wrong with the first line of a start script; None where it names a program."""
+    try:
+        if head_of_named(tree / start, top=tree, limit=2) == b"#!":
+            return None
+    except UnsafeNameError as error:
+        return f"{start}: {error}"
+    return (
+        f"{start} does not begin with the IOC's program; "
+        "let its first line be one like #!../../bin/linux-x86_64/s02scr"
+    )
 
 
 def _start_advice(ioc: Ioc, tree: Path) -> str:

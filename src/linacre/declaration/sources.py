@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from linacre.base.enclosed import UnsafeNameError, inner_folder, leads_out
+from linacre.base.enclosed import (
+    Below,
+    Kind,
+    Limits,
+    LinkOnWayError,
+    UnsafeNameError,
+    head_of_named,
+    read_given,
+    walk,
+)
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths
 from linacre.base.processes import run_tool
 from linacre.declaration.models import FolderSource, GitSource, Source
 
-_LEFT_OUT = frozenset({".git", "__pycache__", ".svn", ".hg"})
-_LARGEST_BYTES = 2 << 30
+LEFT_OUT = frozenset({".git", "__pycache__", ".svn", ".hg"})
+SOURCE_LIMITS = Limits(entries=100_000, size_bytes=2 << 30)
+_CHECKOUT = Limits(entries=500_000, size_bytes=8 << 30)
+"""Of a whole repository: an IOC is a folder of it."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +40,22 @@ class SourceTree:
     is_foreign: bool = False
     """Whether others write them, so that their links may lead anywhere on this host."""
 
-    def file(self, path: PurePosixPath) -> Path | None:
-        """Return a plain file of the tree, or None where there is none.
+    def head(self, path: PurePosixPath, *, limit: int) -> bytes | None:
+        """Return the first bytes of a plain file of the tree, or None where there is none.
 
-        Raises `UserError` where a link of a repository leads out of it.
+        Raises `UserError` where a link leads to what is not the tree's own.
         """
-        found = self.folder / path
-        if self.is_foreign and leads_out(self.folder, found):
-            raise UserError(f"{path} of {self.origin} is a link that leads out of it: not read")
-        return found if found.is_file() else None
+        try:
+            file, top = self.folder / path, self.folder
+            return head_of_named(file, top=top, limit=limit, strict=self.is_foreign)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except LinkOnWayError as error:
+            raise UserError(
+                f"{path} of {self.origin} is a link that leads out of it: not read"
+            ) from error
+        except UnsafeNameError as error:
+            raise UserError(f"{path} of {self.origin}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,10 @@ class SourceFile:
     file: Path
     mode: int
     link: str | None
+
+    def read(self) -> bytes:
+        """Return what a file holds; raises `UnsafeNameError` where it is a link by now."""
+        return read_given(self.file, limit=SOURCE_LIMITS.size_bytes)
 
 
 async def fetch(source: Source, *, base: Path, paths: FacilityPaths, whose: str) -> SourceTree:
@@ -82,20 +104,59 @@ async def _fetch_git(source: GitSource, *, paths: FacilityPaths, whose: str) -> 
         temporary = checkout.with_name(f"{checkout.name}.new")
         await run_tool("rm", "-rf", str(temporary))
         await _git("clone", "--quiet", "--no-checkout", "--shared", str(mirror), str(temporary))
+        await _check_size(temporary, commit, whose=f"{whose}: {source.git}")
         await _git("-C", str(temporary), "checkout", "--quiet", "--detach", commit)
         temporary.rename(checkout)
+    inner = source.folder or PurePosixPath()
     try:
-        folder = inner_folder(checkout, source.folder or PurePosixPath())
+        with Below.of(checkout) as below:
+            below.folder(inner)
     except UnsafeNameError as error:
         raise UserError(
             f"{whose}: the folder {source.folder} of {source.git} is not taken: {error}"
         ) from error
-    if folder is None:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{whose}: {source.git} has no folder {source.folder} at {source.revision}; "
             "write one that it has"
-        )
-    return SourceTree(folder, f"{source.git} {source.revision} ({commit[:10]})", is_foreign=True)
+        ) from None
+    origin = f"{source.git} {source.revision} ({commit[:10]})"
+    return SourceTree(checkout / inner, origin, is_foreign=True)
+
+
+async def _check_size(repository: Path, commit: str, *, whose: str) -> None:
+    """Raise `UserError` where a commit holds more than is checked out.
+
+    A few kilobytes of a repository may unfold to any number of files, of any size.
+    """
+    listing = await asyncio.create_subprocess_exec(
+        *("git", "-C", str(repository), "ls-tree", "-r", "-l", "-z", commit),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert listing.stdout is not None
+    entries = size = 0
+    rest = b""
+    try:
+        while data := await listing.stdout.read(1 << 16):
+            *lines, rest = (rest + data).split(b"\0")
+            for line in lines:
+                # Mode, type, object and size, then a tab and the name; "-" is a submodule's size.
+                told = line.partition(b"\t")[0].split()[-1]
+                size += int(told) if told.isdigit() else 0
+            entries += len(lines)
+            if entries > _CHECKOUT.entries or size > _CHECKOUT.size_bytes:
+                raise UserError(
+                    f"{whose} holds more than {_CHECKOUT.entries:,} files or "
+                    f"{_CHECKOUT.size_bytes >> 30} GiB: not checked out"
+                )
+        if await listing.wait() != 0:
+            raise LinacreError(f"{whose}: git cannot list what {commit[:10]} holds")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            listing.kill()
+        await listing.wait()
 
 
 async def _commit(mirror: Path, source: GitSource, whose: str) -> str:
@@ -128,25 +189,21 @@ async def _git(*argv: str) -> str:
     return await run_tool("env", "GIT_TERMINAL_PROMPT=0", "git", *argv)
 
 
-def walk(folder: Path) -> Iterator[SourceFile]:
-    """Yield the files and links of a tree in a fixed order.
+def source_files(folder: Path) -> Iterator[SourceFile]:
+    """Yield the files and links of a tree in a fixed order; no link is followed.
 
-    Raises `UserError` for what cannot be copied: a socket or a device, or a tree over 2 GiB.
+    Raises `UserError` for what cannot be copied: a socket or a device, a name that no file should
+    have, or a tree over 100,000 files or 2 GiB.
     """
-    total = 0
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(set(folders) - _LEFT_OUT)
-        links = [name for name in folders if (Path(where) / name).is_symlink()]
-        for name in sorted([*files, *links]):
-            path = Path(where) / name
-            relative = PurePosixPath(path.relative_to(folder))
-            if path.is_symlink():
-                yield SourceFile(relative, path, 0o777, str(path.readlink()))
-                continue
-            if not path.is_file():
-                raise UserError(f"{path} is no plain file: take it out of the IOC's folder")
-            about = path.stat()
-            total += about.st_size
-            if total > _LARGEST_BYTES:
-                raise UserError(f"{folder} holds more than 2 GiB: name the IOC's own folder")
-            yield SourceFile(relative, path, 0o755 if about.st_mode & 0o111 else 0o644, None)
+    top = folder.resolve()
+    try:
+        for each in walk(top, SOURCE_LIMITS, skip=LEFT_OUT):
+            file = top / each.path
+            if each.kind is Kind.LINK:
+                yield SourceFile(each.path, file, 0o777, each.link)
+            elif each.kind is Kind.FILE:
+                yield SourceFile(each.path, file, 0o755 if each.mode & 0o111 else 0o644, None)
+            elif each.kind is Kind.OTHER:
+                raise UserError(f"{file} is no plain file: take it out of the IOC's folder")
+    except UnsafeNameError as error:
+        raise UserError(f"{error}: name the IOC's own folder, or take that out of it") from error

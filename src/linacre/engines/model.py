@@ -13,7 +13,10 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import read_given
 from linacre.base.errors import EngineError
+
+_LARGEST_SOURCE = 2 << 30
 
 
 class Capability(StrEnum):
@@ -86,15 +89,24 @@ class PayloadFile:
     path: PurePosixPath
     data: bytes | None = None
     source: Path | None = None
+    """Absolute and without links, as it was when it was found."""
     link: str | None = None
     mode: int = 0o644
     owner: Owner = Owner.ROOT
     part: Part = Part.PROGRAM
 
+    @property
+    def content(self) -> bytes | None:
+        """What a file holds; None for a folder and a link.
+
+        Raises `LinacreError` where a link has come to be on the way to its source.
+        """
+        return self.data if self.source is None else read_given(self.source, limit=_LARGEST_SOURCE)
+
     def fingerprint(self) -> bytes:
         """Return what changes when this file does: path, mode, owner and content."""
         head = f"{self.path}\0{self.mode:o}\0{self.owner}\0{self.link or ''}\0".encode()
-        content = self.source.read_bytes() if self.source else self.data
+        content = self.content
         body = b"folder" if content is None else hashlib.sha256(content).digest()
         return hashlib.sha256(head + body).digest()
 

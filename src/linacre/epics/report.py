@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 
 from linacre.base.processes import ProcessId, ProcessStat
@@ -18,6 +19,10 @@ PVS = "pvs"
 
 HANGS = "procserv-hangs"
 """The file of the run folder that is there while procServ hangs."""
+
+_LARGEST_STARTS, _LONGEST_LINE, _TIME_DIGITS = 4096, 1000, 10
+MOST_PVS = 1_000_000
+"""So many are taken of what an IOC lists."""
 
 LOOP_STARTS = 3
 """So many starts within the window are a restart loop."""
@@ -111,8 +116,9 @@ class ServedPv:
 def served_pvs(listing: bytes) -> tuple[ServedPv, ...]:
     """Return the PVs of a listing: names alone, or what `dbl "" "recordType DESC"` prints."""
     # The IOC may be writing it now: what has no end of line yet is no PV yet.
-    whole = listing[: listing.rfind(b"\n") + 1].decode(errors="replace")
-    return tuple(_served_pv(line.strip()) for line in whole.splitlines() if line.strip())
+    lines = listing[: listing.rfind(b"\n") + 1].decode(errors="replace").splitlines()
+    there = (line.strip()[:_LONGEST_LINE] for line in lines)
+    return tuple(map(_served_pv, islice(filter(None, there), MOST_PVS)))
 
 
 def _served_pv(line: str) -> ServedPv:
@@ -128,8 +134,8 @@ def pv_count(listing: bytes) -> int:
 
 
 def _starts(reader: Reader, layout: Layout) -> list[float]:
-    words = (reader(layout.run / "starts") or b"").decode(errors="replace").split()
-    return [float(word) for word in words if word.isdecimal()]
+    words = (reader(layout.run / "starts") or b"")[-_LARGEST_STARTS:].split()
+    return [float(word) for word in words if word.isdigit() and len(word) <= _TIME_DIGITS]
 
 
 def _alive(reader: Reader, pid_file: PurePosixPath) -> bool:

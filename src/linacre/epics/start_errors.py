@@ -8,6 +8,7 @@ from dataclasses import dataclass
 START_ERRORS = "start-errors"
 """The file of the run folder with them: blank until the start script has ended."""
 
+_MOST_READ, _LONGEST, _MOST_DIGITS = 20, 500, 9
 _OF_A_LINE = re.compile(r"\S+ line \d+: ")
 
 
@@ -43,7 +44,8 @@ class StartErrors:
 def read_start_errors(data: bytes | None) -> StartErrors | None:
     """Return what the file tells; None where there is none, or the script has not ended."""
     count, *lines = (data or b"").decode(errors="replace").split("\n")
-    if not count.isdecimal():
+    if not count.isdecimal() or len(count) > _MOST_DIGITS:
         return None
-    errors = (line.partition("\t") for line in lines if line)
+    # Root in the machine may write there what it likes.
+    errors = (line[:_LONGEST].partition("\t") for line in lines[:_MOST_READ] if line)
     return StartErrors(int(count), tuple(StartError(command, told) for command, _, told in errors))

@@ -22,7 +22,7 @@ def tree_files(layout: Layout, tree: sources.SourceTree | None) -> list[PayloadF
             link=each.link,
             mode=each.mode,
         )
-        for each in (sources.walk(tree.folder) if tree is not None else ())
+        for each in (sources.source_files(tree.folder) if tree is not None else ())
     ]
 
 

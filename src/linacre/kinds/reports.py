@@ -31,6 +31,7 @@ _LAST_WORDS = 6
 _LOG_TAIL = 1 << 16
 """Bytes of a log that hold a whole start of an IOC."""
 _REPORT_PERIOD_S = 0.5
+_LONGEST_WORDS = 500
 SETTLED_S = 3.0
 """So long a command must have stayed up to be taken for one that serves."""
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ?")
@@ -178,7 +179,7 @@ def last_words(log: str, *, ended: bool = False) -> str:
             spoken = words
         if procserv:
             of_ended = spoken
-    return of_ended if ended else spoken
+    return (of_ended if ended else spoken)[:_LONGEST_WORDS]
 
 
 def tells_an_end(log: str) -> bool:

@@ -205,7 +205,7 @@ async def compare_files(engine: Engine, spec: MachineSpec, machine: Machine) -> 
         return Files.TWIN if is_held(spec, machine) else Files.CHANGED
     wanted: dict[PurePosixPath, bytes] = {}
     for file in spec.payload.files:
-        data = file.source.read_bytes() if file.source else file.data
+        data = file.content
         if file.part is Part.PROGRAM and data is not None and len(data) <= _LARGEST_COMPARED:
             wanted[file.path] = data
     paths = [*wanted]

@@ -92,11 +92,11 @@ import os, sys
 from pathlib import Path
 from linacre.engines.process import files
 real, left = files._lay_one, [int(sys.argv[2])]
-def lay_one(file, target):
+def lay_one(file, target, home):
     if left[0] == 0:
         os.kill(os.getpid(), 9)
     left[0] -= 1
-    real(file, target)
+    real(file, target, home)
 files._lay_one = lay_one
 sys.path.insert(0, sys.argv[3])
 from linacre.base.paths import FacilityPaths

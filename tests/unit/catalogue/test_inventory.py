@@ -278,3 +278,24 @@ async def test_what_was_done_with_an_ioc_is_found_without_all_else_that_was(tmp_
 
 def marks(statement: str) -> list[str]:
     return ["1"] * statement.count("?")
+
+
+async def test_a_mass_removal_gives_its_room_back(tmp_path: Path) -> None:
+    """Of an IOC with very many records, when it goes; the room of a few is kept for others."""
+    path, logs = tmp_path / "catalogue.sqlite", tmp_path / "logs"
+    many = [RecordEntry(f"CLA-{n:06}:SETI", "ao", f"Current {n}") for n in range(60_000)]
+
+    def size() -> int:
+        return sum(each.stat().st_size for each in tmp_path.glob("catalogue*"))
+
+    async with await Catalogue.open(path, logs=logs) as catalogue:
+        inventory = catalogue.inventory("clara")
+        await inventory.set_iocs([MAGNETS, BPMS])
+        await inventory.set_records("S02-MAG", many)
+        await inventory.set_records("S02-BPM", [SETI])
+    before = size()
+    async with await Catalogue.open(path, logs=logs) as catalogue:
+        await catalogue.inventory("clara").set_iocs([BPMS])
+    assert size() < before / 5
+    async with await Catalogue.open(path, logs=logs) as catalogue:
+        assert await catalogue.inventory("clara").records("S02-BPM") == [SETI]

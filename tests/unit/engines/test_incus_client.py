@@ -117,3 +117,12 @@ async def test_a_helper_of_ours_is_ended_and_another_process_is_not(tmp_path: Pa
     finally:
         other.kill()
         await other.wait()
+
+
+async def test_a_file_without_end_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_LARGEST_FILE", 1000)
+    async with Daemon(web.Response(body=bytes(5000))).served(tmp_path) as found:
+        with pytest.raises(EngineError, match="its answer has no end"):
+            await Files(found, project="p").read("a", PATH)

@@ -190,7 +190,7 @@ def test_the_tail_of_a_file_is_read(tmp_path: Path) -> None:
     assert files.read_tail(tmp_path / "log", 100) == b"0123456789"
     assert files.read_tail(tmp_path / "none", 3) is None
     assert files.read_tail(tmp_path, 3) is None
-    assert files.read_tail(Path("/proc/self/stat"), 1 << 20)
+    assert files.read_tail(Path(f"/proc/{os.getpid()}/stat"), 1 << 20)
 
 
 @pytest.mark.parametrize("kind", ["ioc", "desk", "of-a-newer-linacre"])

@@ -7,12 +7,14 @@ from test_launch_scripts import LAYOUT
 
 from linacre.epics.report import (
     DOWN,
+    MOST_PVS,
     ServedPv,
     is_restart_loop,
     pv_count,
     report,
     served_pvs,
 )
+from linacre.epics.start_errors import read_start_errors
 
 STAT = "42 (an (odd) name) S 1 " + " ".join(["0"] * 17) + " 777 0 0\n"
 
@@ -122,3 +124,16 @@ def test_a_listing_tells_types_and_descriptions_or_names_alone() -> None:
 )
 def test_restart_loop(starts: list[float], hold_off_s: float, loop: bool) -> None:
     assert is_restart_loop(starts, now=1000.0, hold_off_s=hold_off_s) is loop
+
+
+def test_what_root_in_the_machine_writes_is_bounded() -> None:
+    """Times of no calendar, counts without end, a line of a megabyte, lines without number."""
+    errors = "9" * 5000
+    found = look(**UP, starts=f"{'9' * 300}\n900\n", **{"start-errors": errors})
+    assert (found.started_at, found.start_errors) == (900.0, None)
+    told = read_start_errors(b"3\n" + (b"x" * 1_000_000 + b"\n") * 30)
+    assert told is not None
+    assert (told.count, len(told.first)) == (3, 20)
+    assert max(len(str(each)) for each in told.first) <= 502
+    assert [len(pv.name) for pv in served_pvs(b"x" * 1_000_000 + b"\n")] == [1000]
+    assert len(served_pvs(b"x\n" * (MOST_PVS + 10))) == MOST_PVS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -88,6 +89,32 @@ async def test_names_that_lead_out_are_refused(members: tuple[tarfile.TarInfo | 
 async def test_what_is_no_archive_is_told(printed: bytes) -> None:
     with pytest.raises(LinacreError, match="the files of mag are not taken: "):
         await inside(printed)
+
+
+@pytest.mark.parametrize("target", ["a\nb", "a\x1b[2Jb", "x" * 5000])
+async def test_a_link_that_leads_to_no_name_is_refused(target: str) -> None:
+    with pytest.raises(LinacreError, match=r"^the files of mag are not taken: [^\n]* a link sho"):
+        await inside(archive(link("./db", target)))
+
+
+async def test_a_file_with_holes_counts_as_long_as_it_says(tmp_path: Path) -> None:
+    """A few bytes of an archive would be 5 GiB in memory."""
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(5 << 30)
+    argv = ["tar", "--create", "--file=-", "--sparse", f"--directory={tmp_path}", "."]
+    printed = subprocess.run(argv, check=True, capture_output=True).stdout
+    assert len(printed) < 100_000
+    with pytest.raises(LinacreError, match="not taken: they hold more than 512 MiB; somebody"):
+        await inside(printed)
+
+
+async def test_headers_upon_headers_are_told() -> None:
+    info = tarfile.TarInfo("./PaxHeaders/x")
+    info.type, data = tarfile.XHDTYPE, b"6 a=b\n"
+    info.size = len(data)
+    piece = info.tobuf(tarfile.USTAR_FORMAT) + data.ljust(512, b"\0")
+    with pytest.raises(LinacreError, match="the files of mag are not taken: "):
+        await inside(piece * 5000 + archive("./a"))
 
 
 async def test_files_without_end_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

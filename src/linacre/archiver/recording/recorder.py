@@ -57,6 +57,8 @@ class Recorder:
         self._throttle = Throttle()
         self._unsafe_since: float | None = None
         self._was_full = False
+        self._erased = False
+        """Whether samples are deleted that are in the present journal still."""
 
     def turn(self) -> None:
         """Take what sources have, keep it, and pass on what people asked for."""
@@ -167,6 +169,12 @@ class Recorder:
                 self._drain_all() if wish.erase else self._drain()
                 if wish.erase:
                     self._registry.erase({wish.pv: self._control.last_ns(wish.pv)})
+                    self._erased = True
+        if self._erased:
+            # Segments are written anew without them, and give their room back; journals are not.
+            self._erased = False
+            self._sync()
+            self._store.rotate()
 
     def _spec_after(self, channel: Channel) -> ChannelSpec:
         return replace(channel.spec, after_ns=self._control.last_ns(channel.spec.pv))

@@ -96,7 +96,8 @@ class Archiver:
     def maintain(self) -> bool:
         """Look once after the store and the registry; False where some of it failed."""
         done = self.store.maintain(self.registry.erased())
-        if self._copy_is_due():
+        # The copy has what was deleted still, and its room.
+        if self.registry.give_back() or self._copy_is_due():
             try:
                 self.registry.copy()
             except LinacreError as error:

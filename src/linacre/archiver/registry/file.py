@@ -43,6 +43,10 @@ CREATE INDEX IF NOT EXISTS events_in_time ON events(time_ns);
 CREATE TABLE IF NOT EXISTS erased(pv TEXT PRIMARY KEY, until_ns INTEGER NOT NULL) WITHOUT ROWID;
 """
 _BESIDE = ("-wal", "-shm")
+_MUCH_PAGES = 64
+"""Fewer pages of deleted rows, 256 KiB, are left to what comes next."""
+_LARGEST_LOG = 1 << 20
+"""Bytes that the log may keep after what is in it has gone into the file."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,27 @@ class RegistryFile:
         except (sqlite3.Error, OSError) as error:
             raise LinacreError(f"cannot copy {self.path}: {error}") from error
 
+    def give_back(self) -> bool:
+        """Give the disk the room of deleted rows, where that is much; tell whether it was.
+
+        On a disk that has no room for the shorter file, all is left as it is.
+        """
+        with self._lock:
+            try:
+                pages, free = (
+                    self._connection.execute(f"PRAGMA {each}").fetchone()[0]
+                    for each in ("page_count", "freelist_count")
+                )
+                if free < _MUCH_PAGES or free * 4 < pages:
+                    return False
+                self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError:
+                return False
+            except sqlite3.DatabaseError as error:
+                raise DamagedError(f"{self.path}: {error}") from error
+        return True
+
     def close(self) -> None:
         """Close it; again is no error."""
         with self._lock:
@@ -173,6 +198,7 @@ def _open(path: Path) -> sqlite3.Connection:
             )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(found)

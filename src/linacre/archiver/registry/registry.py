@@ -260,11 +260,12 @@ class Registry:
                 return False
         return True
 
-    def copy(self) -> None:
-        """Make the copy anew from which a damaged file is restored; the old one serves till then.
+    def give_back(self) -> bool:
+        """Give the disk the room of what was deleted, where that is much; tell whether it was."""
+        return self._writing.give_back()
 
-        Raises `LinacreError` where there is no room.
-        """
+    def copy(self) -> None:
+        """Make the copy anew from which a damaged file is restored; `LinacreError` for no room."""
         self._writing.copy()
 
     def close(self) -> None:
@@ -292,8 +293,7 @@ class Registry:
         try:
             self._writing.write(writes)
         except sqlite3.OperationalError as error:
-            text = f"{self.folder / FILE_NAME} takes nothing now: {error}"
-            raise LinacreError(text) from error
+            raise LinacreError(f"{self.folder / FILE_NAME} takes nothing now: {error}") from error
 
 
 def _series(row: tuple[int, str, str, str]) -> Series:

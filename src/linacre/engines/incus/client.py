@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _AT_ONCE = 64
+_LARGEST_FILE = 64 << 20
 # What the daemon does before it answers takes seconds, on a slow disk a minute.
 _SILENCE_LIMIT_S = 600.0
 
@@ -155,7 +156,15 @@ class IncusClient:
         if not self._is_open:
             raise EngineError(f"the connection to Incus at {self} is not open")
 
-    async def _ask(self, method: str, target: str, *, is_slow: bool = False, **more: Any) -> Answer:
+    async def _ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        is_slow: bool = False,
+        largest: int | None = None,
+        **more: Any,
+    ) -> Answer:
         """Send one request, with `more` of it as aiohttp takes it, and return the answer.
 
         A daemon of this host needs no aiohttp, but for files and streams: see `http`.
@@ -168,14 +177,15 @@ class IncusClient:
             with self._reached("does not answer", ValueError):
                 async with place, asyncio.timeout(None if is_slow else _SILENCE_LIMIT_S):
                     reader, writer = await asyncio.open_unix_connection(str(self._where))
-                    return parse(await exchange(reader, writer, asked))
+                    return parse(await exchange(reader, writer, asked, largest=largest))
         silence_s = None if is_slow else _SILENCE_LIMIT_S
         url, library = f"{self._base}{target}", http.aiohttp
         timeout = library.ClientTimeout(total=None, sock_connect=10, sock_read=silence_s)
-        with self._reached("does not answer", library.ClientError):
+        with self._reached("does not answer", library.ClientError, ValueError):
             async with self._live().request(method, url, timeout=timeout, **more) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, headers, await response.read())
+                body = await http.body_of(response, largest=largest)
+                return Answer(response.status, headers, body)
 
     async def request(
         self,
@@ -260,7 +270,8 @@ class IncusClient:
 
         Raises `IncusError` with the daemon's own words where it cannot tell.
         """
-        found = await self._ask("GET", self._target(path, query, project=True))
+        target = self._target(path, query, project=True)
+        found = await self._ask("GET", target, largest=_LARGEST_FILE)
         body, status = found.body, found.status
         if status == 404 or found.headers.get("x-incus-type") == "directory":
             return None

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["aiohttp", "unless_gone"]
+__all__ = ["aiohttp", "body_of", "unless_gone"]
 
+_CHUNK = 1 << 16
 _NOWHERE = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
 
 
@@ -38,3 +39,13 @@ def __getattr__(name: str) -> object:
 def unless_gone() -> AbstractContextManager[None]:
     """Let what is sent in the block be lost where the far side has gone already."""
     return suppress(ConnectionError, import_module("aiohttp").ClientError)
+
+
+async def body_of(response: aiohttp.ClientResponse, *, largest: int | None) -> bytes:
+    """Return the body of an answer; raises `ValueError` where it is more than the `largest`."""
+    found = bytearray()
+    async for data in response.content.iter_chunked(_CHUNK):
+        found += data
+        if largest is not None and len(found) > largest:
+            raise ValueError("its answer has no end")
+    return bytes(found)

@@ -29,8 +29,8 @@ def _add(archive: tarfile.TarFile, file: PayloadFile) -> None:
         archive.addfile(info)
         return
     if file.source is not None:
-        info.mtime = int(file.source.stat().st_mtime)
-    data = file.source.read_bytes() if file.source else file.data
+        info.mtime = int(file.source.lstat().st_mtime)
+    data = file.content
     if data is None:
         info.type = tarfile.DIRTYPE
         archive.addfile(info)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import Below, EnclosedFolder, UnsafeNameError
 from linacre.base.errors import EngineError
 from linacre.engines.base import Payload, PayloadFile
 
@@ -41,17 +42,17 @@ def change_json(path: Path, values: Mapping[str, str | None]) -> None:
     write_json(path, {key: value for key, value in changed.items() if value is not None})
 
 
-def read_tail(path: Path, limit: int) -> bytes | None:
-    """Return at most the last `limit` bytes of a file, or None where none can be read."""
+def read_tail(path: Path, limit: int, *, tops: Iterable[Path] = ()) -> bytes | None:
+    """Return at most the last `limit` bytes of a plain file, or None where none can be read.
+
+    No link is followed below the first of the folders `tops` that the file is in, or else below
+    the root: what runs in the machine may have laid it.
+    """
+    top = next((each for each in tops if path.is_relative_to(each)), Path("/"))
     try:
-        # Not blocking: a pipe without a writer must not hold us.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if (size := os.fstat(descriptor).st_size) > limit:
-                file.seek(size - limit)
-            # Files in /proc have no size and may not be sought.
-            return file.read()[-limit:] if limit > 0 else b""
-    except OSError:
+        with Below.of(top) as below:
+            return below.tail(PurePosixPath(path.relative_to(top)), limit=limit)
+    except (OSError, UnsafeNameError):
         return None
 
 
@@ -77,7 +78,7 @@ def lay(payload: Payload, *, home: Path, keep: Path) -> None:
         target = _inside(file.path, home)
         declared.add(target)
         declared.update(target.parents)
-        _lay_one(file, target)
+        _lay_one(file, target, home)
     for folder in payload.replaces:
         _sweep(_inside(folder, home), declared, keep)
 
@@ -90,43 +91,38 @@ def _inside(path: PurePosixPath, home: Path) -> Path:
     return target
 
 
-def _lay_one(file: PayloadFile, target: Path) -> None:
+def _lay_one(file: PayloadFile, target: Path, home: Path) -> None:
+    top = home.resolve()
+    # What a start script has linked to the persistent folder leads there.
+    path = PurePosixPath((target.parent.resolve() / target.name).relative_to(top))
     if file.link is not None:
         if not (target.is_symlink() and str(target.readlink()) == file.link):
-            temporary = _room_for(target, folder=False)
-            temporary.symlink_to(file.link)
-            temporary.replace(target)
+            _clear_other(target, folder=False)
+            EnclosedFolder(top).link(path, file.link)
     elif file.data is None and file.source is None:
-        _room_for(target, folder=True)
-        target.mkdir(exist_ok=True)
+        _clear_other(target, folder=True)
+        target.mkdir(parents=True, exist_ok=True)
         # The owner must be able to change what is in it at the next update.
         target.chmod(file.mode | 0o700)
     elif not _same(file, target):
-        temporary = _room_for(target, folder=False)
-        if file.source is not None:
-            shutil.copyfile(file.source, temporary)
-        else:
-            temporary.write_bytes(file.data or b"")
-        temporary.chmod(file.mode)
-        temporary.replace(target)
+        _clear_other(target, folder=False)
+        EnclosedFolder(top).write(path, file.content or b"", mode=file.mode, durable=False)
 
 
-def _room_for(target: Path, *, folder: bool) -> Path:
-    """Clear what stands where something of another type must go; return the temporary name."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _clear_other(target: Path, *, folder: bool) -> None:
+    """Clear what stands where something of another type must go."""
     is_folder = target.is_dir() and not target.is_symlink()
     if is_folder != folder and (target.exists() or target.is_symlink()):
         remove_tree(target)
-    temporary = target.with_name(target.name + _NEW)
-    temporary.unlink(missing_ok=True)
-    return temporary
 
 
 def _same(file: PayloadFile, target: Path) -> bool:
+    content = file.content or b""
     if target.is_symlink() or not target.is_file():
         return False
-    wanted = file.source.read_bytes() if file.source is not None else file.data
-    return target.stat().st_mode & 0o7777 == file.mode and target.read_bytes() == wanted
+    about = target.stat()
+    alike = (about.st_mode & 0o7777, about.st_size) == (file.mode, len(content))
+    return alike and read_tail(target, len(content), tops=(target.parent,)) == content
 
 
 def _sweep(folder: Path, declared: set[Path], keep: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from ipaddress import IPv4Address
 
 from linacre.base.clock import Clock
@@ -15,6 +14,7 @@ from linacre.base.ending import end, gone
 from linacre.base.errors import EngineError
 from linacre.base.processes import ProcessId
 from linacre.engines.process import ports, processes
+from linacre.engines.process.files import read_tail
 from linacre.engines.process.folder import MachineFolder
 from linacre.epics.launch import LOG_NAME
 
@@ -99,10 +99,10 @@ class Program:
     def _words(self) -> str:
         """Return the last line that the start script or procServ said, and where it stands."""
         for path in (self._folder.start_log, self._folder.log / LOG_NAME):
-            with suppress(OSError):
-                lines = path.read_text(errors="replace")[-4096:].split("\n")
-                if said := [line.strip() for line in lines if line.strip()]:
-                    return f"{said[-1]} (in {path})"
+            text = read_tail(path, 4096, tops=(self._folder.home,)) or b""
+            lines = text.decode(errors="replace").split("\n")
+            if said := [line.strip() for line in lines if line.strip()]:
+                return f"{said[-1]} (in {path})"
         return f"it said nothing; see {self._folder.log}"
 
     async def stop(self, *, timeout_s: float) -> None:

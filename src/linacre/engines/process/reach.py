@@ -43,7 +43,7 @@ class Reach:
 
         def work() -> dict[PurePosixPath, bytes | None]:
             return {
-                path: read_tail(Path(path), limit)
+                path: read_tail(Path(path), limit, tops=(folder.run, folder.home))
                 if runs or folder.run not in Path(path).parents
                 else None
                 for path in wanted

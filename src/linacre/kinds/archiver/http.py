@@ -43,7 +43,11 @@ async def ask(
     status, answer = await _request(engine, name, verb, _API + _below(path), body, limit_s=limit_s)
     if status >= 300:
         raise ArchiverError(f"{name}: {_words(answer, status)}")
-    return json.loads(answer) if answer else None
+    try:
+        return json.loads(answer) if answer else None
+    except (ValueError, RecursionError):
+        see = f"see linacre archiver log {name}"
+        raise ArchiverError(f"{name}: its answer to {path} is no JSON; {see}") from None
 
 
 async def tell(engine: Engine, name: str, settings: str) -> None:
@@ -121,7 +125,7 @@ def _words(answer: bytes, status: int) -> str:
     told: object
     try:
         told = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"HTTP status {status}"
     if isinstance(told, Mapping):
         told = cast("Mapping[str, object]", told).get("detail")

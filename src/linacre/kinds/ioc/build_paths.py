@@ -34,9 +34,9 @@ def built_files(
     return [
         PayloadFile(
             layout.tree / each.path,
-            data=each.file.read_bytes().replace(bytes(old), bytes(layout.tree)),
+            data=each.read().replace(bytes(old), bytes(layout.tree)),
         )
-        for each in sources.walk(tree.folder)
+        for each in sources.source_files(tree.folder)
         if each.link is None and each.path.name.startswith("envPaths")
     ]
 
@@ -74,10 +74,9 @@ def _moved(text: str, old: PurePosixPath, new: PurePosixPath) -> str:
 
 def _library_folders(tree: sources.SourceTree) -> list[PurePosixPath]:
     """Return the folders of shared libraries of a tree: lib/<architecture>."""
-    lib = tree.folder / "lib"
-    found = [PurePosixPath("lib")] if any(lib.glob("*.so*")) else []
-    return found + sorted(
-        PurePosixPath("lib", each.name)
-        for each in (lib.iterdir() if lib.is_dir() else ())
-        if any(each.glob("*.so*"))
-    )
+    found = {
+        each.path.parent
+        for each in sources.source_files(tree.folder)
+        if each.path.parts[0] == "lib" and len(each.path.parts) <= 3 and ".so" in each.path.name
+    }
+    return sorted(found)

@@ -8,13 +8,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from linacre.base.enclosed import EnclosedFolder, UnsafeNameError, check_nesting, inner_path
+from linacre.base.enclosed import (
+    EnclosedFolder,
+    TooMuchError,
+    UnsafeNameError,
+    check_nesting,
+    inner_path,
+    link_target,
+)
 from linacre.base.errors import LinacreError
-from linacre.declaration.sources import walk
+from linacre.declaration.sources import source_files
 from linacre.engines.base import Engine, MachineSpec
 
 _LARGEST_BYTES = 512 << 20
 _MOST_FILES = 100_000
+_BROKEN = (OSError, ValueError, OverflowError, RecursionError)
+"""What Python's reader of archives raises beside its own errors where one is made up."""
 
 Tree = Mapping[str, "TreeFile"]
 """Files by their path in the IOC's own files."""
@@ -41,7 +50,7 @@ def declared_tree(spec: MachineSpec, tree: PurePosixPath) -> dict[str, TreeFile]
         if not file.path.is_relative_to(tree) or file.path == tree:
             continue
         path = str(file.path.relative_to(tree))
-        content = file.source.read_bytes() if file.source else file.data
+        content = file.content
         if file.link is not None:
             files[path] = TreeFile(0o777, link=file.link)
         elif content is not None:
@@ -72,7 +81,7 @@ async def tree_inside(engine: Engine, machine: str, tree: PurePosixPath) -> dict
         )
     try:
         return _unpacked(bytes(printed[1]))
-    except (UnsafeNameError, tarfile.TarError, OSError, ValueError) as error:
+    except (UnsafeNameError, tarfile.TarError, *_BROKEN) as error:
         raise LinacreError(
             f"the files of {machine} are not taken: {error}; somebody may have changed the "
             "machine's programs: linacre up --rebuild makes it anew"
@@ -82,16 +91,21 @@ async def tree_inside(engine: Engine, machine: str, tree: PurePosixPath) -> dict
 def _unpacked(archive: bytes) -> dict[str, TreeFile]:
     """Return the files and links of an archive that a machine made; what else it has is left."""
     files: dict[str, TreeFile] = {}
+    size = 0
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
         for number, member in enumerate(opened):
             if number >= _MOST_FILES:
-                raise UnsafeNameError(f"they are more than {_MOST_FILES}")
+                raise TooMuchError(f"they are more than {_MOST_FILES}")
             path = str(inner_path(member.name))
+            # A file with holes is larger than what was sent of it.
+            size += member.size
+            if size > _LARGEST_BYTES:
+                raise TooMuchError(f"they hold more than {_LARGEST_BYTES >> 20} MiB")
             if member.isreg() and (content := opened.extractfile(member)) is not None:
                 mode = 0o755 if member.mode & 0o111 else 0o644
                 files[path] = TreeFile(mode, content.read())
             elif member.issym():
-                files[path] = TreeFile(0o777, link=member.linkname)
+                files[path] = TreeFile(0o777, link=link_target(member.linkname))
     check_nesting(map(PurePosixPath, files))
     return files
 
@@ -118,8 +132,8 @@ def folder_tree(folder: Path) -> dict[str, TreeFile]:
     return {
         str(each.path): TreeFile(0o777, link=each.link)
         if each.link is not None
-        else TreeFile(each.mode, each.file.read_bytes())
-        for each in walk(folder)
+        else TreeFile(each.mode, each.read())
+        for each in source_files(folder)
     }
 
 

@@ -57,7 +57,10 @@ def _access_security(
     if not beside.is_file() and tree is not None:
         return ioc.access_security, []
     path = layout.tree / _ACCESS_FILE
-    return _ACCESS_FILE, [PayloadFile(path.parent, mode=0o755), PayloadFile(path, source=beside)]
+    return _ACCESS_FILE, [
+        PayloadFile(path.parent, mode=0o755),
+        PayloadFile(path, source=beside.resolve()),
+    ]
 
 
 def _first_line(name: str, ioc: Ioc, tree: sources.SourceTree | None) -> str | None:
@@ -66,10 +69,9 @@ def _first_line(name: str, ioc: Ioc, tree: sources.SourceTree | None) -> str | N
         return None
     start = ioc.script if isinstance(ioc, PythonIoc) else ioc.start
     assert start is not None
-    if (file := tree.file(start)) is None:
+    if (head := tree.head(start, limit=512)) is None:
         raise UserError(f"IOC {name}: {tree.origin} has no {start}; write a file that it has")
-    with file.open("rb") as opened:
-        return opened.readline(512).decode(errors="replace").rstrip("\n")
+    return head.decode(errors="replace").partition("\n")[0]
 
 
 def _program(

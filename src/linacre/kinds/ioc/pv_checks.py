@@ -95,7 +95,7 @@ async def _read(facts: Facts, network: str, served: list[_Served]) -> tuple[int,
     )
     try:
         answers = read_answer(done.stdout)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         if said and "No module named" in said[0]:
             text = f"it is of an older image, and cannot read {listed(s.each.name for s in served)}"

@@ -37,7 +37,7 @@ def service_files(
             PayloadFile(
                 path,
                 data=None if file.content is None else file.content.encode(),
-                source=None if file.source is None else folder / file.source,
+                source=None if file.source is None else (folder / file.source).resolve(),
                 mode=int(file.mode, 8),
             )
             for path, file in service.files.items()

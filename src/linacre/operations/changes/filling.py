@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import filecmp
 import json
-import os
 import re
 import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import EnclosedFolder, Entry, Kind, UnsafeNameError, read_given, walk
 from linacre.base.errors import LinacreError, UserError
 from linacre.declaration.ioc_templates import PLACE, Template, filled
-from linacre.declaration.yaml_nodes import Kind, Piece, pieces
+from linacre.declaration.sources import LEFT_OUT, SOURCE_LIMITS
+from linacre.declaration.yaml_nodes import Kind as NodeKind
+from linacre.declaration.yaml_nodes import Piece, pieces
 from linacre.declaration.yaml_text import scalar, stretched
 from linacre.documents.quoting import quoted
 
-LEFT_OUT = (".git", ".svn", ".hg", "__pycache__")
 _GIT_URL = re.compile(r"((?:https?|ssh|git|file)://\S+?|[\w.-]+@[\w.-]+:\S+?)(?:#(\S+))?")
 
 
@@ -28,11 +28,11 @@ def filled_entry(template: Template, values: Mapping[str, str], *, step: int) ->
     changes = [
         (each.start, each.end, _scalar(each, values))
         for each in root.walk()
-        if each.kind is Kind.SCALAR and each.anchor is None and PLACE.search(each.value)
+        if each.kind is NodeKind.SCALAR and each.anchor is None and PLACE.search(each.value)
     ]
     entry = root.items[0][1]
     source = entry.get("source")
-    if source is not None and source[1].kind is Kind.SCALAR:
+    if source is not None and source[1].kind is NodeKind.SCALAR:
         value = filled(source[1].value, values)
         if (git := _GIT_URL.fullmatch(value)) is not None:
             changes = [change for change in changes if change[0] != source[1].start]
@@ -69,7 +69,7 @@ def fill_files(template: Template, values: Mapping[str, str], target: Path) -> b
     new = _beside(target)
     try:
         shutil.rmtree(new, ignore_errors=True)
-        _fill(template.files, new, values)
+        _copy(template.files, new, lambda text: filled(text, values))
         return _put(new, target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -80,12 +80,11 @@ def copy_files(source: Path, target: Path) -> bool:
     new = _beside(target)
     try:
         shutil.rmtree(new, ignore_errors=True)
-        new.parent.mkdir(parents=True, exist_ok=True)
-        ignored = shutil.ignore_patterns(*LEFT_OUT)
-        shutil.copytree(source, new, symlinks=True, ignore=ignored)
+        _copy(source, new)
         return _put(new, target)
-    except shutil.Error as error:
-        raise LinacreError(f"{source} cannot be copied: {error.args[0][0][2]}") from error
+    except (OSError, UnsafeNameError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise LinacreError(f"{source} cannot be copied: {said}") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -105,40 +104,49 @@ def _put(new: Path, target: Path) -> bool:
 
 def same_files(one: Path, other: Path) -> bool:
     """Tell whether two folders hold the same, but for what no IOC gets."""
-    found = filecmp.dircmp(one, other, ignore=[*LEFT_OUT], hide=[])
-    if found.left_only or found.right_only or found.common_funny:
-        return False
-    _, differing, unread = filecmp.cmpfiles(one, other, found.common_files, shallow=False)
-    if differing or unread:
-        return False
-    return all(same_files(one / each, other / each) for each in found.common_dirs)
+    both = one.resolve(), other.resolve()
+    mine, its = ({each.path: each for each in _files_of(top)} for top in both)
+    alike = mine.keys() == its.keys() and all(_look_alike(mine[path], its[path]) for path in mine)
+    files = (path for path, each in mine.items() if each.kind is Kind.FILE)
+    return alike and all(_content(both[0], path) == _content(both[1], path) for path in files)
 
 
-def _fill(source: Path, target: Path, values: Mapping[str, str]) -> None:
+def _look_alike(one: Entry, other: Entry) -> bool:
+    alike = (one.kind, one.link, one.size_bytes) == (other.kind, other.link, other.size_bytes)
+    return alike and one.kind is not Kind.OTHER
+
+
+def _files_of(top: Path) -> Iterator[Entry]:
+    return (
+        each for each in walk(top, SOURCE_LIMITS, skip=LEFT_OUT) if each.path.name not in LEFT_OUT
+    )
+
+
+def _content(top: Path, path: PurePosixPath) -> bytes:
+    return read_given(top / path, limit=SOURCE_LIMITS.size_bytes)
+
+
+def _copy(source: Path, target: Path, fill: Callable[[str], str] = str) -> None:
+    """Copy a folder, with the names and the texts in it filled in."""
+    top, place = source.resolve(), EnclosedFolder(target)
     target.mkdir(parents=True)
-    for where, folders, files in os.walk(source):
-        folders[:] = sorted(set(folders) - {*LEFT_OUT})
-        place = target / filled(str(Path(where).relative_to(source)), values)
-        for name in folders:
-            there = Path(where) / name
-            if there.is_symlink():
-                (place / filled(name, values)).symlink_to(there.readlink())
-            else:
-                (place / filled(name, values)).mkdir(exist_ok=True)
-        for name in files:
-            _fill_file(Path(where) / name, place / filled(name, values), values)
+    for each in _files_of(top):
+        path = PurePosixPath(fill(str(each.path)))
+        match each.kind:
+            case Kind.FOLDER:
+                place.folder(path)
+            case Kind.LINK:
+                place.link(path, fill(each.link))
+            case Kind.FILE:
+                content = _filled_content(_content(top, each.path), fill)
+                place.write(path, content, mode=each.mode & 0o777, durable=False)
+            case Kind.OTHER:
+                raise UnsafeNameError(f"{top / each.path} is no plain file")
 
 
-def _fill_file(file: Path, target: Path, values: Mapping[str, str]) -> None:
-    if file.is_symlink():
-        target.symlink_to(filled(str(file.readlink()), values))
-        return
-    data = file.read_bytes()
+def _filled_content(data: bytes, fill: Callable[[str], str]) -> bytes:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        text = None
-    if text is not None and "\0" not in text:
-        data = filled(text, values).encode()
-    target.write_bytes(data)
-    target.chmod(file.stat().st_mode & 0o777)
+        return data
+    return data if "\0" in text else fill(text).encode()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import Below
 from linacre.base.errors import LinacreError
+
+_LARGEST_BYTES = 2 << 30
+"""As much as an IOC's own files may be."""
 
 
 class KeptFiles:
@@ -37,7 +41,8 @@ class KeptFiles:
         """Return a content; raises `LinacreError` where it is not here, or is damaged."""
         path = self._path(digest)
         try:
-            content = path.read_bytes()
+            with Below.of(self._folder) as folder:
+                content = folder.read(_place(digest), limit=_LARGEST_BYTES)
         except FileNotFoundError as error:
             raise LinacreError(
                 f"a file of this state is not kept on this host: {path} is missing"
@@ -49,7 +54,7 @@ class KeptFiles:
         return content
 
     def _path(self, digest: str) -> Path:
-        return self._folder / digest[:2] / digest[2:]
+        return self._folder / _place(digest)
 
     def _write(self, path: Path, content: bytes) -> None:
         # What IOCs' files hold is not for every user of the host.
@@ -64,3 +69,7 @@ class KeptFiles:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+
+
+def _place(digest: str) -> PurePosixPath:
+    return PurePosixPath(digest[:2], digest[2:])

@@ -5,17 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import (
+    EnclosedFolder,
+    UnsafeNameError,
+    inner_path,
+    link_target,
+    open_named,
+    read_plain,
+)
 from linacre.base.errors import LinacreError, UserError
 from linacre.operations.importing.findings import Where
 from linacre.operations.importing.places import joined
 from linacre.operations.importing.understood import Understood
 
+_MOST_LINKS = 8
 _LEFT_OUT = frozenset({".git", ".svn", ".hg", "__pycache__", ".iocsh_history", ".linacre"})
-_LARGEST_BYTES = 2 << 30
+_LARGEST_BYTES, _MOST_FILES = 2 << 30, 100_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class Plan:
     left_out: tuple[str, ...]
     """What is not copied of what is used, and why."""
     size_bytes: int
+    given: Path
+    """The folder that is imported."""
 
 
 def plan_copy(understood: Understood) -> Plan:
@@ -48,16 +59,14 @@ def plan_copy(understood: Understood) -> Plan:
     are too much.
     """
     tree = understood.found.tree
-    left_out: list[str] = []
-    items: dict[PurePosixPath, Item] = {}
+    listing = _Listing(understood.given, tree)
     for source, path in _wanted(understood):
         is_beside = not path.is_relative_to(understood.found.own)
         top = source if is_beside and source.is_dir() else understood.found.home
-        for item in _walk(source, path, top, left_out, is_out=is_beside):
-            items[item.path] = item
+        listing.take(source, path, top)
     for copy in understood.copies:
-        for item in _walk(copy.source, copy.path, copy.source, left_out):
-            items[item.path] = item
+        listing.take(copy.source, copy.path, copy.source)
+    items = _behind_no_link(listing.items)
     if understood.program.laid is not None:
         start = understood.program.start
         items[start] = Item(start, text=understood.program.laid)
@@ -71,7 +80,24 @@ def plan_copy(understood: Understood) -> Plan:
         raise UserError(
             f"{tree} holds {size >> 20} MiB to copy, and 2 GiB is the most; name a smaller folder"
         )
-    return Plan(tuple(items[path] for path in sorted(items)), tuple(left_out), size)
+    ordered = tuple(items[path] for path in sorted(items))
+    return Plan(ordered, tuple(listing.left_out), size, understood.given)
+
+
+def _behind_no_link(items: Mapping[PurePosixPath, Item]) -> dict[PurePosixPath, Item]:
+    """Return the items with those that are named through a link where that leads to."""
+    found: dict[PurePosixPath, Item] = {}
+    for path, item in items.items():
+        place = path
+        for _ in range(_MOST_LINKS):
+            links = (each for each in reversed(place.parents) if each in items)
+            link = next((each for each in links if items[each].link is not None), None)
+            if link is None:
+                break
+            there = joined(link.parent, items[link].link or "")
+            place = there / place.relative_to(link)
+        found[place] = replace(item, path=place)
+    return found
 
 
 def _wanted(understood: Understood) -> Iterator[tuple[Path, PurePosixPath]]:
@@ -140,58 +166,94 @@ def _referred(understood: Understood) -> Iterator[PurePosixPath]:
             yield relative
 
 
-def _walk(
-    source: Path,
-    path: PurePosixPath,
-    top: Path,
-    left_out: list[str],
-    *,
-    depth: int = 0,
-    is_out: bool = False,
-) -> Iterator[Item]:
-    """Yield the files of a file or folder; a link that leads out of `top` as what it leads to.
+class _Listing:
+    """What is to be copied, and what is not and why, as it is found."""
 
-    Of what is out of the folder that was given, only what everybody may read: whoever wrote a
-    link, or a name, may mean to have a file of this host that is not theirs.
-    """
-    if source.is_symlink():
-        target = os.readlink(source)  # noqa: PTH115  # as it is written, not as a path
-        resolved = source.resolve()
-        if not source.exists():
-            left_out.append(f"{source}: a link that leads nowhere ({target})")
+    def __init__(self, given: Path, tree: Path) -> None:
+        self._given, self._real = given, given.resolve()
+        self._tree = tree
+        self._seen = 0
+        self.items: dict[PurePosixPath, Item] = {}
+        self.left_out: list[str] = []
+
+    def take(
+        self,
+        source: Path,
+        path: PurePosixPath,
+        top: Path,
+        *,
+        links: int = 0,
+        is_own: bool = False,
+    ) -> None:
+        """Take in a file or folder; a link that leads out of `top` as what it leads to.
+
+        Of what is out of the folder that was given, only what everybody may read: whoever wrote a
+        link, or a name, may mean to have a file of this host that is not theirs. `is_own`: it is
+        in a folder that is known to be in the one that was given.
+        """
+        target = ""
+        try:
+            inner_path(str(path))
+            if source.is_symlink():
+                # As it is written, not as a path.
+                target = link_target(os.readlink(source))  # noqa: PTH115
+        except UnsafeNameError as error:
+            self.left_out.append(f"{self._tree}: {error}")
             return
-        if not target.startswith("/") and resolved.is_relative_to(top.resolve()):
-            yield Item(path, link=target)
-            return
-        if depth > 8:
-            left_out.append(f"{source}: links that lead to one another")
-            return
-        is_out = True
-    if is_out and not _is_everybodys(source):
-        left_out.append(f"{source}: not everybody may read {source.resolve()}")
-        return
-    if source.is_dir():
+        if target:
+            if not source.exists():
+                self.left_out.append(f"{source}: a link that leads nowhere ({target})")
+                return
+            if not target.startswith("/") and source.resolve().is_relative_to(top.resolve()):
+                self.items[path] = Item(path, link=target)
+                return
+            links += 1
+            if links > _MOST_LINKS:
+                self.left_out.append(f"{source}: links that lead to one another")
+                return
+        is_own = (is_own and not target) or source.resolve().is_relative_to(self._real)
+        if not is_own and not self._is_everybodys(source):
+            self.left_out.append(f"{source}: not everybody may read {source.resolve()}")
+        elif source.is_dir():
+            self._folder(source, path, top, links=links, is_own=is_own)
+        elif source.is_file():
+            place = path if path.parts else PurePosixPath(source.name)
+            self.items[place] = Item(place, source=source)
+        else:
+            self.left_out.append(f"{source}: no plain file")
+
+    def _folder(
+        self, source: Path, path: PurePosixPath, top: Path, *, links: int, is_own: bool
+    ) -> None:
         if path.name in _LEFT_OUT or (path.name.startswith("O.") and path.parts):
             return
         try:
-            inside = sorted(source.iterdir())
+            names = os.listdir(source)  # noqa: PTH208  # a list of paths takes long to sort
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise UserError(f"{source} cannot be read: {reason}; run this as one who may") from None
-        deeper = depth + source.is_symlink()
-        for each in inside:
-            yield from _walk(each, path / each.name, top, left_out, depth=deeper, is_out=is_out)
-    elif source.is_file():
-        yield Item(path if path.parts else PurePosixPath(source.name), source=source)
-    else:
-        left_out.append(f"{source}: no plain file")
+        self._count(len(names))
+        for name in sorted(names):
+            self.take(source / name, path / name, top, links=links, is_own=is_own)
 
+    def _count(self, number: int) -> None:
+        # Folders too: with links they may be in one another again and again.
+        self._seen += number
+        if self._seen > _MOST_FILES:
+            raise UserError(
+                f"{self._tree} holds more than {_MOST_FILES:,} files to copy; name a smaller folder"
+            )
 
-def _is_everybodys(source: Path) -> bool:
-    try:
-        return bool(source.stat().st_mode & stat.S_IROTH)
-    except OSError:
-        return False
+    def _is_everybodys(self, source: Path) -> bool:
+        """Tell whether a file or folder may be taken from outside; `copy` asks again."""
+        if source.is_file():
+            try:
+                os.close(open_named(source, top=self._given))
+            except (OSError, UnsafeNameError):
+                return False
+            return True
+        about = source.stat()
+        return bool(about.st_mode & stat.S_IROTH)
 
 
 def copy(plan: Plan, target: Path) -> None:
@@ -201,22 +263,29 @@ def copy(plan: Plan, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.new")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
+        place = EnclosedFolder(temporary)
         for item in plan.items:
-            _lay(item, temporary / item.path)
+            _lay(item, place, plan.given)
         temporary.rename(target)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         reason = (error.strerror or str(error)).lower()
         raise LinacreError(f"{error.filename or target} cannot be copied: {reason}") from error
+    except UnsafeNameError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
-def _lay(item: Item, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _lay(item: Item, place: EnclosedFolder, given: Path) -> None:
     if item.link is not None:
-        path.symlink_to(item.link)
+        place.link(item.path, item.link)
     elif item.source is not None:
-        shutil.copy2(item.source, path)
-        path.chmod(path.stat().st_mode | 0o600)
+        file = open_named(item.source, top=given)
+        try:
+            content = read_plain(file, limit=_LARGEST_BYTES, shown=str(item.source))
+            mode = os.fstat(file).st_mode & 0o777 | 0o600
+        finally:
+            os.close(file)
+        place.write(item.path, content, mode=mode, durable=False)
     else:
-        path.write_text(item.text or "")
-        path.chmod(0o755)
+        place.write(item.path, (item.text or "").encode(), mode=0o755, durable=False)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import platform
 import re
 import struct
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
+
+from linacre.base.enclosed import UnsafeNameError
+from linacre.operations.importing.reading import mapped
 
 _MACHINES = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "armv7l", 243: "riscv64", 21: "ppc64le"}
 """e_machine by uname's names (elf.h)."""
 _DYNAMIC, _LOAD = 2, 1
+_MOST_ENTRIES, _LONGEST_TEXT = 10_000, 4096
 _NULL, _NEEDED, _STRTAB, _RPATH, _RUNPATH, _STRSZ = 0, 1, 5, 15, 29, 10
 
 
@@ -37,19 +41,19 @@ def host_machine() -> str:
     return platform.machine()
 
 
-def read_elf(path: Path) -> Elf | None:
-    """Return what an ELF file says of itself; None for any other file."""
+def read_elf(path: Path, *, given: Path | None = None) -> Elf | None:
+    """Return what an ELF file says of itself; None for any other file.
+
+    `given` is the folder that is imported, by default that of the file.
+    """
     try:
-        with path.open("rb") as file:
-            if file.read(4) != b"\x7fELF":
-                return None
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _read(data)
-    except (OSError, struct.error, ValueError, IndexError, OverflowError):
+        with mapped(path, given=given or path.parent) as data:
+            return _read(data) if data[:4] == b"\x7fELF" else None
+    except (OSError, UnsafeNameError, struct.error, ValueError, IndexError, OverflowError):
         return None
 
 
-def _read(data: mmap.mmap) -> Elf:
+def _read(data: mmap) -> Elf:
     wide = data[4] == 2
     order = "<" if data[5] == 1 else ">"
     machine = struct.unpack_from(f"{order}H", data, 18)[0]
@@ -63,7 +67,7 @@ def _read(data: mmap.mmap) -> Elf:
     return Elf(name, tuple(needed), tuple(paths), _glibc(data), _epics(data))
 
 
-def _program_headers(data: mmap.mmap, order: str, *, wide: bool) -> list[tuple[int, int, int, int]]:
+def _program_headers(data: mmap, order: str, *, wide: bool) -> list[tuple[int, int, int, int]]:
     """Return type, offset in the file, address and size of each segment."""
     start = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", data, 32 if wide else 28)[0]
     size, count = struct.unpack_from(f"{order}HH", data, 54 if wide else 42)
@@ -78,7 +82,7 @@ def _program_headers(data: mmap.mmap, order: str, *, wide: bool) -> list[tuple[i
 
 
 def _dynamic(
-    data: mmap.mmap,
+    data: mmap,
     order: str,
     headers: list[tuple[int, int, int, int]],
     offset: int,
@@ -89,7 +93,7 @@ def _dynamic(
     pair = f"{order}{'QQ' if wide else 'II'}"
     step = struct.calcsize(pair)
     entries: list[tuple[int, int]] = []
-    for at in range(offset, offset + size, step):
+    for at in range(offset, offset + min(size, _MOST_ENTRIES * step), step):
         tag, value = struct.unpack_from(pair, data, at)
         if tag == _NULL:
             break
@@ -100,20 +104,20 @@ def _dynamic(
     )
 
     def text(place: int) -> str:
-        end = data.find(b"\0", strings + place)
-        return os.fsdecode(data[strings + place : end])
+        start = strings + place
+        return os.fsdecode(data[start : start + _LONGEST_TEXT].partition(b"\0")[0])
 
     needed = [text(value) for tag, value in entries if tag == _NEEDED]
     paths = [text(value) for tag, value in entries if tag in (_RPATH, _RUNPATH)]
     return needed, [folder for each in paths for folder in each.split(":") if folder]
 
 
-def _glibc(data: mmap.mmap) -> tuple[int, ...]:
+def _glibc(data: mmap) -> tuple[int, ...]:
     found = {match[1] for match in re.finditer(rb"\0GLIBC_(2(?:\.\d+)+)\0", data)}
     versions = [tuple(int(n) for n in each.split(b".")) for each in found]
     return max(versions, default=())
 
 
-def _epics(data: mmap.mmap) -> str | None:
+def _epics(data: mmap) -> str | None:
     match = re.search(rb"EPICS R?(\d+\.\d+\.\d+(?:\.\d+)?[\w.-]*)", data)
     return match[1].decode() if match else None

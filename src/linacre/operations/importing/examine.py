@@ -7,6 +7,7 @@ import re
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import UnsafeNameError
 from linacre.base.errors import UserError
 from linacre.declaration.models.values import NAME_PATTERN
 from linacre.kinds.ioc.python_packages import how_to_have
@@ -59,6 +60,8 @@ def examine(
         raise UserError(
             f"{error.filename or folder} cannot be read: {reason}; run this as one who may"
         ) from error
+    except UnsafeNameError as error:
+        raise UserError(f"{error}; take that out of the folder") from error
 
 
 def _examine(
@@ -91,7 +94,8 @@ def _examine(
 def _understand(
     folder: Path, found: Found, run: Run, *, name: str | None, engine: str
 ) -> Understood:
-    places = Places(found.tree, found.built or PurePosixPath(found.tree))
+    given = folder.absolute()
+    places = Places(found.tree, found.built or PurePosixPath(found.tree), given)
     program = program_of(found, places, run)
     own_name = name or _name(found, run)
     libraries = Libraries()
@@ -103,13 +107,14 @@ def _understand(
             present=places.present,
             more=search,
             on_host=engine == "process",
+            given=given,
         )
     findings = _findings(found, places, program, run, own_name, engine=engine)
     declared, copies, settled = settle(
         found, places, run, program, libraries, findings, engine=engine
     )
     notes = [*run.notes, *program.notes, *_about_libraries(libraries, engine), *findings.notes]
-    notes += support_notes(program, findings, libraries, engine=engine)
+    notes += support_notes(program, findings, libraries, given=given, engine=engine)
     notes += [*settled, *_about_files(findings, program)]
     notes += [
         f"{path} is named by a relative path, and will not be there: write the folder that holds "
@@ -118,7 +123,7 @@ def _understand(
     ]
     return Understood(
         name=own_name,
-        given=folder.absolute(),
+        given=given,
         found=found,
         places=places,
         run=run,
@@ -148,7 +153,7 @@ def _findings(
     found: Found, places: Places, program: Program, run: Run, name: str, *, engine: str
 ) -> Findings:
     if program.kind == "python":
-        return _python_findings(found, program, engine)
+        return _python_findings(found, program, engine, given=places.given)
     variables = {"IOC": name, "PERSIST_DIR": "/srv/persist", **run.environment}
     if (architecture := _architecture(program)) is not None:
         variables.setdefault("EPICS_HOST_ARCH", architecture)
@@ -165,10 +170,10 @@ def _findings(
     return findings
 
 
-def _python_findings(found: Found, program: Program, engine: str) -> Findings:
+def _python_findings(found: Found, program: Program, engine: str, *, given: Path) -> Findings:
     findings = Findings()
     script = found.tree / found.start
-    read = read_python(script, has_module=partial(has_module, engine=engine))
+    read = read_python(script, has_module=partial(has_module, engine=engine), given=given)
     for place in read.broken:
         findings.note(f"{place}: not Python 3, with which it is run here")
     where = "in the image of IOC machines" if engine != "process" else "on this host"

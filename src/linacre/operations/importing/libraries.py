@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linacre.operations.importing.elf import Elf, read_elf
+from linacre.operations.importing.reading import text_or_none
 
 IMAGE_GLIBC = (2, 41)
 """The glibc of Debian 13, of which the image is made."""
@@ -52,14 +53,17 @@ def libraries_of(
     present: Callable[[str], Path],
     more: tuple[str, ...] = (),
     on_host: bool = False,
+    given: Path | None = None,
 ) -> Libraries:
     """Return the libraries of a program in `tree`, those of its libraries too.
 
     `present` turns a path that a program names into where it is on this host; `more` are folders
     of LD_LIBRARY_PATH. Where it is to run on this host itself (`on_host`), what the host has need
-    not be copied, and what the image has does not help.
+    not be copied, and what the image has does not help. `given` is the folder that is imported,
+    by default `tree`.
     """
-    first = read_elf(program)
+    given = given or tree
+    first = read_elf(program, given=given)
     if first is None:
         return Libraries()
     own: dict[str, Path] = {}
@@ -80,7 +84,7 @@ def libraries_of(
             if name in seen or _BASIC.fullmatch(name) or in_image:
                 continue
             seen.add(name)
-            found = _find(name, folders, elf.machine)
+            found = _find(name, folders, elf.machine, given)
             if found is None:
                 missing.append(name)
                 continue
@@ -91,7 +95,7 @@ def libraries_of(
             glibc, epics = max(glibc, read.glibc), epics or read.epics
             todo.append((path, read, inherited))
     if epics is None:
-        epics = _epics_of_base(program, first, present)
+        epics = _epics_of_base(program, first, present, given)
     return Libraries(
         own=tuple(own.values()),
         elsewhere=() if on_host else tuple(elsewhere.values()),
@@ -113,10 +117,10 @@ def _origin(folder: str, file: Path, present: Callable[[str], Path]) -> Path:
     return present(folder)
 
 
-def _find(name: str, folders: list[Path], machine: str) -> tuple[Path, Elf] | None:
+def _find(name: str, folders: list[Path], machine: str, given: Path) -> tuple[Path, Elf] | None:
     for folder in (*folders, *_system_folders()):
         path = folder / name
-        elf = read_elf(path) if path.is_file() else None
+        elf = read_elf(path, given=given) if path.is_file() else None
         if elf is not None and elf.machine == machine:
             return path, elf
     return None
@@ -137,12 +141,13 @@ def _inside(path: Path, tree: Path) -> bool:
     return path.resolve().is_relative_to(tree.resolve())
 
 
-def _epics_of_base(program: Path, elf: Elf, present: Callable[[str], Path]) -> str | None:
+def _epics_of_base(
+    program: Path, elf: Elf, present: Callable[[str], Path], given: Path
+) -> str | None:
     """Return the EPICS version that its base says, in the name of a library or in a file."""
     for folder in _folders(program, elf, present):
         version = folder.parent.parent / "configure/CONFIG_BASE_VERSION"
-        if version.is_file():
-            text = version.read_text(errors="replace")
+        if (text := text_or_none(version, given=given)) is not None:
             numbers = [
                 re.search(rf"^EPICS_{part}\s*=\s*(\d+)", text, re.MULTILINE)
                 for part in ("VERSION", "REVISION", "MODIFICATION")

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import UnsafeNameError
 from linacre.base.errors import UserError
 from linacre.operations.importing.options import Run
+from linacre.operations.importing.reading import head_of, text_of
 
 _APPLICATION = ("bin", "dbd", "configure")
 _MOST_SHOWN = 8
@@ -50,7 +52,7 @@ def locate(folder: Path, *, start: str | None, run: Run) -> Found:
     else:
         script = _by_command(run, folder, tree) or _only(folder, tree)
     relative = PurePosixPath(script.relative_to(tree))
-    return Found(tree, relative, _built(script.parent))
+    return Found(tree, relative, _built(script.parent, folder))
 
 
 def _check(folder: Path) -> None:
@@ -67,14 +69,17 @@ def _top(folder: Path) -> Path:
         return folder.parent
     if any((folder / each).is_dir() for each in ("iocBoot", *_APPLICATION)):
         return folder
-    built = _built(folder)
-    if built is not None and folder.is_relative_to(built) and Path(built).is_dir():
+    built = _built(folder, folder)
+    if built is not None and folder.is_relative_to(built) and _is_application(Path(built)):
         return Path(built)
     above = folder.parent.parent
     is_boot = folder.parent.name == "iocBoot" or (folder / "envPaths").is_file()
-    if is_boot and any((above / each).is_dir() for each in _APPLICATION):
-        return above
-    return folder
+    return above if is_boot and _is_application(above) else folder
+
+
+def _is_application(folder: Path) -> bool:
+    # The root of a host has a bin too.
+    return folder.parent != folder and any((folder / each).is_dir() for each in _APPLICATION)
 
 
 def _given(start: str, folder: Path, tree: Path) -> Path:
@@ -93,14 +98,16 @@ def _by_command(run: Run, folder: Path, tree: Path) -> Path | None:
     for word in reversed(run.command):
         for path in (base / word, folder / word, tree / word):
             path = Path(os.path.normpath(path))
-            if path.is_file() and path.is_relative_to(tree) and not _is_program(path):
+            if path.is_file() and path.is_relative_to(tree) and not _is_program(path, folder):
                 return path
     return None
 
 
-def _is_program(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"\x7fELF"
+def _is_program(path: Path, given: Path) -> bool:
+    try:
+        return head_of(path, 4, given=given) == b"\x7fELF"
+    except UnsafeNameError:
+        return False
 
 
 def _only(folder: Path, tree: Path) -> Path:
@@ -135,12 +142,12 @@ def _shown(paths: Iterable[Path], tree: Path) -> str:
     return ", ".join(names[:_MOST_SHOWN]) + more
 
 
-def _built(boot: Path) -> PurePosixPath | None:
+def _built(boot: Path, given: Path) -> PurePosixPath | None:
     """Return the top of the application that envPaths in a folder names."""
     for file in sorted(boot.glob("envPaths*")):
         match = re.search(
             r'^\s*epicsEnvSet\(?\s*"?TOP"?\s*,?\s*"?([^"\s)]+)',
-            file.read_text(errors="replace"),
+            text_of(file, given=given),
             re.MULTILINE,
         )
         if match and match[1].startswith("/"):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+from linacre.base.enclosed import UnsafeNameError
+from linacre.base.errors import UserError
 from linacre.operations.importing.findings import FileUse, Findings, Where
 from linacre.operations.importing.iocsh import Command
 from linacre.operations.importing.macros import undefined
 from linacre.operations.importing.places import Places, joined
+from linacre.operations.importing.reading import text_of
 
-_LARGEST_BYTES = 64 << 20
+_MOST_SCRIPTS, _MOST_READ = 1_000, 10_000
 
 
 class Lookup:
@@ -21,6 +24,7 @@ class Lookup:
         self.places = places
         self.variables = dict(variables)
         self.cwd = folder
+        self._scripts = self._read = 0
 
     def use(self, what: str, name: str, command: Command, *, folders: str = "") -> FileUse | None:
         """Take in a file that a line names; None where its name is not known.
@@ -69,16 +73,37 @@ class Lookup:
 
         return find
 
+    def script_text(self, path: PurePosixPath) -> str | None:
+        """Return the text of a script that is run now; as `text`."""
+        self._scripts += 1
+        if self._scripts > _MOST_SCRIPTS:
+            raise self._without_end(f"{_MOST_SCRIPTS:,} scripts", path)
+        return self.text(path)
+
     def text(self, path: PurePosixPath) -> str | None:
-        """Return the text of a file; None where there is none to read."""
-        file = self.places.present(path)
+        """Return the text of a file; None where there is none to read.
+
+        Raises `UserError` where files include one another without end.
+        """
+        self._read += 1
+        if self._read > _MOST_READ:
+            raise self._without_end(f"{_MOST_READ:,} files", path)
         try:
-            if not file.is_file() or file.stat().st_size > _LARGEST_BYTES:
-                return None
-            return file.read_text(errors="replace")
+            return text_of(self.places.present(path), given=self.places.given)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except UnsafeNameError as error:
+            self.found.note(str(error))
+            return None
         except OSError as error:
             self.found.note(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
             return None
+
+    def _without_end(self, what: str, path: PurePosixPath) -> UserError:
+        return UserError(
+            f"{self.places.given}: its start script loads more than {what}, the last of them "
+            f"{path}: not taken over"
+        )
 
     def beside(self, path: PurePosixPath, name: str) -> None:
         """Take in a path that a relative name leads to, if it is outside the IOC's own files."""

@@ -17,6 +17,8 @@ class Places:
     """On this host, absolute."""
     built: PurePosixPath
     """The path that the IOC knows; mostly the same."""
+    given: Path
+    """The folder that was named to be imported: what is in it is its author's."""
 
     def seen(self, path: Path) -> PurePosixPath:
         """Return how the IOC sees a file of this host."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from linacre.base.enclosed import UnsafeNameError
 from linacre.base.errors import UserError
 from linacre.operations.importing.elf import host_machine, read_elf
 from linacre.operations.importing.findings import Where
 from linacre.operations.importing.locate import Found
 from linacre.operations.importing.options import Run
 from linacre.operations.importing.places import Places, joined
+from linacre.operations.importing.reading import head_of
 
 LAID = "linacre.cmd"
 """A start script that is written where the IOC's own does not say all."""
+_MOST_PROGRAMS = 10_000
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh", "csh", "tcsh"})
 
 
@@ -53,7 +57,7 @@ def program_of(found: Found, places: Places, run: Run) -> Program:
     script = found.tree / found.start
     home = places.seen(script.parent)
     folder = _start_folder(run, places, home)
-    words, said_by = _words(run, script, found, home)
+    words, said_by = _words(run, script, found, places)
     name = PurePosixPath(words[0]).name if words else ""
     if re.match(r"python[\d.]*$", name) or (script.suffix == ".py" and not words):
         return Program(
@@ -79,22 +83,22 @@ def _start_folder(run: Run, places: Places, home: PurePosixPath) -> PurePosixPat
     return home
 
 
-def _words(run: Run, script: Path, found: Found, home: PurePosixPath) -> tuple[list[str], str]:
+def _words(run: Run, script: Path, found: Found, places: Places) -> tuple[list[str], str]:
     """Return the words of the command that runs the script, without the script, and whose they are.
 
     No words: nothing names a program.
     """
     if run.command and PurePosixPath(run.command[0]).name != script.name:
         return [*run.command], run.origin
-    with script.open("rb") as file:
-        first = file.readline(512).decode(errors="replace").strip()
+    first = _first_line(script, places.given)
     words = first.removeprefix("#!").split()
     if first.startswith("#!") and words:
         if PurePosixPath(words[0]).name == "env":
             words = words[1:]
         return words, f"the first line of {found.start}"
-    programs = [path for path in sorted(found.home.glob("bin/*/*")) if read_elf(path)]
-    programs = [path for path in programs if _runs_here(path)] or programs
+    files = islice(found.home.glob("bin/*/*"), _MOST_PROGRAMS)
+    programs = [path for path in sorted(files) if read_elf(path, given=places.given)]
+    programs = [path for path in programs if _runs_here(path, places.given)] or programs
     if len(programs) > 1:
         names = ", ".join(str(path.relative_to(found.tree)) for path in programs[:6])
         raise UserError(
@@ -112,8 +116,15 @@ def places_path(path: Path, tree: Path) -> str:
     return str(path.relative_to(tree)) if path.is_relative_to(tree) else str(path)
 
 
-def _runs_here(path: Path) -> bool:
-    elf = read_elf(path)
+def _first_line(script: Path, given: Path) -> str:
+    try:
+        return head_of(script, 512, given=given).decode(errors="replace").partition("\n")[0].strip()
+    except UnsafeNameError as error:
+        raise UserError(f"{error}; name the IOC's own start script by --start") from error
+
+
+def _runs_here(path: Path, given: Path) -> bool:
+    elf = read_elf(path, given=given)
     return elf is not None and elf.machine == host_machine()
 
 
@@ -189,13 +200,13 @@ def _binary(
         )
         return Program("binary", path, said_by, found.start, home, notes=notes)
     file = places.present(path)
-    machine = _check(file, path, said_by)
+    machine = _check(file, path, said_by, places.given)
     outside = places.where(path) is Where.OUTSIDE
     # What the script itself says is good where it leads to the program in the machine too.
     own_line = not by_command and said_by.startswith("the first line")
     fits = own_line and folder == home and (word.startswith("/") or not outside)
     if not fits and by_command and folder == home:
-        fits = _first_line_leads_to(script, home) == path
+        fits = _first_line_leads_to(script, home, places.given) == path
     start, laid = found.start, None
     if not fits:
         inside = places.relative(path)
@@ -208,25 +219,27 @@ def _binary(
     return Program("binary", path, said_by, start, folder, file, machine, laid, (), notes)
 
 
-def _first_line_leads_to(script: Path, home: PurePosixPath) -> PurePosixPath | None:
-    with script.open("rb") as file:
-        first = file.readline(512).decode(errors="replace").strip()
+def _first_line_leads_to(script: Path, home: PurePosixPath, given: Path) -> PurePosixPath | None:
+    first = _first_line(script, given)
     words = first.removeprefix("#!").split()
     return joined(home, words[0]) if first.startswith("#!") and words else None
 
 
-def _check(file: Path, path: PurePosixPath, said_by: str) -> str | None:
+def _check(file: Path, path: PurePosixPath, said_by: str, given: Path) -> str | None:
     """Return the architecture of a program; `UserError` where it is none that can run."""
     if not file.is_file():
         raise UserError(
             f"the program {path} ({said_by}) is not there; build the application, or write the "
             "folder of a built one"
         )
-    elf = read_elf(file)
+    try:
+        begins = head_of(file, 2, given=given)
+    except UnsafeNameError as error:
+        raise UserError(f"the program {path} ({said_by}) is not taken: {error}") from error
+    elf = read_elf(file, given=given)
     if elf is None:
-        with file.open("rb") as opened:
-            if opened.read(2) == b"#!":
-                return None
+        if begins == b"#!":
+            return None
         raise UserError(f"{file} ({said_by}) is no program for Linux; write the built IOC's folder")
     if elf.machine != host_machine():
         raise UserError(

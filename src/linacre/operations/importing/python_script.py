@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from linacre.base.enclosed import UnsafeNameError, read_named
+
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
-_MOST_FILES = 500
+_MOST_FILES, _LARGEST_BYTES = 500, 4 << 20
 
 
 @dataclass
@@ -23,17 +25,20 @@ class PythonScript:
     """Places that are not Python 3."""
 
 
-def read_python(script: Path, *, has_module: Callable[[str], bool]) -> PythonScript:
+def read_python(
+    script: Path, *, has_module: Callable[[str], bool], given: Path | None = None
+) -> PythonScript:
     """Read a script and, of the modules beside it, those that it imports.
 
-    Imports that may fail, in a `try` that catches that, are not wanted.
+    Imports that may fail, in a `try` that catches that, are not wanted. `given` is the folder
+    that is imported, by default that of the script.
     """
     found = PythonScript()
     folder = script.parent
     todo, seen = [script], {script}
     while todo:
         file = todo.pop()
-        read = _read(file, str(file.relative_to(folder)), found)
+        read = _read(file, str(file.relative_to(folder)), found, given or folder)
         if file == script:
             found.arguments = tuple(dict.fromkeys(read.asked))
         for dotted in read.imported:
@@ -48,10 +53,14 @@ def read_python(script: Path, *, has_module: Callable[[str], bool]) -> PythonScr
     return found
 
 
-def _read(file: Path, name: str, found: PythonScript) -> _Reader:
+def _read(file: Path, name: str, found: PythonScript, given: Path) -> _Reader:
     reader = _Reader()
     try:
-        reader.visit(ast.parse(file.read_bytes()))
+        reader.visit(ast.parse(read_named(file, top=given, limit=_LARGEST_BYTES)))
+    except (MemoryError, RecursionError):
+        found.broken.append(f"{name} (it is nested too deeply)")
+    except UnsafeNameError as error:
+        found.broken.append(str(error))
     except SyntaxError as error:
         found.broken.append(f"{name}:{error.lineno} ({error.msg})")
     except ValueError as error:

@@ -42,7 +42,7 @@ class ScriptReader:
         name = str(self._at.places.relative(script) or script)
         self._open.append(script)
         try:
-            self.text(self._at.text(script) or "", name=name)
+            self.text(self._at.script_text(script) or "", name=name)
         finally:
             self._open.pop()
 
@@ -214,10 +214,10 @@ class ScriptReader:
             *read_substitutions(self._at.text(use.path) or "", {**self._at.variables, **macros})
         ]
         found = {name: self._template_file(name, command) for name in {each.file for each in uses}}
+        texts = {each.path: self._at.text(each.path) or "" for each in found.values() if each}
         for each in uses:
             if (template := found[each.file]) is not None:
-                finder = self._at.finder(template, command)
-                text = self._at.text(template.path) or ""
+                finder, text = self._at.finder(template, command), texts[template.path]
                 self._loaded(read_database(text, {**macros, **each.macros}, finder), command)
 
     def _template_file(self, name: str, command: Command) -> FileUse | None:

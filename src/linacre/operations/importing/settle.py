@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
+from linacre.base.enclosed import Limits, UnsafeNameError, walk
 from linacre.declaration.models import MountSettings
 from linacre.declaration.models.settings import built_path
 from linacre.operations.importing.commands import SERVER_VARIABLES
@@ -17,13 +18,15 @@ from linacre.operations.importing.locate import Found
 from linacre.operations.importing.options import Run
 from linacre.operations.importing.places import Places
 from linacre.operations.importing.program import Program
+from linacre.operations.importing.reading import text_or_none
 from linacre.operations.importing.understood import Copy, Declared
 
 LIBRARIES = PurePosixPath("linacre-lib")
 """The folder of a tree for libraries from elsewhere."""
 FILES = PurePosixPath("linacre-files")
 """The folder of a tree for other files from elsewhere."""
-_LARGEST_COPY = 16 << 20
+_LARGEST_COPY = Limits(entries=10_000, size_bytes=16 << 20)
+_MOST_SCRIPTS = 1_000
 _TREE = PurePosixPath("/srv/ioc")
 _USER = "PATH HOME USER LOGNAME SHELL PWD OLDPWD TERM LD_LIBRARY_PATH _"
 _OF_THE_USER = frozenset(_USER.split(" "))
@@ -52,7 +55,7 @@ def settle(
         search.insert(0, str(_TREE / LIBRARIES))
     if search:
         environment["LD_LIBRARY_PATH"] = ":".join(search)
-    if _mentions_architecture(found) and "EPICS_HOST_ARCH" not in environment:
+    if _mentions_architecture(found, places) and "EPICS_HOST_ARCH" not in environment:
         environment["EPICS_HOST_ARCH"] = _architecture(program)
     declared = Declared(
         built_at=top if _needs_place(program, found, places, environment) else None,
@@ -87,20 +90,13 @@ def _needs_place(
     top = str(places.built)
     if any(top in value for value in environment.values()):
         return True
-    scripts = (found.tree / found.start).parent.glob("*")
-    return any(top in _text(path) for path in scripts)
+    scripts = islice((found.tree / found.start).parent.glob("*"), _MOST_SCRIPTS)
+    return any(top in (text_or_none(path, given=places.given) or "") for path in scripts)
 
 
-def _text(path: Path) -> str:
-    try:
-        small = path.is_file() and path.stat().st_size < 1 << 20
-        return path.read_text(errors="replace") if small else ""
-    except OSError:
-        return ""
-
-
-def _mentions_architecture(found: Found) -> bool:
-    return "EPICS_HOST_ARCH" in _text(found.tree / found.start)
+def _mentions_architecture(found: Found, places: Places) -> bool:
+    text = text_or_none(found.tree / found.start, given=places.given)
+    return text is not None and "EPICS_HOST_ARCH" in text
 
 
 def _architecture(program: Program) -> str:
@@ -147,7 +143,7 @@ def _with_copies(
         if not part.startswith("/") or places.relative(part) is not None:
             continue
         folder = Path(part)
-        if not folder.is_dir() or top is None or _size(folder) > _LARGEST_COPY:
+        if not folder.is_dir() or top is None or not _is_small(folder):
             notes.append(f"{key} names {part}, which its machine will not have: see mounts")
             continue
         path = FILES / f"{key.lower()}-{number}" / folder.name
@@ -156,15 +152,13 @@ def _with_copies(
     return ":".join(parts)
 
 
-def _size(folder: Path) -> int:
-    total = 0
-    for where, _, files in os.walk(folder):
-        for name in files:
-            path = Path(where) / name
-            total += path.stat().st_size if path.is_file() else 0
-            if total > _LARGEST_COPY:
-                return total
-    return total
+def _is_small(folder: Path) -> bool:
+    try:
+        for _ in walk(folder, _LARGEST_COPY):
+            pass
+    except (OSError, UnsafeNameError):
+        return False
+    return True
 
 
 def _persistent(

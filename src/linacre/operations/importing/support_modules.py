@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from linacre.base.enclosed import UnsafeNameError
 from linacre.operations.importing.findings import Findings
 from linacre.operations.importing.libraries import Libraries
 from linacre.operations.importing.program import Program
+from linacre.operations.importing.reading import mapped
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ MODULES = (
 
 
 def support_notes(
-    program: Program, findings: Findings, libraries: Libraries, *, engine: str
+    program: Program, findings: Findings, libraries: Libraries, *, given: Path, engine: str
 ) -> list[str]:
     """Return what to see to of support modules that are used and that the program lacks."""
     if program.kind == "softioc":
@@ -68,7 +69,7 @@ def support_notes(
             f"{place}: {what} is of the support module {module}, which {program.file.name} was "
             "built without: the IOC will not know it"
             for module, what, place in _used(findings)
-            if not _is_named(what.rpartition(" ")[2], files)
+            if not _is_named(what.rpartition(" ")[2], files, given)
         ]
     return notes
 
@@ -85,15 +86,14 @@ def _used(findings: Findings) -> Iterator[tuple[str, str, str]]:
             yield module.name, f"the record type {kind}", f"record {kinds[kind]}"
 
 
-def _is_named(word: str, files: Iterable[Path]) -> bool:
+def _is_named(word: str, files: Iterable[Path], given: Path) -> bool:
     """Tell whether a word stands in a program or library as C programs have their names."""
-    return any(_has(file, word.encode() + b"\0") for file in files)
+    return any(_has(file, word.encode() + b"\0", given) for file in files)
 
 
-def _has(file: Path, text: bytes) -> bool:
-    with file.open("rb") as opened:
-        try:
-            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return content.find(text) >= 0
-        except ValueError:  # it is empty
-            return False
+def _has(file: Path, text: bytes, given: Path) -> bool:
+    try:
+        with mapped(file, given=given) as content:
+            return content.find(text) >= 0
+    except (UnsafeNameError, ValueError):  # it is not theirs, or empty
+        return False

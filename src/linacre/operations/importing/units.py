@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from linacre.base.enclosed import UnsafeNameError
 from linacre.base.errors import UserError
 from linacre.operations.importing.options import Run, is_procserv, read_options
+from linacre.operations.importing.reading import text_of
 
 _ADVICE = "name the unit, start script or settings that run the IOC under procServ"
 _MANAGED = {"PORT", "USER", "EXEC", "CHDIR", "PROCSERV_ARGS", "NAME", "HOST", "CORESIZE", "INST"}
@@ -18,10 +19,17 @@ _MANAGED = {"PORT", "USER", "EXEC", "CHDIR", "PROCSERV_ARGS", "NAME", "HOST", "C
 _LIMITS = re.compile(r"(Limit\w+|CPU\w+|Memory\w+|Nice|IOScheduling\w+|Slice|TasksMax)$")
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file; `UserError` where it cannot be read."""
+def read_text(path: Path, *, beside: Path | None = None) -> str:
+    """Return the text of a file; `UserError` where it cannot be read.
+
+    `beside` is the file that names it, where it was not given by who imports.
+    """
     try:
-        return path.read_text(errors="replace")
+        return text_of(path, given=(beside or path).parent)
+    except UnsafeNameError as error:
+        raise UserError(
+            f"{error}; write the path of a file that says how the IOC was run"
+        ) from None
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; write the path of one that is there") from None
     except OSError as error:
@@ -43,7 +51,7 @@ def read_unit(path: Path, *, instance: str) -> Run:
             case "Environment":
                 run.environment |= dict(w.split("=", 1) for w in _words(value) if "=" in w)
             case "EnvironmentFile":
-                _environment_file(value, run)
+                _environment_file(value, path, run)
             case "User":
                 run.user = value
             case "WorkingDirectory":
@@ -103,18 +111,20 @@ def _with_variables(text: str, variables: Mapping[str, str]) -> str:
     return re.sub(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))", value, text)
 
 
-def _environment_file(value: str, run: Run) -> None:
+def _environment_file(value: str, unit: Path, run: Run) -> None:
     path = Path(value.lstrip("-"))
-    if path.is_file() and os.access(path, os.R_OK):
-        run.environment |= read_environment(path)
-    elif not value.startswith("-"):
+    try:
+        run.environment |= read_environment(path, beside=unit)
+    except UserError:
+        if value.startswith("-") and not path.exists():
+            return
         run.note(f"the unit's EnvironmentFile {path} cannot be read here: give it by --environment")
 
 
-def read_environment(path: Path) -> dict[str, str]:
+def read_environment(path: Path, *, beside: Path | None = None) -> dict[str, str]:
     """Return the variables of a KEY=VALUE file; `export` may stand before a line."""
     found: dict[str, str] = {}
-    for raw in read_text(path).splitlines():
+    for raw in read_text(path, beside=beside).splitlines():
         line = raw.strip().removeprefix("export ").strip()
         if match := re.fullmatch(r"([A-Za-z_]\w*)=(.*)", line):
             words = _words(match[2])

@@ -102,6 +102,10 @@ async def test_its_answers(program: Program) -> None:
     with pytest.raises(ArchiverError, match=r"^drift: HTTP status 500$"):
         await ask(engine(program), "drift", "")
     assert await answers(engine(program), "drift"), "it answers, if with a fault"
+    for status, evil in [(200, b"none"), (200, b"[" * 200_000), (500, b"[" * 200_000)]:
+        program.status, program.answer = status, evil
+        with pytest.raises(ArchiverError, match=r"is no JSON; see linacre archiver log|status 500"):
+            await ask(engine(program), "drift", "pvs")
 
 
 async def test_one_that_is_not_there() -> None:

@@ -1,0 +1,98 @@
+"""Files of this host that somebody else's files name, or lead to by links."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path, PurePosixPath
+
+from linacre.base.enclosed.names import UnsafeNameError
+from linacre.base.enclosed.reading import Below, LinkOnWayError, enter, open_plain, read_plain
+
+_ROOT = Path("/")
+
+
+def open_named(path: Path, *, top: Path, strict: bool = False) -> int:
+    """Return the descriptor of a plain file that the files in `top` name, by links perhaps.
+
+    What is in `top` is theirs. Outside it only what everybody may read is opened, or what is of
+    the same user, root excepted: whoever wrote the name or the link may mean to have a file of
+    this host that is not theirs. With `strict` nothing outside is. Raises `UnsafeNameError` for
+    what is not opened, `OSError` where there is no such file.
+    """
+    real, real_top = Path(os.path.realpath(path)), Path(os.path.realpath(top))
+    if real.is_relative_to(real_top):
+        return _descend(real)
+    if strict:
+        raise LinkOnWayError(f"{path} is a link that leads out of {top}: not read")
+    why = f"leads to {real}, which not everybody may read"
+    if real == path:
+        why = f"is outside {top}, and not everybody may read it"
+    refused = UnsafeNameError(f"{path} {why}: not read")
+    return _descend(real, above=real_top, refused=refused)
+
+
+def _descend(
+    real: Path, *, above: Path | None = None, refused: UnsafeNameError | None = None
+) -> int:
+    """Open a path without links from the root on, by descriptors.
+
+    With `above` a folder, what is on the way must be everybody's, but for what is on the way to
+    that folder: who named that may reach it.
+    """
+    if real == _ROOT:
+        raise UnsafeNameError("/ is no plain file")
+    here, folder = _ROOT, os.open(_ROOT, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in real.parts[1:-1]:
+            here /= part
+            inner = enter(folder, part, shown=str(here))
+            os.close(folder)
+            folder = inner
+            if above is not None and refused is not None and not above.is_relative_to(here):
+                _check(folder, stat.S_IXOTH, above, refused)
+        file = open_plain(folder, real.name, shown=str(real))
+    finally:
+        os.close(folder)
+    try:
+        if above is not None and refused is not None:
+            _check(file, stat.S_IROTH, above, refused)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _check(descriptor: int, bit: int, top: Path, refused: UnsafeNameError) -> None:
+    about = os.fstat(descriptor)
+    if about.st_mode & bit:
+        return
+    if about.st_uid == 0 or about.st_uid != top.stat().st_uid:
+        raise refused
+
+
+def read_named(path: Path, *, top: Path, limit: int, strict: bool = False) -> bytes:
+    """Return what such a file holds; raises `TooMuchError` for more than `limit` bytes."""
+    file = open_named(path, top=top, strict=strict)
+    try:
+        return read_plain(file, limit=limit, shown=str(path))
+    finally:
+        os.close(file)
+
+
+def head_of_named(path: Path, *, top: Path, limit: int, strict: bool = False) -> bytes:
+    """Return the first `limit` bytes of such a file."""
+    file = open_named(path, top=top, strict=strict)
+    try:
+        return os.read(file, limit)
+    finally:
+        os.close(file)
+
+
+def read_given(path: Path, *, limit: int) -> bytes:
+    """Return what a plain file holds whose path has no links: neither on the way nor at its end.
+
+    Raises `LinkOnWayError` where there has come to be one, and what `Below.read` does.
+    """
+    with Below.of(_ROOT) as root:
+        return root.read(PurePosixPath(path).relative_to("/"), limit=limit)

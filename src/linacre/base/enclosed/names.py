@@ -1,0 +1,56 @@
+"""Names of others, as paths below a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from linacre.base.errors import LinacreError
+from linacre.base.orders import has_orders
+
+LONGEST_NAME, LONGEST_PATH = 255, 4000
+DEEPEST = 100
+"""Folders in one another; each is held open on the way to the last."""
+
+
+class UnsafeNameError(LinacreError):
+    """A name that leads out of the folder that it is to be in, or is none."""
+
+
+def inner_path(name: str) -> PurePosixPath:
+    """Return the path below a folder that a name of others means; `.` is the folder itself.
+
+    Raises `UnsafeNameError` for one that is absolute, has `..` in it, has characters that a
+    terminal or a shell takes for orders, or is longer than Linux takes.
+    """
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts:
+        raise UnsafeNameError(f"{name!r} does not lead below its folder")
+    if has_orders(name):
+        raise UnsafeNameError(f"{name!r} has characters that no name of a file should have")
+    parts = (len(os.fsencode(part)) for part in path.parts)
+    if len(os.fsencode(name)) > LONGEST_PATH or any(size > LONGEST_NAME for size in parts):
+        raise UnsafeNameError(f"{name[:40]!r}... is longer than a name of a file can be")
+    if len(path.parts) > DEEPEST:
+        raise UnsafeNameError(f"{name[:40]!r}... is more than {DEEPEST} folders deep")
+    return path
+
+
+def link_target(target: str) -> str:
+    """Return where a link of others leads, which may be anywhere, as it may be laid and shown.
+
+    Raises `UnsafeNameError` for what no link can lead to, or has characters as in `inner_path`.
+    """
+    if not target or len(os.fsencode(target)) > LONGEST_PATH or has_orders(target):
+        raise UnsafeNameError(f"{target[:40]!r} is nothing that a link should lead to")
+    return target
+
+
+def check_nesting(files: Iterable[PurePosixPath]) -> None:
+    """Raise `UnsafeNameError` where one of these files or links is to be in another of them."""
+    there = set(files)
+    for path in there:
+        for above in path.parents:
+            if above in there:
+                raise UnsafeNameError(f"{path} is to be in {above}, which is no folder")
