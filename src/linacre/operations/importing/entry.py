@@ -29,6 +29,8 @@ def entry_of(
     lines = [f"{understood.name}:", f"  # Taken over from {understood.given} on {today}"]
     lines[-1] += f" with {understood.run.origin}." if understood.run.origin else "."
     lines += [f"  # Not understood: {line}" for line in _not_understood(understood)]
+    if lacking := understood.findings.lacking:
+        lines.append(f"  # Not defined: {shorten(', '.join(lacking), 90, placeholder=' ...')}")
     lines.append(f"  kind: {program.kind}")
     lines.append(f"  source: {scalar(source)}")
     key = "script" if program.kind == "python" else "start"
