@@ -28,6 +28,8 @@ class Item:
     link: str | None = None
     text: str | None = None
     """What is written, where it is no copy."""
+    mode: int = 0o755
+    """Of what is written."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def plan_copy(understood: Understood) -> Plan:
     for copy in understood.copies:
         for item in _walk(copy.source, copy.path, copy.source, left_out):
             items[item.path] = item
+    for path, text in understood.places.laid.items():
+        items[path] = Item(path, text=text, mode=0o644)
     if understood.program.laid is not None:
         start = understood.program.start
         items[start] = Item(start, text=understood.program.laid)
@@ -92,7 +96,8 @@ def _own_parts(
 ) -> Iterator[PurePosixPath]:
     """Yield what is wanted of the IOC's own folder, relative to it; `referred` is what it names."""
     home, start = understood.found.home, understood.found.start.relative_to(understood.found.own)
-    if not (home / "dbd").is_dir() and not (home / "bin").is_dir():
+    built = any((home / each).is_dir() for each in ("dbd", "bin"))
+    if not built and start.parts[0] != "iocBoot":
         yield PurePosixPath()
         return
     tops: dict[PurePosixPath, None] = {}
@@ -219,4 +224,4 @@ def _lay(item: Item, path: Path) -> None:
         path.chmod(path.stat().st_mode | 0o600)
     else:
         path.write_text(item.text or "")
-        path.chmod(0o755)
+        path.chmod(item.mode)

@@ -12,6 +12,7 @@ from linacre.base.listing import counted, listed
 from linacre.declaration.models.values import NAME_PATTERN
 from linacre.kinds.ioc.python_packages import how_to_have
 from linacre.operations.importing.commands import given_variables
+from linacre.operations.importing.env_paths import laid_env_paths
 from linacre.operations.importing.findings import Findings, Where
 from linacre.operations.importing.libraries import IMAGE_GLIBC, Libraries, libraries_of
 from linacre.operations.importing.locate import Found, locate
@@ -22,7 +23,7 @@ from linacre.operations.importing.python_modules import GONE, has_module
 from linacre.operations.importing.python_script import read_python
 from linacre.operations.importing.script import ScriptReader
 from linacre.operations.importing.settle import settle
-from linacre.operations.importing.support_modules import support_notes
+from linacre.operations.importing.support_modules import beyond_base, support_notes
 from linacre.operations.importing.understood import Understood
 from linacre.operations.importing.units import read_environment, read_procserv, read_unit
 from linacre.operations.importing.widening import widened
@@ -94,7 +95,8 @@ def _examine(
 def _understand(
     folder: Path, found: Found, run: Run, *, name: str | None, engine: str
 ) -> Understood:
-    places = Places(found.tree, found.built or PurePosixPath(found.tree))
+    laid, told = laid_env_paths(found)
+    places = Places(found.tree, found.built or PurePosixPath(found.tree), laid)
     program = program_of(found, places, run)
     own_name = name or _name(found, run)
     libraries = Libraries()
@@ -114,6 +116,7 @@ def _understand(
     notes = [
         *run.notes,
         *program.notes,
+        *told,
         *_about_libraries(libraries, engine),
         *findings.notes,
     ]
@@ -166,10 +169,16 @@ def _findings(
     if program.laid is None:
         reader.run(places.built / program.start)
     else:
-        reader.text(program.laid, name=str(program.start))
+        reader.text(program.laid, name=str(found.start if program.stands_in else program.start))
     findings = reader.found
     if program.kind == "softioc" and findings.initialised and not findings.records:
         findings.note("no record is known that it would serve: see what is left out or not there")
+    if program.stands_in and (beyond := beyond_base(findings)):
+        more = f" and {len(beyond) - 3} more" if len(beyond) > 3 else ""
+        raise UserError(
+            f"{program.path} is a program for Windows, and softIoc cannot take its place: it does "
+            f"not have {', '.join(beyond[:3])}{more}; build the application for Linux"
+        )
     if not findings.initialised:
         lost = {each.what for each in findings.files if each.where is Where.MISSING}
         unless = ", unless a script that is not there has it" if "script" in lost else ""

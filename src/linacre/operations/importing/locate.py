@@ -71,8 +71,9 @@ def _top(folder: Path) -> Path:
     if built is not None and folder.is_relative_to(built) and Path(built).is_dir():
         return Path(built)
     above = folder.parent.parent
-    is_boot = folder.parent.name == "iocBoot" or (folder / "envPaths").is_file()
-    if is_boot and any((above / each).is_dir() for each in _APPLICATION):
+    if folder.parent.name == "iocBoot":
+        return above
+    if (folder / "envPaths").is_file() and any((above / e).is_dir() for e in _APPLICATION):
         return above
     return folder
 
@@ -143,6 +144,13 @@ def _built(boot: Path) -> PurePosixPath | None:
             file.read_text(errors="replace"),
             re.MULTILINE,
         )
-        if match and match[1].startswith("/"):
-            return PurePosixPath(match[1])
+        if match and (top := posix_path(match[1])).startswith("/"):
+            return PurePosixPath(top)
     return None
+
+
+def posix_path(path: str) -> str:
+    r"""Return a path of Windows as one of Linux, `C:\EPICS\lab` as `/c/EPICS/lab`."""
+    if re.match(r"[A-Za-z]:[\\/]", path):
+        return f"/{path[0].lower()}{path[2:]}".replace("\\", "/").replace("//", "/")
+    return path

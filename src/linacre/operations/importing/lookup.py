@@ -73,6 +73,8 @@ class Lookup:
 
     def text(self, path: PurePosixPath) -> str | None:
         """Return the text of a file; None where there is none to read."""
+        if (laid := self.places.written(path)) is not None:
+            return laid
         file = self.places.present(path)
         try:
             if not file.is_file() or file.stat().st_size > _LARGEST_BYTES:

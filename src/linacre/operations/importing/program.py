@@ -12,6 +12,13 @@ from linacre.operations.importing.elf import host_machine, read_elf
 from linacre.operations.importing.findings import Where
 from linacre.operations.importing.locate import Found
 from linacre.operations.importing.options import Run
+from linacre.operations.importing.other_builds import (
+    built_for_here,
+    for_softioc,
+    is_for_windows,
+    registers,
+    runs_here,
+)
 from linacre.operations.importing.places import Places, joined
 
 LAID = "linacre.cmd"
@@ -41,6 +48,8 @@ class Program:
     """The text of `start`, where it is to be laid."""
     args: tuple[str, ...] = ()
     """Arguments of a Python program."""
+    stands_in: bool = False
+    """Whether it runs in the place of a program for Windows, which `path` is."""
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -88,13 +97,15 @@ def _words(run: Run, script: Path, found: Found, home: PurePosixPath) -> tuple[l
         return [*run.command], run.origin
     with script.open("rb") as file:
         first = file.readline(512).decode(errors="replace").strip()
-    words = first.removeprefix("#!").split()
+    words = first.removeprefix("#!").replace("\\", "/").split()
     if first.startswith("#!") and words:
         if PurePosixPath(words[0]).name == "env":
             words = words[1:]
         return words, f"the first line of {found.start}"
     programs = [path for path in sorted(found.home.glob("bin/*/*")) if read_elf(path)]
-    programs = [path for path in programs if _runs_here(path)] or programs
+    programs = [path for path in programs if runs_here(path)] or programs
+    registered = registers(script)
+    programs = [path for path in programs if path.name in registered] or programs
     if len(programs) > 1:
         names = ", ".join(str(path.relative_to(found.tree)) for path in programs[:6])
         raise UserError(
@@ -104,17 +115,14 @@ def _words(run: Run, script: Path, found: Found, home: PurePosixPath) -> tuple[l
     if programs:
         here = places_path(programs[0], found.tree)
         return [os.path.relpath(programs[0], script.parent)], f"{here}, the only one there"
+    if registered:
+        return [], f"nothing names one, and {registered[0]} is not in {found.home / 'bin'}"
     return [], "nothing: it needs no program of its own"
 
 
 def places_path(path: Path, tree: Path) -> str:
     """Return a path as people are shown it: relative to the tree where it is in it."""
     return str(path.relative_to(tree)) if path.is_relative_to(tree) else str(path)
-
-
-def _runs_here(path: Path) -> bool:
-    elf = read_elf(path)
-    return elf is not None and elf.machine == host_machine()
 
 
 def _after(words: list[str], script: Path) -> tuple[str, ...]:
@@ -188,6 +196,19 @@ def _binary(
             "start script by --start if there is one"
         )
         return Program("binary", path, said_by, found.start, home, notes=notes)
+    if not runs_here(places.present(path)):
+        other = built_for_here(found.home, path)
+        if other is None and is_for_windows(path):
+            return _for_windows(found, places, path, said_by, folder)
+        if other is not None:
+            taken = places.seen(other)
+            notes.append(f"{path} ({said_by}) does not run here: {taken} is taken, its like")
+            path, by_command = taken, True
+        elif "/" not in word:
+            raise UserError(
+                f"{found.start} is run by {word} ({said_by}), which the server had on its PATH: "
+                "name the IOC's own program by its path in the first line"
+            )
     file = places.present(path)
     machine = _check(file, path, said_by)
     outside = places.where(path) is Where.OUTSIDE
@@ -205,7 +226,19 @@ def _binary(
         laid = (
             f'#!{line}\n#- Written by linacre ioc import: how the server started it.\n< "{own}"\n'
         )
-    return Program("binary", path, said_by, start, folder, file, machine, laid, (), notes)
+    return Program("binary", path, said_by, start, folder, file, machine, laid=laid, notes=notes)
+
+
+def _for_windows(
+    found: Found, places: Places, path: PurePosixPath, said_by: str, folder: PurePosixPath
+) -> Program:
+    laid = for_softioc(found.tree / found.start)
+    start = found.start
+    said = f"{path} ({said_by}) is a program for Windows: softIoc runs in its place"
+    if laid is not None:
+        start = (places.relative(folder) or PurePosixPath()) / LAID
+        said += f", with {LAID}, which is {found.start.name} without what softIoc has itself"
+    return Program("softioc", path, said_by, start, folder, laid=laid, notes=[said], stands_in=True)
 
 
 def _first_line_leads_to(script: Path, home: PurePosixPath) -> PurePosixPath | None:
