@@ -14,6 +14,7 @@ from linacre.operations.apply import ApplyContext, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.history.states import Draft, declared_draft
 from linacre.operations.interaction import Interaction
+from linacre.operations.served import tell_unserved
 from linacre.operations.start_errors import tell_start_errors
 from linacre.planning.plan import Action, Plan, narrowed
 from linacre.planning.preview import Preview, UpOptions, declaration_digest, preview
@@ -79,7 +80,15 @@ async def bring_up(
         await _carry_out(session, options, ahead, interaction, verb=verb, note=note)
         # IOCs that were started may serve PVs that nothing knew of before.
         if _iocs_of(ahead):
-            await tell_start_errors(session, _started(ahead), say=interaction.say)
+            started = _started(ahead)
+            await tell_start_errors(session, started, say=interaction.say)
+            await tell_unserved(
+                session,
+                started,
+                specs=ahead.declared.iocs,
+                before=ahead.found.machines,
+                say=interaction.say,
+            )
             await _tell_archivers(session, interaction)
     return ahead
 

@@ -14,7 +14,8 @@ CHECKS: tuple[Check, ...] = (
         start_scripts_right,
         "What the start script of each IOC printed until it ended, as its console's keeper found "
         "it in the log: the errors of the IOC shell, of databases and macros, and lines with "
-        "ERROR. Wrong where there are any, unless `start_errors: accepted` stands in the file. An "
+        "ERROR. Wrong where there are any, unless `start_errors: accepted` stands in the file; so "
+        "are records that its databases declare and that it did not serve after its last start. An "
         "IOC that has booted and serves no PV is a warning. Not told of Python IOCs, of those that "
         "a shell script starts, and in machines of an image from before.",
     ),
