@@ -55,6 +55,8 @@ async def _look(session: Session, machine: str, name: str, spec: MachineSpec) ->
     folder = None if isinstance(ioc, PythonIoc) else _folder(spec, ioc, layout)
     if folder is None:
         return None
+    if not await session.engine.read(machine, layout.run / "booted"):
+        return None
     served = await listed_pvs(session.engine, machine, ioc.address)
     if served is None:
         return None
