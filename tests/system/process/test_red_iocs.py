@@ -108,6 +108,20 @@ def test_a_script_without_ioc_init_is_not_booting(site: Site) -> None:
     assert "ended without iocInit" in findings(site)["bad"]["text"]
 
 
+def test_what_came_up_wrong_is_told_also_where_another_did_not(site: Site) -> None:
+    site.ioc("bad", 12)
+    site.source("bad", {"st.cmd": 'dbLoadRecords("ioc.db", "P=T:")\n'})
+    site.source("good", {"st.cmd": 'dbLoadRecords("ioc.db", "P=T2:")\nnoSuch 1\niocInit\n'})
+    site.write()
+    done = site.run("up", "--yes", limit_s=30)
+    assert done.status == 1
+    assert "good: 1 error in its start script, the first: st.cmd line 2: " in done.err
+    site.ioc("good", 11)
+    site.ioc("bad", 12)
+    site.up()
+    site.assert_green()
+
+
 def test_a_procserv_that_takes_no_input_is_red_until_it_is_restarted(site: Site) -> None:
     address = site.status()["good"]["endpoint"]
     assert site.status()["good"]["procserv"] == "up"
