@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from linacre.kinds.checking.model import Check
+from linacre.kinds.ioc.import_checks import imports_settled
 from linacre.kinds.ioc.name_checks import names_served_once
 from linacre.kinds.ioc.pv_checks import pvs_answered
 from linacre.kinds.ioc.start_checks import start_scripts_right
 
 CHECKS: tuple[Check, ...] = (
+    Check(
+        "imports",
+        "imports settled",
+        imports_settled,
+        "The comments at the beginning of an IOC's entry in the facility file, in which `linacre "
+        "ioc import` wrote what it did not understand of the start script, and macros that nothing "
+        "defines. A warning for as long as they are there.",
+        asks_engine=False,
+    ),
     Check(
         "script",
         "start scripts right",

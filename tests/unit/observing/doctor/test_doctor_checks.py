@@ -11,7 +11,6 @@ from doctor_support import FILE, GOOD, FakeEngine, facts_of, machine, session_of
 
 from linacre.base.errors import LinacreError
 from linacre.engines.base import Cable, Capability, Machine
-from linacre.engines.labels import PROGRAM_DIGEST, UNSERVED
 from linacre.epics.answers import Answers
 from linacre.epics.start_errors import StartError, StartErrors
 from linacre.kinds.addresses import mac_address
@@ -177,27 +176,6 @@ async def test_errors_of_start_scripts_that_are_accepted(
     reports = {"mag": replace(GOOD, start_errors=ERRORS)}
     outcome = await start_scripts_right(facts_of(session, *three(), reports=reports))
     assert outcome.verdict is Verdict.OK
-
-
-@pytest.mark.parametrize("accepted", [False, True])
-async def test_records_that_are_declared_and_not_served(
-    tmp_path: Path, engine: FakeEngine, accepted: bool
-) -> None:
-    text = FILE
-    if accepted:
-        text = FILE.replace("module: some.mag,", "module: some.mag, start_errors: accepted,")
-    labels = {PROGRAM_DIGEST: "d1", UNSERVED: "d1 3 3 M:A M:B M:C"}
-    mag = machine("mag", ioc="mag", **labels)
-    facts = facts_of(
-        session_of(tmp_path, engine, text),
-        *(mag if each.name == "mag" else each for each in three()),
-        reports={"mag": replace(GOOD, start_errors=StartErrors(), pv_count=0)},
-    )
-    (finding,) = (await start_scripts_right(facts)).findings
-    assert finding.text == (
-        "3 of 3 records that its databases declare are not served: M:A, M:B, M:C"
-    )
-    assert finding.verdict is (Verdict.WARNING if accepted else Verdict.PROBLEM)
 
 
 async def test_iocs_without_a_start_script_are_not_asked(
