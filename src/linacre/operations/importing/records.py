@@ -15,6 +15,8 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _DEEPEST = 20
+_FIELDS = frozenset({"DTYP", "SNAM", "INAM"})
+"""Those that tell what a record needs beyond its type."""
 
 
 @dataclass
@@ -63,9 +65,9 @@ def read_database(
                 record = expand(arguments[1], macros)
                 _record(found, arguments[0], record)
         elif word == "field":
-            arguments = [expand(each, macros) for each in _arguments(tokens, number + 1)]
-            if len(arguments) == 2 and arguments[1]:
-                _field(found, record, *arguments)
+            arguments = _arguments(tokens, number + 1)
+            if len(arguments) == 2 and arguments[0] in _FIELDS:
+                _field(found, record, arguments[0], expand(arguments[1], macros))
         elif word == "alias":
             # Inside a record an alias has one name, outside two.
             arguments = _arguments(tokens, number + 1)
@@ -87,10 +89,9 @@ def _record(found: Loaded, kind: str, name: str) -> None:
 
 
 def _field(found: Loaded, record: str, name: str, value: str) -> None:
-    if name == "DTYP":
-        found.supports.setdefault(value, record)
-    elif name in ("SNAM", "INAM"):
-        found.functions.setdefault(value, record)
+    if value:
+        needs = found.supports if name == "DTYP" else found.functions
+        needs.setdefault(value, record)
 
 
 @lru_cache(maxsize=64)
