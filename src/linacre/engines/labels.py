@@ -34,6 +34,9 @@ RUNNING_DIGEST = "digest.running"
 DECLARED_DIGEST = "digest.declared"
 """The digest of the files that were declared when these were laid: other ones, for a twin."""
 
+UNSERVED = "unserved"
+"""Which records the IOC did not serve after its last start that its databases declare."""
+
 
 def kept_key(archiver: str) -> str:
     """Return the entry of the facility's record that says that a deleted archiver's data stay."""

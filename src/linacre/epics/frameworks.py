@@ -1,4 +1,4 @@
-"""What the runner changes in softioc, caproto and p4p when an IOC imports them.
+"""What the runner changes in softioc, caproto, p4p and pcaspy when an IOC imports them.
 
 Their names are looked up at run time: each is there only if the IOC uses it.
 """
@@ -59,6 +59,7 @@ def patches(ioc: IocState) -> Mapping[str, Callable[[ModuleType], None]]:
         "softioc.softioc": functools.partial(_patch_softioc, ioc),
         "caproto.server.common": functools.partial(_patch_caproto, ioc),
         "p4p.server": functools.partial(_patch_p4p, ioc),
+        "pcaspy.driver": functools.partial(_patch_pcaspy, ioc),
     }
 
 
@@ -143,3 +144,22 @@ def _static_names(providers: Iterable[Any]) -> list[str] | None:
             return None
         names += map(str, keys())
     return names
+
+
+def _patch_pcaspy(ioc: IocState, driver: ModuleType) -> None:
+    server: Any = vars(driver)["SimpleServer"]
+    create, process = server.createPV, server.process
+
+    @functools.wraps(create)
+    def create_pvs(prefix: str, pvdb: Mapping[str, Any]) -> None:
+        create(prefix, pvdb)
+        ioc.add_pvs(f"{prefix}{name}" for name in pvdb)
+
+    @functools.wraps(process)
+    def process_first(delay: float) -> None:
+        # It serves as long as the script calls this, again and again.
+        server.process = staticmethod(process)
+        ioc.tell_booted()
+        process(delay)
+
+    server.createPV, server.process = staticmethod(create_pvs), staticmethod(process_first)

@@ -1,6 +1,6 @@
 """Runs a Python IOC as procServ's child: `python -m linacre.epics.runner SCRIPT | -m MODULE ...`.
 
-The IOC's own code is not changed. What it imports is: the moment softioc, caproto or p4p is
+The IOC's own code is not changed. What it imports is: the moment softioc, caproto, p4p or pcaspy is
 imported, `frameworks.py` gives it the IOC shell, access security and the list of PVs.
 """
 

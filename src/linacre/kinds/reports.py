@@ -36,6 +36,10 @@ SETTLED_S = 3.0
 """So long a command must have stayed up to be taken for one that serves."""
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ?")
 """What procServ writes before each line of the log."""
+_NEW_CHILD = "The PID of new child"
+"""What procServ says when it has started a program."""
+_COLOUR = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
+"""What programs print for terminals."""
 
 
 class IocNotBootedError(EngineError):
@@ -166,19 +170,21 @@ async def _last_word(
 
 
 def last_words(log: str, *, ended: bool = False) -> str:
-    """Return the last line that a program printed, "" for none; `log` is procServ's.
+    """Return the last line that a program printed since its last start; `log` is procServ's.
 
-    With `ended` it is of a start that has ended: the next one may be printing already. procServ
-    says that a start has ended when it has read all that was printed.
+    It is "" where there is none. With `ended` it is of a start that has ended: the next one may be
+    printing already. procServ says that a start has ended when it has read all that was printed.
     """
     spoken = of_ended = ""
-    for line in log.splitlines():
-        printed, procserv, _ = _STAMP.sub("", line).partition("@@@")
+    for line in _COLOUR.sub("", log).splitlines():
+        printed, procserv, told = _STAMP.sub("", line).partition("@@@")
         # A prompt may stand before what procServ says.
         if (words := printed.strip()) and not (procserv and words.endswith(">")):
             spoken = words
         if procserv:
-            of_ended = spoken
+            of_ended = spoken or of_ended
+        if _NEW_CHILD in told:
+            spoken = ""
     return (of_ended if ended else spoken)[:_LONGEST_WORDS]
 
 

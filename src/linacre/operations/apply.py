@@ -187,6 +187,9 @@ class _Runner:
                     await engine.set_labels(spec.name, _running_labels(spec))
                 await engine.start(spec.name)
             case Action.RESTART:
+                # Until it serves nobody knows with which files it runs, so the next `up` restarts
+                # it, also where the files of before are declared again.
+                await engine.set_labels(spec.name, {RUNNING_DIGEST: ""})
                 await engine.restart_program(spec.name)
             case Action.PLUG:
                 cable = (await engine.wiring.cables())[spec.name]

@@ -10,10 +10,11 @@ import linacre
 from linacre.declaration.load import Declaration
 from linacre.kinds.image import have_image
 from linacre.kinds.registry import kinds_of
-from linacre.operations.apply import ApplyContext, apply
+from linacre.operations.apply import ApplyContext, StepsFailedError, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.history.states import Draft, declared_draft
 from linacre.operations.interaction import Interaction
+from linacre.operations.served import tell_unserved
 from linacre.operations.start_errors import tell_start_errors
 from linacre.planning.plan import Action, Plan, narrowed
 from linacre.planning.preview import Preview, UpOptions, declaration_digest, preview
@@ -76,12 +77,30 @@ async def bring_up(
         if ahead.plan.restarts and not interaction.confirm(_question(ahead.plan)):
             return None
         session.take_note(Standing.UP)
-        await _carry_out(session, options, ahead, interaction, verb=verb, note=note)
+        try:
+            await _carry_out(session, options, ahead, interaction, verb=verb, note=note)
+        except StepsFailedError:
+            # Others may have come up, and not as they should.
+            await _tell_of_started(session, ahead, interaction)
+            raise
+        await _tell_of_started(session, ahead, interaction)
         # IOCs that were started may serve PVs that nothing knew of before.
         if _iocs_of(ahead):
-            await tell_start_errors(session, _started(ahead), say=interaction.say)
             await _tell_archivers(session, interaction)
     return ahead
+
+
+async def _tell_of_started(session: Session, ahead: Preview, interaction: Interaction) -> None:
+    """Tell what is wrong with IOCs that have come up."""
+    started = _started(ahead)
+    await tell_start_errors(session, started, say=interaction.say)
+    await tell_unserved(
+        session,
+        started,
+        specs=ahead.declared.iocs,
+        before=ahead.found.machines,
+        say=interaction.say,
+    )
 
 
 def _iocs_of(ahead: Preview) -> set[str]:

@@ -9,10 +9,12 @@ from linacre.base.errors import LinacreError, UserError
 from linacre.base.tasks import TaskListener
 from linacre.declaration.names import machine_names
 from linacre.engines.base import Machine, MachineState
+from linacre.engines.labels import PROGRAM_DIGEST
 from linacre.kinds.ioc.differences import FileDifference, differing
 from linacre.kinds.ioc.file_tree import declared_tree, shown, tree_inside, without
 from linacre.kinds.registry import IOC
 from linacre.operations.history.recording import Recorder
+from linacre.operations.served import tell_unserved
 from linacre.operations.start_errors import tell_start_errors
 from linacre.planning.preview import compare
 from linacre.session.session import Session
@@ -62,7 +64,18 @@ async def act(
             await task.step_done(key)
         if verb is not Verb.STOP:
             await tell_start_errors(session, {machine.name: name}, say=session.say)
+            await _tell_unserved(session, name, machine)
     return True
+
+
+async def _tell_unserved(session: Session, name: str, machine: Machine) -> None:
+    """Tell what an IOC does not serve, unless other files are in its machine than are declared."""
+    specs = (await compare(session, frozenset({name}))).declared.iocs
+    if machine.labels.get(PROGRAM_DIGEST) == specs[name].labels[PROGRAM_DIGEST]:
+        found = {machine.name: machine}
+        await tell_unserved(
+            session, {machine.name: name}, specs=specs, before=found, say=session.say
+        )
 
 
 async def _do(session: Session, verb: Verb, ioc: str, machine: str) -> None:

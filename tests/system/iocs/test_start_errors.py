@@ -73,6 +73,10 @@ SPOKEN = {
             'dbLoadRecords("b.db","P=A"): dbLoadRecords: failed to load \'b.db\'',
         ),
     ),
+    "of cd": (
+        "\033[1mcd ../no\033[0m\nInvalid directory path, ignored\n",
+        ("cd ../no: Invalid directory path, ignored",),
+    ),
     "3.14": (
         'dbLoadRecords "c.db"\n'
         'filename="../dbLexRoutines.c" line number=252\n'

@@ -1,4 +1,4 @@
-"""An IOC that reads what lies beside its folder is taken over, and serves what import promised."""
+"""IOCs whose files are not all where their scripts look are taken over, and serve what they did."""
 
 from __future__ import annotations
 
@@ -51,3 +51,27 @@ def test_what_the_import_said_is_what_is_served(site: Site, tmp_path: Path) -> N
         1,
         ["st.cmd line 2: Command 'noSuchCommand' not registered."],
     )
+
+
+def test_a_build_for_windows_serves_its_plain_records(site: Site, tmp_path: Path) -> None:
+    prefix = site.prefix("win")
+    files = {
+        "iocBoot/iocwin/st.cmd": (
+            "#!../../bin/windows-x64/win\n< envPaths\ncd ${TOP}\ndbLoadDatabase dbd/win.dbd\n"
+            f'win_registerRecordDeviceDriver pdbbase\ndbLoadRecords("db/win.db", "P={prefix}")\n'
+            "cd ${TOP}/iocBoot/${IOC}\niocInit\n"
+        ),
+        "iocBoot/iocwin/envPaths": (
+            'epicsEnvSet("IOC","iocwin")\nepicsEnvSet("TOP","C:/EPICS/win")\n'
+        ),
+        "db/win.db": 'record(ao, "$(P)A") {}\nrecord(ai, "$(P)B") {}\n',
+    }
+    for name, text in files.items():
+        path = tmp_path / "win" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, newline="\r\n")
+    folder = str(tmp_path / "win")
+    done = site.ok("ioc", "import", folder, "--name", "win", "--yes", "--up")
+    assert "win: it serves all that the import found, 2 records" in done.err.splitlines()
+    row = site.status()["win"]
+    assert (row["green"], row["pvs"], row["start_errors"]) == (True, 2, 0)

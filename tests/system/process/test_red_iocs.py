@@ -69,6 +69,28 @@ def test_errors_that_are_accepted_are_green_without_a_restart(site: Site) -> Non
     assert site.status()["bad"]["start_errors"] == 3
 
 
+@pytest.mark.parametrize("accepted", [False, True])
+def test_records_that_are_declared_and_not_served_are_told_until_they_are(
+    site: Site, accepted: bool
+) -> None:
+    less = 'record(ai, "$(P)A") {}\nrecord(nosuch, "$(P)B") {}\nrecord(ai, "$(P)C") {}\n'
+    script = 'dbLoadRecords("a.db", "P=T:")\niocInit()\n'
+    settings = {"start_errors": "accepted"} if accepted else {}
+    site.ioc("bad", 12, **settings)
+    site.source("bad", {"st.cmd": script, "a.db": less})
+    site.write()
+    told = "2 of 3 records that its databases declare are not served: T:B, T:C"
+    assert f"bad: {told}; see linacre ioc log bad" in site.ok("up", "--yes").err.splitlines()
+    row = site.status()["bad"]
+    assert (row["green"], row["pvs"], row["unserved"]) == (accepted, 1, told)
+    assert f"bad: {told}" in site.run("status").out
+    assert told in [each["text"] for each in findings(site).values()] or not accepted
+    assert told in site.ok("ioc", "restart", "bad").err
+    site.source("bad", {"st.cmd": script, "a.db": less.replace("nosuch", "ai")})
+    assert "not served" not in site.ok("up", "--yes").err
+    assert site.assert_green()["bad"]["unserved"] is None
+
+
 def test_errors_are_gone_with_their_cause(site: Site) -> None:
     site.ioc("bad", 12)
     site.up()
@@ -84,6 +106,20 @@ def test_a_script_without_ioc_init_is_not_booting(site: Site) -> None:
     row = site.status()["bad"]
     assert (row["green"], row["ioc"]) == (False, "no iocInit")
     assert "ended without iocInit" in findings(site)["bad"]["text"]
+
+
+def test_what_came_up_wrong_is_told_also_where_another_did_not(site: Site) -> None:
+    site.ioc("bad", 12)
+    site.source("bad", {"st.cmd": 'dbLoadRecords("ioc.db", "P=T:")\n'})
+    site.source("good", {"st.cmd": 'dbLoadRecords("ioc.db", "P=T2:")\nnoSuch 1\niocInit\n'})
+    site.write()
+    done = site.run("up", "--yes", limit_s=30)
+    assert done.status == 1
+    assert "good: 1 error in its start script, the first: st.cmd line 2: " in done.err
+    site.ioc("good", 11)
+    site.ioc("bad", 12)
+    site.up()
+    site.assert_green()
 
 
 def test_a_procserv_that_takes_no_input_is_red_until_it_is_restarted(site: Site) -> None:

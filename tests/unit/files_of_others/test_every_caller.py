@@ -38,6 +38,7 @@ TAKERS = {
     "operations/importing/examine.py": "UnsafeNameError",
     "operations/importing/locate.py": "UnsafeNameError",
     "operations/importing/lookup.py": "UnsafeNameError",
+    "operations/importing/other_builds.py": "UnsafeNameError",
     "operations/importing/program.py": "UnsafeNameError",
     "operations/importing/python_script.py": "UnsafeNameError read_named",
     "operations/importing/reading.py": "UnsafeNameError head_of_named open_named read_named",
@@ -49,7 +50,8 @@ TAKERS = {
 
 OWN = {
     "the kernel's": """
-        base/processes.py: ProcessStat.of _boot_id all_processes
+        base/kernel_files.py: kernel_text
+        base/processes.py: _boot_id all_processes
         engines/incus/arp.py: owners
         engines/incus/daemon.py: _has_capabilities
         engines/incus/files.py: _noted
@@ -57,13 +59,13 @@ OWN = {
         engines/incus/leftovers.py: clear_control_groups
         engines/incus/links.py: attribute
         engines/incus/netns.py: network_of
-        engines/incus/quotas.py: Quotas.keep Quotas.reader.read Quotas._groups
+        engines/incus/quotas.py: Quotas.keep Quotas._groups
         engines/incus/walls.py: Walls._lay Walls._is_laid
         engines/process/ports.py: _listening _command
         engines/process/processes.py: find_marked _own_pids
         engines/process/reach.py: Reach.clients
         images/build.py: _mounts_below
-        observing/ceilings.py: read_host _pressure read_group _hierarchies _number _entry
+        observing/ceilings.py: read_host _pressure _hierarchies
         observing/doctor/mount_checks.py: mounts_answer
         """,
     "Linacre's own: its state folder, its programs, its logs": """

@@ -189,7 +189,8 @@ CALLERS: dict[Callable[[Path, Trap, Path], Said], str] = {
     an_import: """
         operations/importing/copying.py operations/importing/examine.py
         operations/importing/locate.py operations/importing/lookup.py
-        operations/importing/program.py operations/importing/reading.py
+        operations/importing/other_builds.py operations/importing/program.py
+        operations/importing/reading.py
         operations/importing/settle.py
         """,
     an_import_in_python: "operations/importing/python_script.py operations/importing/units.py",

@@ -27,8 +27,10 @@ def stamped(*parts: str) -> str:
         ((BEGUN, FAILED, ENDED), "RuntimeError: no magnet", "RuntimeError: no magnet"),
         ((BEGUN, FAILED, ENDED, BEGUN, CUT), "RuntimeError: no magnet", CUT),
         ((BEGUN, FAILED, ENDED, BEGUN, "Aborted", ENDED), "Aborted", "Aborted"),
+        ((BEGUN, FAILED, ENDED, BEGUN), "RuntimeError: no magnet", ""),
         ((BEGUN, f"no such record\nepics> {ENDED}"), "no such record", "no such record"),
         ((BEGUN, f"Aborted{ENDED}"), "Aborted", "Aborted"),
+        ((BEGUN, "\x1b[1;35mKeyError\x1b[0m: \x1b[35m1\x1b[0m", ENDED), *("KeyError: 1",) * 2),
     ],
 )
 def test_it_is_of_a_start_that_has_ended_where_that_is_asked(

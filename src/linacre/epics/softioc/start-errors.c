@@ -118,6 +118,7 @@ static int is_error(const char *text)
     return says(text, "ERROR") || begins(text, "Error:") || begins(text, "Error ")
         || (has(text, "Command ") && (has(text, "not found") || has(text, "not registered")))
         || (begins(text, "PV '") && has(text, "not found")) || begins(text, "filename=\"")
+        || begins(text, "Invalid directory path")
         || has(text, "ailed to load") || is_of_loading(text);
 }
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from linacre.kinds.checking.model import Check
+from linacre.kinds.ioc.import_checks import imports_settled
 from linacre.kinds.ioc.name_checks import names_served_once
 from linacre.kinds.ioc.pv_checks import pvs_answered
 from linacre.kinds.ioc.start_checks import start_scripts_right
 
 CHECKS: tuple[Check, ...] = (
     Check(
+        "imports",
+        "imports settled",
+        imports_settled,
+        "The comments at the beginning of an IOC's entry in the facility file, in which `linacre "
+        "ioc import` wrote what it did not understand of the start script, and macros that nothing "
+        "defines. A warning for as long as they are there.",
+        asks_engine=False,
+    ),
+    Check(
         "script",
         "start scripts right",
         start_scripts_right,
         "What the start script of each IOC printed until it ended, as its console's keeper found "
         "it in the log: the errors of the IOC shell, of databases and macros, and lines with "
-        "ERROR. Wrong where there are any, unless `start_errors: accepted` stands in the file. An "
+        "ERROR. Wrong where there are any, unless `start_errors: accepted` stands in the file; so "
+        "are records that its databases declare and that it did not serve after its last start. An "
         "IOC that has booted and serves no PV is a warning. Not told of Python IOCs, of those that "
         "a shell script starts, and in machines of an image from before.",
     ),

@@ -15,6 +15,7 @@ from linacre.kinds.ioc.build_paths import emptied_for_link
 from linacre.kinds.ioc.files import ioc_files
 from linacre.kinds.ioc.python_packages import remedy_for
 from linacre.kinds.ioc.start_errors import errors_to_see_to
+from linacre.kinds.ioc.unserved import labelled_unserved
 from linacre.kinds.kind import Kind
 from linacre.kinds.labelling import settings_text
 from linacre.kinds.maker import Maker, devices_of, mounts_of
@@ -51,6 +52,8 @@ class IocStatus:
     """How many errors its start script printed; None where that is unknown."""
     start_messages: tuple[str, ...]
     """The first of these errors."""
+    unserved: str | None
+    """Which records its databases declare that it does not serve, in words; None for none."""
     pvs: int | None
     files: str
     live: str
@@ -118,6 +121,9 @@ class IocKind(Kind[Ioc, IocStatus]):
     async def row(self, session: Session, name: str, item: Ioc, seen: Seen) -> IocStatus:
         """Return the row of an IOC."""
         errors = seen.report.start_errors
+        unserved = labelled_unserved(seen.machine) if seen.report.booted else None
+        is_right = errors_to_see_to(item, errors) is None
+        is_right = is_right and (unserved is None or item.start_errors is not None)
         return IocStatus(
             name=name,
             kind=item.kind,
@@ -133,23 +139,26 @@ class IocKind(Kind[Ioc, IocStatus]):
             starts=seen.report.starts,
             start_errors=errors.count if errors else None,
             start_messages=errors.told if errors else (),
+            unserved=None if unserved is None else str(unserved),
             pvs=seen.report.pv_count,
             files=seen.files,
             live=seen.live,
             cable=seen.cable,
             twin=seen.twin,
-            green=seen.is_well(item) and errors_to_see_to(item, errors) is None,
+            green=seen.is_well(item) and is_right,
             description=item.description,
             owner=item.owner,
             area=item.area,
         )
 
     def remarks(self, row: IocStatus) -> Iterator[str]:
-        """Yield which of an IOC's two machines is live, and its start script's first error."""
+        """Yield which of an IOC's two machines is live, and what is wrong with its start."""
         if row.twin is not None:
             yield f"{row.name}: {row.live} is live, {row.twin} is its twin"
         if row.start_messages and not row.green:
             yield f"{row.name}: its start script said: {row.start_messages[0]}"
+        if row.unserved is not None:
+            yield f"{row.name}: {row.unserved}"
 
     def checks(self) -> tuple[Check, ...]:
         """Return the checks of PVs."""

@@ -11,6 +11,7 @@ from linacre.epics.report import IocReport
 from linacre.kinds.checking.facts import Facts, ProgramMachine
 from linacre.kinds.checking.model import Finding, Outcome, not_applicable, problem, warning
 from linacre.kinds.ioc.start_errors import errors_to_see_to
+from linacre.kinds.ioc.unserved import labelled_unserved
 
 
 async def start_scripts_right(facts: Facts) -> Outcome:
@@ -27,7 +28,8 @@ async def start_scripts_right(facts: Facts) -> Outcome:
 
 
 def _findings(each: ProgramMachine, report: IocReport) -> Iterator[Finding]:
-    errors = errors_to_see_to(cast("Ioc", each.declared), report.start_errors)
+    ioc = cast("Ioc", each.declared)
+    errors = errors_to_see_to(ioc, report.start_errors)
     if errors is not None:
         said = listed(map(str, errors.first), most=3)
         yield problem(
@@ -36,6 +38,9 @@ def _findings(each: ProgramMachine, report: IocReport) -> Iterator[Finding]:
             f"{each.command('log')} shows them; mend the script, or write start_errors: accepted "
             f"for {each.ioc}",
         )
-    elif report.booted and report.pv_count == 0:
+    if (unserved := labelled_unserved(each.machine)) is not None and report.booted:
+        tell = problem if ioc.start_errors is None else warning
+        yield tell(each.name, str(unserved), f"{each.command('log')} shows what its script loaded")
+    elif errors is None and report.booted and report.pv_count == 0:
         text = "it has booted and serves no PV"
         yield warning(each.name, text, f"{each.command('log')} shows what its script loaded")

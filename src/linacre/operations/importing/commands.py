@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 _HARMLESS_TEXT = """
 asInit asSetSubstitutions asDump asprules asDbl astac callbackParallelThreads casr date dba dbcar
@@ -20,7 +21,7 @@ HARMLESS = frozenset(_HARMLESS_TEXT.split())
 """Commands that need nothing of what surrounds the IOC."""
 IPV4 = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d+))?(?![\w.])")
 DEVICE_SUPPORT = re.compile(
-    r"[Cc]onfig|[Dd]efine|Create|Init$|^(drv|asyn|dev|ioc|save_restore|set_pass|doAfter)"
+    r"[Cc]onfig|[Dd]efine|Create|Setup|Init$|^(drv|asyn|dev|ioc|save_restore|set_pass|doAfter)"
 )
 """Names of commands that device support and autosave bring."""
 SERVER_VARIABLES = re.compile(
@@ -30,3 +31,14 @@ SERVER_VARIABLES = re.compile(
 """Variables that take an IOC from its own address and the standard ports."""
 SOFTIOC_OWN = re.compile(r"(softIoc\w*|base|PVA\w*|qsrv)(_registerRecordDeviceDriver|\.dbd)")
 """What Linacre's softIoc has already."""
+
+
+def given_variables(name: str, folder: PurePosixPath, persist: PurePosixPath) -> dict[str, str]:
+    """Return the environment that every IOC has here, whose start script is in a folder."""
+    return {
+        "IOC": name,
+        "PERSIST_DIR": str(persist),
+        "IOCSH_PS1": "epics> ",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PWD": str(folder),
+    }

@@ -37,6 +37,8 @@ class Item:
     link: str | None = None
     text: str | None = None
     """What is written, where it is no copy."""
+    mode: int = 0o755
+    """Of what is written."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ def plan_copy(understood: Understood) -> Plan:
     for copy in understood.copies:
         listing.take(copy.source, copy.path, copy.source)
     items = _behind_no_link(listing.items)
+    for path, text in understood.places.laid.items():
+        items[path] = Item(path, text=text, mode=0o644)
     if understood.program.laid is not None:
         start = understood.program.start
         items[start] = Item(start, text=understood.program.laid)
@@ -118,7 +122,8 @@ def _own_parts(
 ) -> Iterator[PurePosixPath]:
     """Yield what is wanted of the IOC's own folder, relative to it; `referred` is what it names."""
     home, start = understood.found.home, understood.found.start.relative_to(understood.found.own)
-    if not (home / "dbd").is_dir() and not (home / "bin").is_dir():
+    built = any((home / each).is_dir() for each in ("dbd", "bin"))
+    if not built and start.parts[0] != "iocBoot":
         yield PurePosixPath()
         return
     tops: dict[PurePosixPath, None] = {}
@@ -288,4 +293,4 @@ def _lay(item: Item, place: EnclosedFolder, given: Path) -> None:
             os.close(file)
         place.write(item.path, content, mode=mode, durable=False)
     else:
-        place.write(item.path, (item.text or "").encode(), mode=0o755, durable=False)
+        place.write(item.path, (item.text or "").encode(), mode=item.mode, durable=False)

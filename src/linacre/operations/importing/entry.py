@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from textwrap import shorten
 
 from linacre.declaration.yaml_text import scalar
+from linacre.kinds.ioc.import_checks import NOT_DEFINED, NOT_UNDERSTOOD
 from linacre.operations.importing.understood import Understood
 
 _MOST_NOTED = 12
@@ -28,7 +29,10 @@ def entry_of(
     program, declared = understood.program, understood.declared
     lines = [f"{understood.name}:", f"  # Taken over from {understood.given} on {today}"]
     lines[-1] += f" with {understood.run.origin}." if understood.run.origin else "."
-    lines += [f"  # Not understood: {line}" for line in _not_understood(understood)]
+    lines += [f"  {NOT_UNDERSTOOD}{line}" for line in _not_understood(understood)]
+    if lacking := understood.findings.lacking:
+        macros = shorten(", ".join(lacking), 90, placeholder=" ...")
+        lines.append(f"  {NOT_DEFINED}{macros}")
     lines.append(f"  kind: {program.kind}")
     lines.append(f"  source: {scalar(source)}")
     key = "script" if program.kind == "python" else "start"

@@ -9,8 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from linacre.base.enclosed import UnsafeNameError
 from linacre.base.errors import UserError
+from linacre.base.listing import counted, listed
 from linacre.declaration.models.values import NAME_PATTERN
 from linacre.kinds.ioc.python_packages import how_to_have
+from linacre.operations.importing.commands import given_variables
+from linacre.operations.importing.env_paths import laid_env_paths
 from linacre.operations.importing.findings import Findings, Where
 from linacre.operations.importing.libraries import IMAGE_GLIBC, Libraries, libraries_of
 from linacre.operations.importing.locate import Found, locate
@@ -21,12 +24,13 @@ from linacre.operations.importing.python_modules import GONE, has_module
 from linacre.operations.importing.python_script import read_python
 from linacre.operations.importing.script import ScriptReader
 from linacre.operations.importing.settle import settle
-from linacre.operations.importing.support_modules import support_notes
+from linacre.operations.importing.support_modules import beyond_base, support_notes
 from linacre.operations.importing.understood import Understood
 from linacre.operations.importing.units import read_environment, read_procserv, read_unit
 from linacre.operations.importing.widening import widened
 
 _LONGEST_NAME = 58
+_PERSIST = PurePosixPath("/srv/persist")
 
 
 def examine(
@@ -95,7 +99,8 @@ def _understand(
     folder: Path, found: Found, run: Run, *, name: str | None, engine: str
 ) -> Understood:
     given = folder.absolute()
-    places = Places(found.tree, found.built or PurePosixPath(found.tree), given)
+    laid, told = laid_env_paths(found, given=given)
+    places = Places(found.tree, found.built or PurePosixPath(found.tree), given, laid)
     program = program_of(found, places, run)
     own_name = name or _name(found, run)
     libraries = Libraries()
@@ -113,7 +118,13 @@ def _understand(
     declared, copies, settled = settle(
         found, places, run, program, libraries, findings, engine=engine
     )
-    notes = [*run.notes, *program.notes, *_about_libraries(libraries, engine), *findings.notes]
+    notes = [
+        *run.notes,
+        *program.notes,
+        *told,
+        *_about_libraries(libraries, engine),
+        *findings.notes,
+    ]
     notes += support_notes(program, findings, libraries, given=given, engine=engine)
     notes += [*settled, *_about_files(findings, program)]
     notes += [
@@ -154,7 +165,7 @@ def _findings(
 ) -> Findings:
     if program.kind == "python":
         return _python_findings(found, program, engine, given=places.given)
-    variables = {"IOC": name, "PERSIST_DIR": "/srv/persist", **run.environment}
+    variables = given_variables(name, program.folder, _PERSIST) | run.environment
     if (architecture := _architecture(program)) is not None:
         variables.setdefault("EPICS_HOST_ARCH", architecture)
     reader = ScriptReader(
@@ -163,11 +174,40 @@ def _findings(
     if program.laid is None:
         reader.run(places.built / program.start)
     else:
-        reader.text(program.laid, name=str(program.start))
+        reader.text(program.laid, name=str(found.start if program.stands_in else program.start))
     findings = reader.found
+    if program.kind == "softioc" and findings.initialised and not findings.records:
+        findings.note("no record is known that it would serve: see what is left out or not there")
+    if program.stands_in and (beyond := beyond_base(findings)):
+        more = f" and {len(beyond) - 3} more" if len(beyond) > 3 else ""
+        raise UserError(
+            f"{program.path} is a program for Windows, and softIoc cannot take its place: it does "
+            f"not have {', '.join(beyond[:3])}{more}; build the application for Linux"
+        )
     if not findings.initialised:
-        findings.note(f"{found.start} has no iocInit: the IOC will serve nothing")
+        lost = {each.what for each in findings.files if each.where is Where.MISSING}
+        unless = ", unless a script that is not there has it" if "script" in lost else ""
+        findings.note(f"{found.start} has no iocInit: the IOC will serve nothing{unless}")
     return findings
+
+
+def _about_macros(findings: Findings) -> list[str]:
+    """Return which lines are left out for lack of macros, those of the same lines together."""
+    by_places: dict[tuple[str, ...], list[str]] = {}
+    for name, places in findings.lacking.items():
+        by_places.setdefault(tuple(places), []).append(f"$({name})")
+    notes: list[str] = []
+    for (first, *others), names in by_places.items():
+        lines = f"{first} and {counted(len(others), 'more line')} are" if others else f"{first} is"
+        notes.append(
+            f"{lines} left out by the IOC shell, for nothing defines {listed(names, most=5)}"
+        )
+    if notes:
+        notes.append(
+            "what the server's environment defined: give it by --environment, or write it into the "
+            "IOC's entry as environment"
+        )
+    return notes
 
 
 def _python_findings(found: Found, program: Program, engine: str, *, given: Path) -> Findings:
@@ -241,6 +281,7 @@ def _about_files(findings: Findings, program: Program) -> list[str]:
         for each in findings.files
         if each.where is Where.MISSING
     ]
+    notes += _about_macros(findings)
     if findings.macros:
         first = ", ".join(dict.fromkeys(findings.macros))
         notes.append(f"macros that nothing defines: {first}")

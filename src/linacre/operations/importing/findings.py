@@ -41,8 +41,14 @@ class Findings:
     """Types of records by name; aliases are of the type `alias`."""
     variables: dict[str, str] = field(default_factory=dict[str, str])
     """What envPaths and epicsEnvSet set."""
+    supports: dict[str, str] = field(default_factory=dict[str, str])
+    """Device support that records name (DTYP), with the first record of each."""
+    functions: dict[str, str] = field(default_factory=dict[str, str])
+    """Functions of a program that records call, with the first record of each."""
     macros: list[str] = field(default_factory=list[str])
-    """Macros that nothing defines, with the line that uses them."""
+    """Macros of databases that nothing defines, with the line that loads them."""
+    lacking: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Macros of scripts that nothing defines, with the lines that are left out for each."""
     devices: list[str] = field(default_factory=list[str])
     """Devices of the host: /dev/ttyS0."""
     hosts: list[str] = field(default_factory=list[str])

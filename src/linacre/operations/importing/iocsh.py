@@ -6,9 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from linacre.operations.importing.macros import expand
+from linacre.operations.importing.macros import expand, undefined
 
-_SPACES = " \t(),"
+_SPACES = " \t(),\r"
+_PIECE = re.compile(
+    r"""(?P<literal>'(?:\\.|[^'\\])*')|(?:\\.|"(?:\\.|[^"\\])*"|[^'"\\])+|.""", re.DOTALL
+)
+"""In single quotes macros are not expanded."""
+_WINDOWS_PATH = re.compile(
+    r"\b[A-Za-z]:[\\/]|\.\.\\|[\w)}]\\+[\w-]+\.(db|vdb|dbd|cmd|template|substitutions|req|acf)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,9 @@ class Command:
     """The file that `> file` writes."""
     broken: bool = False
     """A quote is not closed."""
+    lacks: tuple[str, ...] = ()
+    """Macros that nothing defines: the IOC shell leaves such a line out."""
+    has_windows_path: bool = False
 
     @property
     def name(self) -> str:
@@ -50,11 +60,25 @@ def parse_line(text: str, macros: Mapping[str, str], *, file: str, line: int) ->
     text = text.strip()
     if not text or text.startswith("#"):
         return None
-    expanded = expand(text, macros).strip()
-    if not expanded or expanded.startswith("#"):
+    expanded, lacks = _expanded(text, macros)
+    if not expanded or (expanded.startswith("#") and not lacks):
         return None
     words, reads, writes, broken = _words(expanded)
-    return Command(tuple(words), line, file, reads, writes, broken)
+    windows = bool(_WINDOWS_PATH.search(text))
+    return Command(tuple(words), line, file, reads, writes, broken, lacks, windows)
+
+
+def _expanded(text: str, macros: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return a line with its macros expanded, and those that nothing defines."""
+    found, lacks = "", dict[str, None]()
+    for piece in _PIECE.finditer(text):
+        if piece["literal"] is not None:
+            found += piece[0]
+        else:
+            expanded = expand(piece[0], macros)
+            lacks |= dict.fromkeys(undefined(expanded))
+            found += expanded
+    return found.strip(), tuple(lacks)
 
 
 def _words(text: str) -> tuple[list[str], str | None, str | None, bool]:
@@ -86,8 +110,8 @@ def _word(text: str, at: int) -> tuple[str, int, bool]:
     word, quote = "", ""
     while at < len(text):
         char = text[at]
-        if char == "\\" and at + 1 < len(text):
-            # Kept before a quote inside quotes, dropped elsewhere.
+        if char == "\\" and not quote and at + 1 < len(text):
+            # Inside quotes it is a character like any other, before a quote too.
             word += text[at + 1]
             at += 2
             continue

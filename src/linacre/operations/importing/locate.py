@@ -73,8 +73,9 @@ def _top(folder: Path) -> Path:
     if built is not None and folder.is_relative_to(built) and _is_application(Path(built)):
         return Path(built)
     above = folder.parent.parent
-    is_boot = folder.parent.name == "iocBoot" or (folder / "envPaths").is_file()
-    return above if is_boot and _is_application(above) else folder
+    if folder.parent.name == "iocBoot":
+        return above
+    return above if (folder / "envPaths").is_file() and _is_application(above) else folder
 
 
 def _is_application(folder: Path) -> bool:
@@ -150,6 +151,13 @@ def _built(boot: Path, given: Path) -> PurePosixPath | None:
             text_of(file, given=given),
             re.MULTILINE,
         )
-        if match and match[1].startswith("/"):
-            return PurePosixPath(match[1])
+        if match and (top := posix_path(match[1])).startswith("/"):
+            return PurePosixPath(top)
     return None
+
+
+def posix_path(path: str) -> str:
+    r"""Return a path of Windows as one of Linux, `C:\EPICS\lab` as `/c/EPICS/lab`."""
+    if re.match(r"[A-Za-z]:[\\/]", path):
+        return f"/{path[0].lower()}{path[2:]}".replace("\\", "/").replace("//", "/")
+    return path

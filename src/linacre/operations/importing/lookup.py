@@ -44,6 +44,8 @@ class Lookup:
         known = {(each.what, each.path) for each in self.found.files}
         if (what, path) not in known:
             self.found.files.append(use)
+        if where is Where.MISSING and command.has_windows_path:
+            self.found.note(f"{command.where} has a path of Windows: write it as Linux has it")
         if where is Where.OUTSIDE:
             self.folder(path if file and file.is_dir() else path.parent, command)
         return use
@@ -85,6 +87,8 @@ class Lookup:
 
         Raises `UserError` where files include one another without end.
         """
+        if (laid := self.places.written(path)) is not None:
+            return laid
         self._read += 1
         if self._read > _MOST_READ:
             raise self._without_end(f"{_MOST_READ:,} files", path)

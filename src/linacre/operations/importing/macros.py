@@ -17,7 +17,7 @@ def expand(text: str, macros: Mapping[str, str]) -> str:
 
 def undefined(text: str) -> list[str]:
     """Return the macros that are left in an expanded text, each once."""
-    return list(dict.fromkeys(re.findall(r"\$[({]([^=)}({$,]+)", text)))
+    return list(dict.fromkeys(re.findall(r"(?<!\\)\$[({]([^=)}({$,]+)", text)))
 
 
 def definitions(text: str, macros: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from linacre.operations.importing.findings import Where
@@ -19,6 +20,10 @@ class Places:
     """The path that the IOC knows; mostly the same."""
     given: Path
     """The folder that was named to be imported: what is in it is its author's."""
+    laid: Mapping[PurePosixPath, str] = field(default_factory=dict[PurePosixPath, str])
+    """Texts of files that are written among its own, by their paths in the tree."""
+    alone: bool = False
+    """Whether nothing outside its own files is looked at."""
 
     def seen(self, path: Path) -> PurePosixPath:
         """Return how the IOC sees a file of this host."""
@@ -45,9 +50,17 @@ class Places:
 
     def where(self, path: PurePosixPath) -> Where:
         """Return where a file that the IOC sees is."""
-        if not self.present(path).exists():
+        relative = self.relative(path)
+        if relative in self.laid:
+            return Where.OWN
+        if (relative is None and self.alone) or not self.present(path).exists():
             return Where.MISSING
-        return Where.OUTSIDE if self.relative(path) is None else Where.OWN
+        return Where.OUTSIDE if relative is None else Where.OWN
+
+    def written(self, path: PurePosixPath) -> str | None:
+        """Return the text of a file that is written among the IOC's own; None for any other."""
+        relative = self.relative(path)
+        return None if relative is None else self.laid.get(relative)
 
 
 def joined(folder: PurePosixPath, path: str) -> PurePosixPath:

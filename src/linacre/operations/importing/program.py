@@ -14,6 +14,13 @@ from linacre.operations.importing.elf import host_machine, read_elf
 from linacre.operations.importing.findings import Where
 from linacre.operations.importing.locate import Found
 from linacre.operations.importing.options import Run
+from linacre.operations.importing.other_builds import (
+    built_for_here,
+    for_softioc,
+    is_for_windows,
+    registers,
+    runs_here,
+)
 from linacre.operations.importing.places import Places, joined
 from linacre.operations.importing.reading import head_of
 
@@ -45,6 +52,8 @@ class Program:
     """The text of `start`, where it is to be laid."""
     args: tuple[str, ...] = ()
     """Arguments of a Python program."""
+    stands_in: bool = False
+    """Whether it runs in the place of a program for Windows, which `path` is."""
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -91,14 +100,16 @@ def _words(run: Run, script: Path, found: Found, places: Places) -> tuple[list[s
     if run.command and PurePosixPath(run.command[0]).name != script.name:
         return [*run.command], run.origin
     first = _first_line(script, places.given)
-    words = first.removeprefix("#!").split()
+    words = first.removeprefix("#!").replace("\\", "/").split()
     if first.startswith("#!") and words:
         if PurePosixPath(words[0]).name == "env":
             words = words[1:]
         return words, f"the first line of {found.start}"
     files = islice(found.home.glob("bin/*/*"), _MOST_PROGRAMS)
     programs = [path for path in sorted(files) if read_elf(path, given=places.given)]
-    programs = [path for path in programs if _runs_here(path, places.given)] or programs
+    programs = [path for path in programs if runs_here(path, given=places.given)] or programs
+    registered = registers(script, given=places.given)
+    programs = [path for path in programs if path.name in registered] or programs
     if len(programs) > 1:
         names = ", ".join(str(path.relative_to(found.tree)) for path in programs[:6])
         raise UserError(
@@ -108,6 +119,8 @@ def _words(run: Run, script: Path, found: Found, places: Places) -> tuple[list[s
     if programs:
         here = places_path(programs[0], found.tree)
         return [os.path.relpath(programs[0], script.parent)], f"{here}, the only one there"
+    if registered:
+        return [], f"nothing names one, and {registered[0]} is not in {found.home / 'bin'}"
     return [], "nothing: it needs no program of its own"
 
 
@@ -121,11 +134,6 @@ def _first_line(script: Path, given: Path) -> str:
         return head_of(script, 512, given=given).decode(errors="replace").partition("\n")[0].strip()
     except UnsafeNameError as error:
         raise UserError(f"{error}; name the IOC's own start script by --start") from error
-
-
-def _runs_here(path: Path, given: Path) -> bool:
-    elf = read_elf(path, given=given)
-    return elf is not None and elf.machine == host_machine()
 
 
 def _after(words: list[str], script: Path) -> tuple[str, ...]:
@@ -199,6 +207,19 @@ def _binary(
             "start script by --start if there is one"
         )
         return Program("binary", path, said_by, found.start, home, notes=notes)
+    if not runs_here(places.present(path), given=places.given):
+        other = built_for_here(found.home, path, given=places.given)
+        if other is None and is_for_windows(path):
+            return _for_windows(found, places, path, said_by, folder)
+        if other is not None:
+            taken = places.seen(other)
+            notes.append(f"{path} ({said_by}) does not run here: {taken} is taken, its like")
+            path, by_command = taken, True
+        elif "/" not in word:
+            raise UserError(
+                f"{found.start} is run by {word} ({said_by}), which the server had on its PATH: "
+                "name the IOC's own program by its path in the first line"
+            )
     file = places.present(path)
     machine = _check(file, path, said_by, places.given)
     outside = places.where(path) is Where.OUTSIDE
@@ -216,7 +237,19 @@ def _binary(
         laid = (
             f'#!{line}\n#- Written by linacre ioc import: how the server started it.\n< "{own}"\n'
         )
-    return Program("binary", path, said_by, start, folder, file, machine, laid, (), notes)
+    return Program("binary", path, said_by, start, folder, file, machine, laid=laid, notes=notes)
+
+
+def _for_windows(
+    found: Found, places: Places, path: PurePosixPath, said_by: str, folder: PurePosixPath
+) -> Program:
+    laid = for_softioc(found.tree / found.start, given=places.given)
+    start = found.start
+    said = f"{path} ({said_by}) is a program for Windows: softIoc runs in its place"
+    if laid is not None:
+        start = (places.relative(folder) or PurePosixPath()) / LAID
+        said += f", with {LAID}, which is {found.start.name} without what softIoc has itself"
+    return Program("softioc", path, said_by, start, folder, laid=laid, notes=[said], stands_in=True)
 
 
 def _first_line_leads_to(script: Path, home: PurePosixPath, given: Path) -> PurePosixPath | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from linacre.operations.importing.macros import definitions, expand, undefined
 
@@ -14,6 +15,8 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _DEEPEST = 20
+_FIELDS = frozenset({"DTYP", "SNAM", "INAM"})
+"""Those that tell what a record needs beyond its type."""
 
 
 @dataclass
@@ -26,12 +29,18 @@ class Loaded:
     """Macros that nothing defines."""
     missing: list[str] = field(default_factory=list[str])
     """Included files that are not there."""
+    supports: dict[str, str] = field(default_factory=dict[str, str])
+    """Device support that records name (DTYP), with the first record of each."""
+    functions: dict[str, str] = field(default_factory=dict[str, str])
+    """Functions of a program that records call, with the first record of each."""
 
     def add(self, other: Loaded) -> None:
         """Take over what another one has."""
         self.records |= other.records
         self.undefined += [each for each in other.undefined if each not in self.undefined]
         self.missing += [each for each in other.missing if each not in self.missing]
+        self.supports = other.supports | self.supports
+        self.functions = other.functions | self.functions
 
 
 Finder = Callable[[str], str | None]
@@ -45,7 +54,7 @@ def read_database(
 
     `within` are the files that this one is included by.
     """
-    found = Loaded()
+    found, record = Loaded(), ""
     tokens = _tokens(text)
     for number, (kind, word) in enumerate(tokens):
         if kind != "bare":
@@ -53,7 +62,12 @@ def read_database(
         if word in ("record", "grecord"):
             arguments = _arguments(tokens, number + 1)
             if len(arguments) == 2:
-                _record(found, arguments[0], expand(arguments[1], macros))
+                record = expand(arguments[1], macros)
+                _record(found, arguments[0], record)
+        elif word == "field":
+            arguments = _arguments(tokens, number + 1)
+            if len(arguments) == 2 and arguments[0] in _FIELDS:
+                _field(found, record, arguments[0], expand(arguments[1], macros))
         elif word == "alias":
             # Inside a record an alias has one name, outside two.
             arguments = _arguments(tokens, number + 1)
@@ -74,6 +88,13 @@ def _record(found: Loaded, kind: str, name: str) -> None:
     found.records.setdefault(name, kind)
 
 
+def _field(found: Loaded, record: str, name: str, value: str) -> None:
+    if value:
+        needs = found.supports if name == "DTYP" else found.functions
+        needs.setdefault(value, record)
+
+
+@lru_cache(maxsize=64)
 def _tokens(text: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for match in _TOKEN.finditer(text):
@@ -107,11 +128,13 @@ class Use:
     macros: Mapping[str, str]
 
 
-def read_substitutions(text: str, macros: Mapping[str, str]) -> Iterator[Use]:
+def read_substitutions(
+    text: str, macros: Mapping[str, str], environment: Mapping[str, str]
+) -> Iterator[Use]:
     """Yield the uses of templates that a substitution file makes, its names expanded.
 
     `global {...}`, `file NAME { {A=1} ... }` and `pattern {A, B} {1, 2}` are known, as in
-    dbLoadTemplate.
+    dbLoadTemplate. What the environment defines holds in names of files alone.
     """
     tokens, at = _tokens(text), 0
     around = dict(macros)
@@ -121,7 +144,7 @@ def read_substitutions(text: str, macros: Mapping[str, str]) -> Iterator[Use]:
             inside, at = _braces(tokens, at + 1)
             around |= _assignments(inside, around)
         elif kind == "bare" and word == "file" and at + 1 < len(tokens):
-            file = expand(tokens[at + 1][1], around)
+            file = expand(tokens[at + 1][1], environment)
             inside, at = _braces(tokens, at + 2)
             for each in _rows(inside, around):
                 yield Use(file, each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from linacre.base.errors import UserError
 from linacre.operations.importing.commands import (
     DEVICE_SUPPORT,
     HARMLESS,
@@ -11,12 +12,13 @@ from linacre.operations.importing.commands import (
     SERVER_VARIABLES,
     SOFTIOC_OWN,
 )
-from linacre.operations.importing.findings import FileUse, Where
+from linacre.operations.importing.findings import Where
 from linacre.operations.importing.iocsh import Command, parse_line
+from linacre.operations.importing.loading import Loading
 from linacre.operations.importing.lookup import Lookup
-from linacre.operations.importing.macros import definitions, expand, undefined
+from linacre.operations.importing.macros import definitions, expand
+from linacre.operations.importing.modules import is_of_a_module
 from linacre.operations.importing.places import Places, joined
-from linacre.operations.importing.records import Loaded, read_database, read_substitutions
 
 _DEEPEST = 20
 
@@ -30,6 +32,7 @@ class ScriptReader:
         self._at = Lookup(places, variables, folder=folder)
         self.found = self._at.found
         self._softioc = softioc
+        self._load = Loading(self._at, softioc=softioc)
         self._requests: list[PurePosixPath] = []
         self._save: PurePosixPath | None = None
         self._open: list[PurePosixPath] = []
@@ -55,11 +58,15 @@ class ScriptReader:
 
     def command(self, command: Command) -> None:
         """Take in one line."""
-        for name in undefined(" ".join(command.words)):
-            self.found.macros.append(f"$({name}) at {command.where}")
+        for name in command.lacks:
+            self.found.lacking.setdefault(name, []).append(command.where)
+        if command.lacks:
+            return
         if command.broken:
             self._not_understood(command)
             return
+        if command.name == "ld":
+            raise UserError(_of_vxworks(command))
         if command.reads is not None:
             use = self._at.use("script", command.reads, command)
             if use is not None and use.where is not Where.MISSING:
@@ -77,11 +84,11 @@ class ScriptReader:
             case "cd" | "chdir":
                 self._cd(command)
             case "dbLoadDatabase":
-                self._database_definition(command)
+                self._load.definition(command)
             case "dbLoadRecords":
-                self._records(command)
+                self._load.records(command)
             case "dbLoadTemplate":
-                self._template(command)
+                self._load.template(command)
             case "seq":
                 self.found.programs.append(command.argument(1).lstrip("&"))
             case "system":
@@ -90,6 +97,9 @@ class ScriptReader:
                     f"{command.where}: system({said}) runs in the machine, not on the server"
                 )
             case "iocshLoad" | "iocshRun" | "iocshCmd":
+                self._inner(command)
+            case "doAfterIocInit":
+                self._other(command)
                 self._inner(command)
             case _ if command.name.endswith("_registerRecordDeviceDriver"):
                 self._register(command)
@@ -135,7 +145,7 @@ class ScriptReader:
 
     def _other(self, command: Command) -> None:
         """Take in a command of device support, or one that is not known."""
-        known = DEVICE_SUPPORT.search(command.name)
+        known = DEVICE_SUPPORT.search(command.name) or is_of_a_module(command.name)
         touched = False
         for word in command.words[1:]:
             if word.startswith("/dev/"):
@@ -184,55 +194,8 @@ class ScriptReader:
         where = self._at.places.where(self._at.cwd)
         if where is Where.MISSING:
             self.found.note(f"{command.where}: cd to {self._at.cwd}, which is not there")
-        elif where is Where.OUTSIDE:
+        elif where is Where.OUTSIDE and self._at.cwd.parts[1:]:
             self._at.folder(self._at.cwd, command)
-
-    def _database_definition(self, command: Command) -> None:
-        name = command.argument(1)
-        if self._softioc and SOFTIOC_OWN.fullmatch(PurePosixPath(name).name):
-            self.found.note(
-                f"{command.where}: softIoc has {PurePosixPath(name).name} already; an error "
-                "about it in the log, or about its registration, does no harm"
-            )
-            return
-        self._at.use("database definition", name, command, folders=command.argument(2))
-
-    def _records(self, command: Command) -> None:
-        use = self._at.use("database", command.argument(1), command, folders=self._at.include_path)
-        if use is None or use.where is Where.MISSING:
-            return
-        macros = {**definitions(command.argument(2), self._at.variables)}
-        text = self._at.text(use.path) or ""
-        self._loaded(read_database(text, macros, self._at.finder(use, command)), command)
-
-    def _template(self, command: Command) -> None:
-        use = self._at.use("substitutions", command.argument(1), command)
-        if use is None or use.where is Where.MISSING:
-            return
-        macros = definitions(command.argument(2), self._at.variables)
-        uses = [
-            *read_substitutions(self._at.text(use.path) or "", {**self._at.variables, **macros})
-        ]
-        found = {name: self._template_file(name, command) for name in {each.file for each in uses}}
-        texts = {each.path: self._at.text(each.path) or "" for each in found.values() if each}
-        for each in uses:
-            if (template := found[each.file]) is not None:
-                finder, text = self._at.finder(template, command), texts[template.path]
-                self._loaded(read_database(text, {**macros, **each.macros}, finder), command)
-
-    def _template_file(self, name: str, command: Command) -> FileUse | None:
-        use = self._at.use("template", name, command, folders=self._at.include_path)
-        return None if use is None or use.where is Where.MISSING else use
-
-    def _loaded(self, loaded: Loaded, command: Command) -> None:
-        self.found.records |= loaded.records
-        self.found.macros += [
-            f"$({name}) in what {command.where} loads" for name in loaded.undefined
-        ]
-        for name in loaded.missing:
-            use = FileUse("database", joined(self._at.cwd, name), Where.MISSING, command.where)
-            if use not in self.found.files:
-                self.found.files.append(use)
 
     def _access(self, command: Command) -> None:
         use = self._at.use("access security", command.argument(1), command)
@@ -302,3 +265,11 @@ class ScriptReader:
             # What the script set stays, its macros go.
             set_there = {k: v for k, v in self._at.variables.items() if macros.get(k) != v}
             self._at.variables = {**around, **set_there}
+
+
+def _of_vxworks(command: Command) -> str:
+    program = PurePosixPath(command.reads or command.argument(1)).name
+    return (
+        f"{command.where} loads {program} as vxWorks does, and neither its shell nor its programs "
+        "run here: name a start script for Linux by --start"
+    )

@@ -85,7 +85,7 @@ def _needs_place(
     program: Program, found: Found, places: Places, environment: dict[str, str]
 ) -> bool:
     """Tell whether anything names the IOC's place; of a built program that is taken for granted."""
-    if program.kind == "binary" or found.built is not None:
+    if program.kind == "binary" or found.built is not None or places.laid:
         return True
     top = str(places.built)
     if any(top in value for value in environment.values()):

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from linacre.base.enclosed import UnsafeNameError
 from linacre.operations.importing.findings import Findings
 from linacre.operations.importing.libraries import Libraries
+from linacre.operations.importing.modules import MODULES, is_of_a_module
 from linacre.operations.importing.program import Program
 from linacre.operations.importing.reading import mapped
 
-
-@dataclass(frozen=True)
-class _Module:
-    """A support module by what of it is seen in scripts, databases and programs."""
-
-    name: str
-    library: re.Pattern[str]
-    commands: re.Pattern[str]
-    records: frozenset[str] = frozenset()
-
-
-def _module(name: str, *, library: str, commands: str = r"\0", records: str = "") -> _Module:
-    return _Module(name, re.compile(library), re.compile(commands), frozenset(records.split()))
-
-
-_AUTOSAVE = r"(set|save)_(savefile|requestfile|restore)|create_(monitor|triggered|periodic)_set"
-_MOTOR = r"motor\w+(Config|Create)|\w+(Motor|Axis)\w*(Config|Create)"
-MODULES = (
-    _module(
-        "asyn", library=r"libasyn\.so", commands=r"asyn|drvAsyn|vxi11Configure", records="asyn"
-    ),
-    _module("autosave", library=r"libautosave\.so", commands=_AUTOSAVE),
-    _module("calc", library=r"libcalc\.so", records="acalcout scalcout sseq swait transform"),
-    _module("motor", library=r"libmotor\.so", commands=_MOTOR, records="motor"),
-    _module("StreamDevice", library=r"libstream\.so", commands=r"stream(Set|Reload)"),
-    _module("sequencer", library=r"lib(seq|pv)\.so", commands=r"seq(Show|ChanShow|Stop)?$"),
-    _module("busy", library=r"libbusy\.so", records="busy"),
-    _module("sscan", library=r"libsscan\.so", records="sscan scanparm"),
+_RECORD, _DEVICE = "record type", "device support"
+_BASE_RECORDS_TEXT = """
+aSub aai aao ai alias ao bi bo calc calcout compress dfanout event fanout histogram int64in int64out
+longin longout lsi lso mbbi mbbiDirect mbbo mbboDirect permissive printf sel seq state stringin
+stringout sub subArray waveform * #
+"""
+_BASE_RECORDS = frozenset(_BASE_RECORDS_TEXT.split())
+_BASE_DEVICES = re.compile(
+    r"((Raw |Async )?Soft Channel|Soft Timestamp|General Time|Db State|getenv|stdio|QSRV2? .+)?"
 )
-"""Those of most built IOCs; the others' missing libraries are told by their names."""
+_MOST_TOLD = 6
+
+
+def beyond_base(findings: Findings) -> list[str]:
+    """Return what records need that EPICS base, and so softIoc, does not have."""
+    return [f"the {what} {name} of {record}" for what, name, record in _beyond(findings)]
+
+
+def _beyond(findings: Findings) -> Iterator[tuple[str, str, str]]:
+    kinds = {kind: name for name, kind in reversed(findings.records.items())}
+    yield from ((_RECORD, kind, kinds[kind]) for kind in kinds if kind not in _BASE_RECORDS)
+    for device, record in findings.supports.items():
+        if not _BASE_DEVICES.fullmatch(device):
+            yield _DEVICE, device, record
+    yield from (("function", each, record) for each, record in findings.functions.items())
 
 
 def support_notes(
@@ -50,11 +45,7 @@ def support_notes(
 ) -> list[str]:
     """Return what to see to of support modules that are used and that the program lacks."""
     if program.kind == "softioc":
-        return [
-            f"{place}: {what} is of the support module {module}, which softIoc does not have; name "
-            "a program that has it in the first line of the start script"
-            for module, what, place in _used(findings)
-        ]
+        return _beyond_softioc(findings)
     notes = [
         f"{library} is the library of the support module {module.name}"
         for library in libraries.missing
@@ -69,9 +60,31 @@ def support_notes(
             f"{place}: {what} is of the support module {module}, which {program.file.name} was "
             "built without: the IOC will not know it"
             for module, what, place in _used(findings)
-            if not _is_named(what.rpartition(" ")[2], files, given)
+            # Names of device support are in database definitions, not in programs.
+            if not what.startswith(f"the {_DEVICE}")
+            and not _is_named(what.rpartition(" ")[2], files, given)
         ]
     return notes
+
+
+def _beyond_softioc(findings: Findings) -> list[str]:
+    notes = [
+        f"{place}: {what} is of the support module {module}, which softIoc does not have; name "
+        "a program built with it in the first line of the start script"
+        for module, what, place in _used(findings)
+    ]
+    others = [
+        f"softIoc does not have the {what} {name} of {record}"
+        for what, name, record in _beyond(findings)
+        if not any(name in each.records or each.devices.match(name) for each in MODULES)
+    ]
+    others += [
+        f"softIoc does not have the command {name} ({findings.commands[name]})"
+        for name in findings.drivers
+        if name in findings.commands and not is_of_a_module(name)
+    ]
+    more = len(others) - _MOST_TOLD
+    return [*notes, *others[:_MOST_TOLD], *([f"nor {more} more of such"] if more > 0 else [])]
 
 
 def _used(findings: Findings) -> Iterator[tuple[str, str, str]]:
@@ -80,10 +93,13 @@ def _used(findings: Findings) -> Iterator[tuple[str, str, str]]:
     for module in MODULES:
         commands = (name for name in findings.commands if module.commands.match(name))
         records = (kind for kind in kinds if kind in module.records)
+        devices = (each for each in findings.supports if module.devices.match(each))
         if (command := next(commands, None)) is not None:
             yield module.name, f"the command {command}", findings.commands[command]
         elif (kind := next(records, None)) is not None:
-            yield module.name, f"the record type {kind}", f"record {kinds[kind]}"
+            yield module.name, f"the {_RECORD} {kind}", f"record {kinds[kind]}"
+        elif (device := next(devices, None)) is not None:
+            yield module.name, f"the {_DEVICE} {device}", f"record {findings.supports[device]}"
 
 
 def _is_named(word: str, files: Iterable[Path], given: Path) -> bool:

@@ -138,6 +138,8 @@ def check_in_place(understood: Understood) -> None:
     reason = None
     if understood.program.laid is not None:
         reason = f"{understood.found.start} alone does not say how it is started"
+    elif understood.places.laid:
+        reason = f"{min(understood.places.laid)} has to be written"
     elif understood.found.own.parts:
         reason = f"it reads files beside {understood.found.home.name}"
     elif understood.copies:

@@ -23,7 +23,8 @@ def lines_of(understood: Understood) -> Iterator[str]:
     yield from _row("built at", str(understood.places.built), wanted=_is_elsewhere(understood))
     yield from _row("start script", str(understood.found.start))
     if program.laid is not None:
-        yield from _row("started by", f"{program.start}, written for this; it starts the above")
+        how = "in its place" if program.stands_in else "for this; it starts the above"
+        yield from _row("started by", f"{program.start}, written {how}")
     yield from _row("program", _program(understood))
     yield from _row("EPICS", understood.libraries.epics or "")
     yield from _libraries(understood)
@@ -121,6 +122,7 @@ def data_of(taking: Taking) -> dict[str, Any]:
         "built_at": understood.places.built,
         "start": understood.found.start,
         "start_written": program.laid,
+        "env_paths_written": {str(path): text for path, text in understood.places.laid.items()},
         "program": program.path,
         "program_said_by": program.said_by,
         "machine": program.machine,

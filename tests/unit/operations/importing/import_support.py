@@ -23,7 +23,7 @@ cd "${TOP}"
 dbLoadDatabase "dbd/lab.dbd"
 lab_registerRecordDeviceDriver(pdbbase)
 dbLoadRecords("db/lab.db", "P=$(P),N=1")
-dbLoadRecords db/lab.db,'P=${P2},N=2'
+dbLoadRecords db/lab.db,"P=${P2},N=2"
 dbLoadTemplate("db/lab.substitutions", "P=$(P)")
 set_savefile_path("${TOP}/autosave")
 cd "${TOP}/iocBoot/${IOC}"

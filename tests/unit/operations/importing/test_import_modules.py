@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from import_support import application, plain, understand
 
+STREAM = 'record(ai, "S") { field(DTYP, "stream") field(INP, "@s.proto read L0") }\n'
 ASYN = 'drvAsynIPPortConfigure("L0", "10.0.0.9:4001")\n'
 
 
@@ -30,10 +31,16 @@ def about_modules(notes: tuple[str, ...]) -> list[str]:
             'dbLoadRecords("m.db")\n',
             "record M: the record type motor is of the support module motor",
         ),
+        (
+            'dbLoadRecords("s.db")\n',
+            "record S: the device support stream is of the support module StreamDevice",
+        ),
+        ("require mrfioc2\n", "st.cmd:1: the command require is of the support module require"),
     ],
 )
 def test_softioc_has_none_of_them(tmp_path: Path, line: str, told: str) -> None:
-    folder = plain(tmp_path / "ioc", f"{line}iocInit\n", m_db='record(motor, "M") {}\n')
+    databases = {"m_db": 'record(motor, "M") {}\n', "s_db": STREAM}
+    folder = plain(tmp_path / "ioc", f"{line}iocInit\n", **databases)
     assert about_modules(understand(folder).notes) == [told]
 
 
@@ -41,6 +48,21 @@ def test_base_alone_needs_none(tmp_path: Path) -> None:
     script = 'dbLoadRecords("a.db")\nepicsEnvSet("A","B")\niocInit\ndbpf("A", 1)\n'
     folder = plain(tmp_path / "ioc", script, a_db='record(calcout, "A") {}\n')
     assert about_modules(understand(folder).notes) == []
+
+
+def test_what_records_need_beyond_base_is_told(tmp_path: Path) -> None:
+    database = """\
+record(ai, "A") { field(DTYP, "Soft Channel") }
+record(ai, "B") { field("DTYP", "My Crate") }
+record(aSub, "C") { field(SNAM, "average") field(INAM, "") }
+record(crate, "D") { field(DTYP, "$(WHAT)") }
+"""
+    script = 'dbLoadRecords("a.db", "WHAT=Db State")\niocInit\n'
+    assert understand(plain(tmp_path / "ioc", script, a_db=database)).notes == (
+        "softIoc does not have the record type crate of D",
+        "softIoc does not have the device support My Crate of B",
+        "softIoc does not have the function average of C",
+    )
 
 
 def test_a_program_is_looked_into_for_what_its_script_calls(tmp_path: Path) -> None:

@@ -7,110 +7,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 from import_support import application, plain, understand
 
+from linacre.base.errors import UserError
 from linacre.operations.importing.findings import Where
-from linacre.operations.importing.iocsh import parse_line
-from linacre.operations.importing.macros import definitions, expand, undefined
-from linacre.operations.importing.records import read_database, read_substitutions
-
-
-@pytest.mark.parametrize(
-    ("text", "expanded"),
-    [
-        ("$(P)SETI", "CLA:SETI"),
-        ("${P}SETI", "CLA:SETI"),
-        ("$(NONE=x)", "x"),
-        ("$(NONE=$(P)x)", "CLA:x"),
-        ("$(NONE=)", ""),
-        ("$(NONE)", "$(NONE)"),
-        ("$($(WHICH))", "CLA:"),
-        ("$(NEST)", "CLA:N"),
-        ("$(SELF)", "$(SELF)"),
-        ("$(LOOP)", "$(LOOP)"),
-        ("\\$(P)", "\\$(P)"),
-        ("$(UNCLOSED", "$(UNCLOSED"),
-        ("no macros, $5", "no macros, $5"),
-        ("$(INNER,Q=2)", "a2"),
-    ],
-)
-def test_macros(text: str, expanded: str) -> None:
-    macros = {"P": "CLA:", "WHICH": "P", "NEST": "$(P)N", "SELF": "$(SELF)", "INNER": "a$(Q)"}
-    macros["LOOP"] = "$(LOOP2)"
-    macros["LOOP2"] = "$(LOOP)"
-    assert expand(text, macros) == expanded
-
-
-def test_undefined_macros_are_named_once() -> None:
-    assert undefined("$(A)${B}$(A)") == ["A", "B"]
-
-
-def test_definitions_keep_quoted_commas() -> None:
-    text = r'P=CLA:, R="a,b" ,N=$(P)1,EMPTY=,Q=\"x\"'
-    found = definitions(text, {})
-    assert found == {"P": "CLA:", "R": "a,b", "N": "CLA:1", "EMPTY": "", "Q": '"x"'}
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ('dbLoadRecords("a b.db", "P=X:,R=\\"1\\"")', ("dbLoadRecords", "a b.db", 'P=X:,R="1"')),
-        ("dbLoadRecords a.db,'P=X:'", ("dbLoadRecords", "a.db", "P=X:")),
-        ("  iocInit  ( )", ("iocInit",)),
-        ("iocInit()", ("iocInit",)),
-        ('epicsEnvSet("A", "")', ("epicsEnvSet", "A", "")),
-        ('cd "${TOP}"', ("cd", "/top")),
-        ("one,two three", ("one", "two", "three")),
-    ],
-)
-def test_words_of_a_line(line: str, words: tuple[str, ...]) -> None:
-    command = parse_line(line, {"TOP": "/top"}, file="st.cmd", line=1)
-    assert command is not None
-    assert command.words == words
-
-
-def test_redirections_and_comments() -> None:
-    def parse(text: str) -> object:
-        return parse_line(text, {}, file="st.cmd", line=3)
-
-    assert parse("# x") is None
-    assert parse("#- x") is None
-    assert parse("   ") is None
-    reading = parse_line('< "envPaths"', {}, file="st.cmd", line=3)
-    assert reading is not None
-    assert (reading.reads, reading.words) == ("envPaths", ())
-    writing = parse_line("dbl > /tmp/x.txt", {}, file="st.cmd", line=3)
-    assert writing is not None
-    assert (writing.writes, writing.words) == ("/tmp/x.txt", ("dbl",))
-    unclosed = parse_line('cd "x', {}, file="st.cmd", line=3)
-    assert unclosed is not None
-    assert unclosed.broken
-
-
-def test_database_with_includes_and_aliases() -> None:
-    found = read_database(
-        'include "more.db"\nrecord(ai,"$(P)A"){alias("$(P)B")}\nalias("X","$(Q)C")\n'
-        'record(stringin, "info") { info(autosaveFields, "VAL record(x,y)") }',
-        {"P": "L:"},
-        lambda name: 'record(bo, "$(P)D") {}' if name == "more.db" else None,
-    )
-    assert list(found.records) == ["L:D", "L:A", "L:B", "$(Q)C", "info"]
-    assert found.undefined == ["Q"]
-    missing = read_database("include no.db", {}, lambda _: None)
-    assert missing.missing == ["no.db"]
-
-
-def test_substitutions() -> None:
-    text = (
-        'global{A=1}\nfile "$(T).db" { pattern {N,R} {"1", "x y"} { 2, $(A) } }\n'
-        'file b.db {{N="3",R="a=b"}{N=4}}\nfile c.db {}\n'
-    )
-    uses = [(each.file, dict(each.macros)) for each in read_substitutions(text, {"T": "t"})]
-    assert uses == [
-        ("t.db", {"T": "t", "A": "1", "N": "1", "R": "x y"}),
-        ("t.db", {"T": "t", "A": "1", "N": "2", "R": "1"}),
-        ("b.db", {"T": "t", "A": "1", "N": "3", "R": "a=b"}),
-        ("b.db", {"T": "t", "A": "1", "N": "4"}),
-        ("c.db", {"T": "t", "A": "1"}),
-    ]
+from linacre.operations.importing.macros import expand
 
 
 def test_an_application_is_understood(tmp_path: Path) -> None:
@@ -222,3 +121,69 @@ def test_what_unfolds_without_end_ends(tmp_path: Path) -> None:
     script = '< st.cmd\n< st.cmd\ndbLoadRecords("a.db")\niocInit\n'
     database = 'include "a.db"\ninclude "a.db"\nrecord(ai, "A") {}\n'
     assert list(understand(plain(tmp_path / "p", script, a_db=database)).findings.records) == ["A"]
+
+
+def test_a_line_with_a_macro_that_nothing_defines_is_left_out_as_the_shell_does(
+    tmp_path: Path,
+) -> None:
+    script = """\
+$(IFSIM) drvAsynIPPortConfigure("L0", "localhost:57677")
+< $(IOCSTARTUP)/init.cmd
+dbLoadRecords("a.db", "P=$(PREFIX)$(OTHER)")
+dbLoadRecords("a.db", "P=$(UNSET=X:)")
+$(COMMENT=#) noSuch 1
+iocInit
+< $(IOCSTARTUP)/after.cmd
+"""
+    understood = understand(plain(tmp_path / "p", script, a_db='record(ai,"$(P)A"){}'))
+    findings = understood.findings
+    assert list(findings.records) == ["X:A"]
+    assert (findings.hosts, findings.files[1:], findings.unknown) == ([], [], [])
+    assert findings.lacking == {
+        "IFSIM": ["st.cmd:1"],
+        "IOCSTARTUP": ["st.cmd:2", "st.cmd:7"],
+        "PREFIX": ["st.cmd:3"],
+        "OTHER": ["st.cmd:3"],
+    }
+    left_out = "left out by the IOC shell, for nothing defines"
+    assert understood.notes[:4] == (
+        f"st.cmd:1 is {left_out} $(IFSIM)",
+        f"st.cmd:2 and 1 more line are {left_out} $(IOCSTARTUP)",
+        f"st.cmd:3 is {left_out} $(PREFIX), $(OTHER)",
+        "what the server's environment defined: give it by --environment, or write it into the "
+        "IOC's entry as environment",
+    )
+    given = tmp_path / "environment"
+    given.write_text("PREFIX=Y\nOTHER=:\n")
+    known = understand(tmp_path / "p", environment=given).findings
+    assert list(known.records) == ["Y:A", "X:A"]
+
+
+def test_the_environment_holds_in_names_of_templates_and_not_in_databases(tmp_path: Path) -> None:
+    script = """\
+epicsEnvSet("P", "X:")
+epicsEnvSet("WHERE", "templates")
+dbLoadRecords("a.db")
+dbLoadTemplate("a.substitutions")
+dbLoadTemplate("a.substitutions", "P=$(P)")
+iocInit
+"""
+    folder = plain(tmp_path / "p", script, a_db='record(ai,"$(P=own:)A"){}')
+    (folder / "templates").mkdir()
+    (folder / "templates/t.db").write_text('record(ai,"$(P=own:)T$(N)"){}')
+    (folder / "a.substitutions").write_text('file "$(WHERE)/t.db" { {N=1} }\n')
+    assert list(understand(folder).findings.records) == ["own:A", "own:T1", "X:T1"]
+
+
+def test_a_script_of_vxworks_is_refused(tmp_path: Path) -> None:
+    script = "< cdCommands\ncd topbin\nld < lab.munch\niocInit\n"
+    told = r"st.cmd:3 loads lab.munch as vxWorks does, .* name a start script for Linux"
+    with pytest.raises(UserError, match=told):
+        understand(plain(tmp_path / "p", script))
+
+
+def test_what_is_done_after_ioc_init_is_seen(tmp_path: Path) -> None:
+    script = "doAfterIocInit(\"create_manual_set('a.req','P=X:')\")\niocInit\n"
+    findings = understand(plain(tmp_path / "p", script)).findings
+    assert findings.drivers == ["doAfterIocInit"]
+    assert [use.path.name for use in findings.files] == ["a.req"]
