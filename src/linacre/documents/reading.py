@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from linacre.base.errors import UserError
+from linacre.base.sizes import readable
 from linacre.documents.document import Key, Lines, Problem
+
+_LARGEST = 16 << 20
+"""Of a file that people write, in bytes: a facility of several ten thousand IOCs."""
 
 
 class LoadError(UserError):
@@ -23,7 +29,7 @@ def read_text(file: Path, *, kind: str, usual: str) -> str:
     `kind` is what it should be, such as "a facility file", and `usual` how such a file is named.
     """
     try:
-        data = file.read_bytes()
+        data = _content(file, kind)
     except FileNotFoundError:
         message = f"no such file; write the path of {kind}, or make one"
         raise LoadError([f"{file}: {message}"]) from None
@@ -40,6 +46,23 @@ def read_text(file: Path, *, kind: str, usual: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise LoadError([f"{file}:{line}: {message}"]) from None
+
+
+def _content(file: Path, kind: str) -> bytes:
+    # A pipe without a writer would be waited for, and a device may have no end.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        found = os.fstat(opened.fileno())
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(found.st_mode):
+            message = "a pipe or a device; write the path of a plain file"
+            raise LoadError([f"{file}: {message}"])
+        data = opened.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        message = f"larger than {readable(_LARGEST)}; write the path of {kind}"
+        raise LoadError([f"{file}: {message}"])
+    return data
 
 
 def load_error(file: Path, lines: Lines, problems: Iterable[Problem]) -> LoadError:

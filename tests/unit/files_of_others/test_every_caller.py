@@ -106,7 +106,7 @@ OWN = {
         declaration/check_files.py: _archivers
         declaration/editing/rewrite.py: draft _replace
         declaration/ioc_templates.py: _read
-        documents/reading.py: read_text
+        documents/reading.py: _content
         images/bundle.py: write_bundle _write_part _add
         kinds/archiver/patterns.py: said_pvs
         observing/doctor/certificate_checks.py: _read
