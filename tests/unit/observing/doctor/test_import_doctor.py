@@ -21,7 +21,7 @@ async def test_records_that_are_declared_and_not_served(tmp_path: Path, accepted
     if accepted:
         text = FILE.replace("module: some.mag,", "module: some.mag, start_errors: accepted,")
     labels = {PROGRAM_DIGEST: "d1", UNSERVED: "d1 3 3 M:A M:B M:C"}
-    mag = machine("mag", ioc="mag", **labels)
+    mag = replace(machine("mag", ioc="mag"), labels={"ioc": "mag"} | labels)
     facts = facts_of(
         session_of(tmp_path, FakeEngine(), text),
         mag,
