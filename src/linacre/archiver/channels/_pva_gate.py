@@ -80,9 +80,7 @@ class Gate:
         for channel in list(self._dropping.values()):
             yield from self._told(channel, now_ns)
 
-    def _told(
-        self, channel: Channel, now_ns: int
-    ) -> Iterator[tuple[Channel, Mapping[str, int]]]:
+    def _told(self, channel: Channel, now_ns: int) -> Iterator[tuple[Channel, Mapping[str, int]]]:
         new = {
             why.value: count - channel.told.get(why, 0)
             for why, count in channel.drops.items()

@@ -51,8 +51,36 @@ def test_after_a_restart_the_new_hold_from_the_new_value(source: CaSource, serve
     server.connect("A", DOUBLE)
     server.event("A", DOUBLE, NOW - 4 * SECOND, 1.0)
     describe(server, "A")
-    # What nobody looked at meanwhile is gone; what holds now has its own time.
-    assert told(source) == [("A", NOW - 4 * SECOND)]
+    assert told(source) == [("kV", NOW - 10 * SECOND), ("A", NOW - 4 * SECOND)]
+
+
+def test_each_holds_for_the_values_that_came_with_it(source: CaSource, server: Server) -> None:
+    units = ["kV", "A", "A", "mm", "kV"]
+    for k, each in enumerate(units):
+        server.event("A", DOUBLE, NOW + 10 * k, 1.0)
+        server.event("A", DOUBLE, NOW + 10 * k + 5, 1.0)
+        describe(server, each)
+    found = told(source)
+    assert found == [("kV", NOW), ("A", NOW + 16), ("mm", NOW + 36), ("kV", NOW + 46)]
+
+
+def test_of_those_between_which_no_value_came_the_last_hold(
+    source: CaSource, server: Server
+) -> None:
+    server.event("A", DOUBLE, NOW, 1.0)
+    for units in ("kV", "V", "mV", "uV"):
+        describe(server, units)
+    assert told(source) == [("kV", NOW), ("uV", NOW + 1)]
+
+
+def test_those_that_nobody_takes_use_little_memory(source: CaSource, server: Server) -> None:
+    for k in range(1000):
+        server.event("A", DOUBLE, NOW + 10 * k, 1.0)
+        describe(server, f"u{k}")
+    found = told(source)
+    assert len(found) == 16
+    assert found[0] == ("u0", NOW)
+    assert found[-1] == ("u999", NOW + 9991), "the present words are those that came last"
 
 
 def test_those_that_come_alone_hold_for_the_next_value_of_a_clock_that_is_behind(
