@@ -55,6 +55,13 @@ static void tell_metadata(struct channel *channel)
         notify(channel, METADATA, CA_NORMAL);
 }
 
+/* A text has no units, limits or labels; those of another type that the PV had hold no more. */
+static void describe_text(struct channel *channel)
+{
+    static const uint8_t nothing[ALARM_BYTES];
+    channel->undescribed = !channel->described && remember_words(channel, nothing, sizeof nothing);
+}
+
 static void take_value(struct channel *channel, struct ca_event event)
 {
     int64_t newest_ns = channel->counters.last_ns;
@@ -65,6 +72,8 @@ static void take_value(struct channel *channel, struct ca_event event)
             .newest_ns = newest_ns,
             .sample_ns = channel->counters.last_ns > newest_ns ? channel->counters.last_ns : 0,
         };
+    if (is_first && channel->native == CA_STRING)
+        describe_text(channel);
     if (channel->undescribed)
         tell_metadata(channel);
 }

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from ca_fake import DOUBLE, LONG, MINUTE, NOW, SECOND, Clock, Maker, Server, begin, values
+from ca_fake import DOUBLE, LONG, MINUTE, NOW, SECOND, STRING, Clock, Maker, Server, begin, values
 
 from linacre.archiver.channels._describing import APART_NS
 from linacre.archiver.channels.ca import CaSource
@@ -112,6 +112,18 @@ def test_a_first_value_that_is_stored_already_keeps_its_words(
     server.event("A", DOUBLE, NOW, 1.0)
     describe(server, "A")
     assert told(source) == [("A", NOW + 1)]
+
+
+def test_of_a_text_those_of_the_type_before_hold_no_more(source: CaSource, server: Server) -> None:
+    server.event("A", DOUBLE, NOW, 1.0)
+    describe(server, "kV")
+    server.disconnect("A")
+    server.connect("A", STRING)
+    source.drain()
+    server.subscribed("A", STRING)
+    for k in (7, 8):
+        server.event("A", STRING, NOW + k, "off")
+    assert told(source) == [("", NOW + 7)]
 
 
 def test_of_another_type_they_hold_from_its_first_value(source: CaSource, server: Server) -> None:
