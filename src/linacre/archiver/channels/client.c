@@ -208,6 +208,7 @@ static void subscribe(struct channel *channel)
     native = channel->native;
     is_array = channel->is_array;
     channel->armed = 1;
+    channel->is_first = 1; /* what comes now is the present value, perhaps once more */
     pthread_mutex_unlock(&capture->mutex);
     /* As many elements as there are at the time: 0 asks for that. */
     report_failure(channel, ca.ca_create_subscription(CA_TIME + native, is_array ? 0 : 1,
