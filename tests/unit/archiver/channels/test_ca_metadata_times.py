@@ -6,11 +6,10 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from ca_fake import DOUBLE, LONG, MINUTE, NOW, SECOND, STRING, Clock, Maker, Server, begin, values
+from ca_fake import DOUBLE, LONG, MINUTE, NOW, SECOND, STRING, Maker, Server, begin, values
 
-from linacre.archiver.channels._describing import APART_NS
 from linacre.archiver.channels.ca import CaSource
-from linacre.archiver.model import NoticeKind
+from linacre.archiver.model import DRIFT_NS, NoticeKind
 
 YEAR = 365 * 24 * 60 * MINUTE
 
@@ -84,21 +83,31 @@ def test_those_that_nobody_takes_use_little_memory(source: CaSource, server: Ser
 
 
 def test_those_that_come_alone_hold_for_the_next_value_of_a_clock_that_is_behind(
-    source: CaSource, server: Server, clock: Clock
+    source: CaSource, server: Server
 ) -> None:
     server.event("A", DOUBLE, NOW - 5 * MINUTE, 1.0)
     describe(server, "kV")
     assert told(source) == [("kV", NOW - 5 * MINUTE)]
     describe(server, "A")
+    assert told(source) == [("A", NOW - 5 * MINUTE + 1)], "not for the sample before"
+    server.event("A", DOUBLE, NOW - 5 * MINUTE + SECOND, 1.0)
+    describe(server, "mm")
+    server.event("A", DOUBLE, NOW - 5 * MINUTE + 2 * SECOND, 1.0)
+    describe(server, "mm")
+    assert told(source) == [("mm", NOW - 5 * MINUTE + SECOND + 1)]
+
+
+def test_those_that_come_alone_are_no_older_than_the_next_value_can_be(
+    source: CaSource, server: Server
+) -> None:
+    server.event("A", DOUBLE, NOW - YEAR, 1.0)
+    describe(server, "kV")
+    assert told(source) == [("kV", NOW - YEAR)]
+    describe(server, "A")
     [(units, from_ns)] = told(source)
     assert units == "A"
     assert from_ns is not None
-    assert abs(from_ns - (NOW - APART_NS)) < 10 * SECOND
-    server.event("A", DOUBLE, NOW + SECOND, 1.0)
-    describe(server, "mm")
-    server.event("A", DOUBLE, NOW + 2 * SECOND, 1.0)
-    describe(server, "mm")
-    assert told(source) == [("mm", NOW + SECOND + 1)], "not for the sample before"
+    assert abs(from_ns - (NOW - DRIFT_NS)) < 10 * SECOND
 
 
 def test_a_first_value_that_is_stored_already_keeps_its_words(
