@@ -65,7 +65,8 @@ def _conditions(options: argparse.Namespace) -> Result:
         "sizes": {name: vars(_size(options, name)) for name in _protocols(options)},
         "ca": "EPICS's own database and server; of each update value, alarm and time are put into "
         "the record and its monitors are told, by a loop in C that writes the log first",
-        "pva": "p4p's server, pvxs',",
+        "pva": "p4p's server, that is pvxs', which logs each update in Python before it posts it",
+        "beside": "IOC and archiver share the host; a burst begins when the one before is archived",
     }
 
 

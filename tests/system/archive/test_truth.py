@@ -31,7 +31,7 @@ def bench(folder: Path, *argv: str) -> dict[str, Any]:
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_channel_access(tmp_path: Path) -> None:
-    found = bench(tmp_path, "--only", "ca", "-n", "70000", "--copies", "1", "--restarts", "1")["ca"]
+    found = bench(tmp_path, "--only", "ca", "-n", "68000", "--copies", "1", "--restarts", "1")["ca"]
     assert (found["wrong"], found["named"], found["late"]) == (0, [], [])
     assert found["sent"] == found["archived"] + sum(found["missing"].values())
     assert found["by_http"]["wrong"] == 0
