@@ -42,6 +42,8 @@ class Sent:
     """By PV: updates that the server said it had replaced in its queues."""
     repeated: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """By PV: updates that the server sent once more, as a label of the present state changed."""
+    apart: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
+    """Lives and PVs in which the server had values and words in different queues."""
     joins: int = 0
     """How often the archiver was connected: a server sends the present value then, once more."""
     late: list[str] = field(default_factory=list[str])

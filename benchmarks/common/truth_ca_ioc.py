@@ -8,7 +8,6 @@ tells it.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import re
 import sys
@@ -20,9 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common.truth_ca_records import Database, Target, Values, compiled, record_of, target_of
 from common.truth_log import LogWriter
+from common.truth_obeying import obey
 from common.truth_plan import NS, plan
 from common.truth_said import Said, ca_fields
 
+_QUEUE = re.compile(r"^ *VAL \{ .*ev que (\S+),", re.M)
 _REPLACED = re.compile(r"^ *VAL \{ (?!PROPERTY).*discarded by replacement=(\d+)", re.M)
 
 
@@ -96,17 +97,23 @@ class CaIoc:
         return {"last_ns": [target.last_ns for target in self._targets]}
 
     def counts(self) -> dict[str, list[int]]:
-        """Tell how many updates of each PV the server replaced in its queues, or repeated."""
+        """Tell how many updates of each PV the server replaced in its queues, or repeated.
+
+        Of PVs `apart`, it has values and words in different queues.
+        """
         libc: Any = ctypes.CDLL(None)
         found: list[int] = []
-        for pv in self._pvs:
+        apart: list[int] = []
+        for number, pv in enumerate(self._pvs):
             os.ftruncate(1, 0)
             os.lseek(1, 0, os.SEEK_SET)
             self._database.list_monitors(pv.name)
             libc.fflush(None)
             text = os.pread(1, 1 << 16, 0).decode(errors="replace")
             found.append(sum(map(int, _REPLACED.findall(text))))
-        return {"replaced": found, "repeated": self._repeated}
+            if len(set(_QUEUE.findall(text))) > 1:
+                apart.append(number)
+        return {"replaced": found, "repeated": self._repeated, "apart": apart}
 
     def _is_watched(self, number: int) -> bool:
         return bool(ctypes.c_int32.from_address(self._targets[number].watchers).value)
@@ -128,12 +135,7 @@ def main() -> None:
     folder, life, copies, room = Path(sys.argv[1]), *map(int, sys.argv[2:5])
     ioc = CaIoc(folder, life, copies, room)
     acts = {name: getattr(ioc, name) for name in ("begin", "burst", "say", "last", "counts")}
-    for line in sys.stdin:
-        told = json.loads(line)
-        answer = acts[told.pop("do")](**told)
-        ioc.answers.write(json.dumps(answer or {}) + "\n")
-        ioc.answers.flush()
-    os._exit(0)
+    obey(acts, ioc.answers)
 
 
 if __name__ == "__main__":

@@ -134,8 +134,8 @@ class Database:
             self._core.dbPutField(ctypes.byref(where), _DBR_STRING, value, ctypes.c_long(1))
 
     def list_monitors(self, name: str) -> None:
-        """Let EPICS print a record's monitors, and how many updates of each it replaced."""
-        self._core.dbel(name.encode(), 3)
+        """Let EPICS print a record's monitors, how many updates of each it replaced, its queue."""
+        self._core.dbel(name.encode(), 4)
 
 
 class Values:

@@ -15,7 +15,7 @@ from common.truth_log import Rows
 from common.truth_plan import CLOCKS, NS, TruthPv
 from common.truth_reasons import Found, Missing, disagreement, later_in, missing_of
 from common.truth_said import ca_metadata, pva_metadata
-from common.truth_values import CA_BY_VALUE, digests_of, pool
+from common.truth_values import CA_BY_VALUE, SIZE, digests_of, pool
 from common.truth_verdict import Verdict
 from linacre.archiver.model import AHEAD_NS, Kind, Metadata
 from linacre.archiver.service import Reader
@@ -73,13 +73,18 @@ class Comparison:
             same = np.flatnonzero(
                 (rows["burst"][at:] == rows["burst"][at]) & (expected[at:] == samples.digest[k])
             )
+            # Of one that came late, the value may be of the burst that followed.
+            soon = slice(at, at + SIZE)
+            next_too = (life[soon] == life[at]) & (expected[soon] == samples.digest[k])
             if by_copy[at] and len(same):
                 is_moved[at + same[-1 if is_last[at] else 0]] = True
+            elif by_copy[at] and next_too.any():
+                is_moved[at + int(np.argmax(next_too))] = True
             elif expected[at] != samples.digest[k]:
                 text = f"{pv.name} at {samples.time[k]}: another value than was sent"
                 verdict.blame("value", 1, text)
         self._check_alarms(pv, rows, samples, place)
-        self._check_words(pv, rows, life, samples.time, place)
+        self._check_words(number, rows, life, samples.time, place)
         found = self._found(pv, rows, life, is_archived, is_moved)
         missing = missing_of(found)
         self._count(pv, number, found, missing, counts=counts)
@@ -161,17 +166,27 @@ class Comparison:
                     "alarm", len(wrong), f"{pv.name} at {at}: another {name} than was sent"
                 )
 
-    def _check_words(self, pv: TruthPv, rows: Rows, life: Any, time: Any, place: Any) -> None:
+    def _check_words(self, number: int, rows: Rows, life: Any, time: Any, place: Any) -> None:
         """Check labels, units, limits and precision at the time of each sample."""
+        pv = self._sent.pvs[number]
         history = self._reader.metadata_history(pv.name, *_EVER)
         known = place >= 0
         at = np.searchsorted(np.array(history.from_ns, np.int64), time[known], side="right") - 1
         said = rows["said"][place[known]].astype(np.int64)
-        all_of = np.stack([np.maximum(at, 0), said, life[place[known]]])
+        lives = life[place[known]]
+        apart = np.array([(one, number) in self._sent.apart for one in range(len(self._sent.logs))])
+        # What was said before, with the first value after it: the server sent that first.
+        before = np.concatenate([said[:1], said[:-1]])
+        excused = np.where((before != said) & apart[lives], before, -1)
+        all_of = np.stack([np.maximum(at, 0), said, lives, excused])
         pairs, first, count = np.unique(all_of, axis=1, return_index=True, return_counts=True)
-        for (k, number, one), begin, many in zip(pairs.T.tolist(), first, count, strict=True):
-            sent = self._words(pv.type_in(one), number)
-            if history.said[k] != sent:
+        for (k, new, one, old), begin, many in zip(pairs.T.tolist(), first, count, strict=True):
+            sent = self._words(pv.type_in(one), new)
+            if history.said[k] == sent:
+                continue
+            if old >= 0 and history.said[k] == self._words(pv.type_in(one), old):
+                self.verdict.words_apart += int(many)
+            else:
                 text = f"{pv.name} at {time[known][begin]}: {_difference(history.said[k], sent)}"
                 self.verdict.blame("words", int(many), f"{text} ({many} samples)")
 

@@ -5,7 +5,6 @@ p4p's server, that is pvxs'. It is told what to do as truth_ca_ioc.py is.
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 import sys
@@ -23,6 +22,7 @@ from p4p.server import Server
 from p4p.server.raw import SharedPV
 
 from common.truth_log import HEAD, ROW, UNWATCHED, LogWriter
+from common.truth_obeying import obey
 from common.truth_plan import NS, plan
 from common.truth_said import Said, pva_fields
 from common.truth_values import SIZE, element, is_array, pool
@@ -75,7 +75,6 @@ class PvaIoc:
     """The IOC in one of its lives."""
 
     def __init__(self, folder: Path, life: int, copies: int, room: int) -> None:
-        self.answers = sys.stdout
         self._pvs = [
             ServedPv(number, pv.type_in(life), life)
             for number, pv in enumerate(plan("pva", copies))
@@ -141,7 +140,7 @@ class PvaIoc:
     def counts(self) -> dict[str, list[int]]:
         """Tell nothing: pvxs' server has no such counters."""
         nothing = [0] * len(self._pvs)
-        return {"replaced": nothing, "repeated": nothing}
+        return {"replaced": nothing, "repeated": nothing, "apart": []}
 
     def _send(self, pv: ServedPv, ahead_ns: int, burst: int) -> None:
         self._prepare(pv, ahead_ns, burst)
@@ -172,12 +171,7 @@ def main() -> None:
     acts = {
         name: getattr(ioc, name) for name in ("begin", "burst", "say", "last", "counts", "watched")
     }
-    for line in sys.stdin:
-        told = json.loads(line)
-        answer = acts[told.pop("do")](**told)
-        ioc.answers.write(json.dumps(answer or {}) + "\n")
-        ioc.answers.flush()
-    os._exit(0)
+    obey(acts, sys.stdout)
 
 
 if __name__ == "__main__":

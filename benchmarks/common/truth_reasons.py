@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from common.truth_bursts import Burst
 from common.truth_log import UNWATCHED, Rows
-from common.truth_plan import NS, TruthPv
+from common.truth_plan import CLOCKS, NS, TruthPv
 from linacre.archiver.model import AHEAD_NS, DRIFT_NS, OLDEST_NS, Drop
 
 Bools = npt.NDArray[np.bool_]
@@ -91,7 +91,9 @@ def missing_of(found: Found) -> Missing:
     give(Reason.AHEAD, ahead_ns > AHEAD_NS)
     give(Reason.NOT_INCREASING, stamp <= _newest_before(stamp, found.is_archived))
     give(Reason.EARLIER_STAMP, found.is_moved)
-    merged = give(Reason.MERGED, found.may_merge & later_in(came, rows["burst"].astype(np.int64)))
+    # Of a clock that is set, the only copy may have come with the stamp of a burst before.
+    group = np.where(found.is_counted | (found.pv.group not in CLOCKS), rows["burst"], found.life)
+    merged = give(Reason.MERGED, found.may_merge & later_in(came, group.astype(np.int64)))
     give(Reason.KILLED, killed & ~later_in(came, found.life))
     result.counted = int(np.count_nonzero(merged & found.is_counted & ~killed))
     result.unexplained = np.flatnonzero(left).tolist()

@@ -163,7 +163,7 @@ class Sending:
     def _live(self) -> None:
         """Begin the next life of the IOC; something is sent before anybody listens."""
         left = self.size.updates - self._done
-        room = 2 * left + 200 * len(self.sent.pvs) * self.size.rounds
+        room = left + 40 * (len(self.sent.pvs) * self.size.rounds + self.size.steep)
         self.ioc.start(room)
         burst = self._next(ahead_s=None)
         own = [CLOCKS.get(pv.group, 0.0) for pv in self.sent.pvs]
@@ -219,6 +219,7 @@ class Sending:
         counts = self.ioc.ask("counts")
         self._replaced.take(counts["replaced"])
         self._repeated.take(counts["repeated"])
+        self.sent.apart |= {(self.ioc.life, number) for number in counts["apart"]}
 
     def _may_merge(self, number: int) -> bool:
         of = self.sent.pvs[number].type_in(self.ioc.life)

@@ -20,6 +20,8 @@ class Verdict:
     missing: Counter[str] = field(default_factory=Counter[str])
     replaced: int = 0
     """That the server counted."""
+    words_apart: int = 0
+    """Samples with the words before: the server has values and words in different queues."""
     wrong_by: Counter[str] = field(default_factory=Counter[str])
     """By sort: samples that are not as they were sent, or were never sent; updates without a
     reason; PVs whose counts disagree."""
@@ -49,6 +51,7 @@ class Verdict:
             "archived": self.archived,
             "missing": dict(sorted(self.missing.items())),
             "replaced": self.replaced,
+            "words_apart": self.words_apart,
             "wrong_by": dict(sorted(self.wrong_by.items())),
             "named": self.named,
         }
