@@ -125,7 +125,8 @@ class PvaIoc:
             for pv in pvs:
                 self._send(pv, ahead_ns, burst)
             at_s += gap_us / 1e6
-            time.sleep(max(0.0, at_s - time.monotonic()))
+            if (left_s := at_s - time.monotonic()) > 0:
+                time.sleep(left_s)
         return {"sent": self._rows - before}
 
     def say(self, chosen: list[int], said: int) -> None:
