@@ -28,7 +28,8 @@ PROGRAMS = {
     ),
     EPICS / "bin/procserv-at-once.so": (EPICS / "softioc/procserv-at-once.c",),
     ARCHIVER / "bin/capture.so": tuple(
-        ARCHIVER / "channels" / name for name in ("capture.c", "columns.c", "holding.c", "client.c")
+        ARCHIVER / "channels" / name
+        for name in ("capture.c", "columns.c", "holding.c", "words.c", "client.c")
     ),
     INCUS / "bin/incus-fork": (INCUS / "forkstart/incus-fork.c",),
 }

@@ -253,8 +253,8 @@ class Source(Protocol):
         """Take what came, for `DRAIN_S` at most; never waits for a network."""
         ...
 
-    def close(self) -> None:
-        """Give up all channels."""
+    def close(self) -> Sequence[Notice]:
+        """Give up all channels; return what was dropped and is not told yet."""
         ...
 
 

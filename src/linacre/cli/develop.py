@@ -88,7 +88,7 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="footprint, bring-up, scale, swap, noisy, find, create, archive or archiver."
+            help="footprint, bring-up, scale, swap, noisy, find, create, archive, archiver, truth."
         ),
     ],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None,

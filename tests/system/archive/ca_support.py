@@ -235,7 +235,7 @@ def compiled(sources: list[Path], target: Path, *options: str) -> Path:
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """capture.so of this source tree."""
     target = tmp_path_factory.mktemp("capture") / "capture.so"
-    names = ("capture.c", "columns.c", "holding.c", "client.c")
+    names = ("capture.c", "columns.c", "holding.c", "words.c", "client.c")
     sources = [PACKAGE / "archiver/channels" / name for name in names]
     return compiled(sources, target, "-shared", "-fPIC")
 

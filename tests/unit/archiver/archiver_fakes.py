@@ -166,6 +166,8 @@ class FakeSource:
     notices: list[Notice] = field(default_factory=list)
     scalars: list[ScalarBatch] = field(default_factory=list)
     blobs: list[BlobBatch] = field(default_factory=list)
+    untold: list[Notice] = field(default_factory=list)
+    """What `close` returns."""
     closed: bool = False
     fails: Exception | None = None
     more: bool = False
@@ -192,8 +194,9 @@ class FakeSource:
             self.scalars = self.held_back.pop(0)
         return drained
 
-    def close(self) -> None:
+    def close(self) -> list[Notice]:
         self.closed = True
+        return self.untold
 
     # What a test makes happen.
 

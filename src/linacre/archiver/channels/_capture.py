@@ -172,7 +172,7 @@ class Capture:
         return self._library.capture_remove(channel)
 
     def metadata(self, channel: int) -> RawMetadata | None:
-        """Return the last metadata; None if they were taken."""
+        """Return the first metadata that were not taken yet; None: they all were."""
         dates = Dates()
         length = self._library.capture_metadata(channel, self._metadata, ctypes.byref(dates))
         if not length:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from linacre.archiver.model import NANOSECONDS, Metadata, Notice, NoticeKind, Series
-
-APART_NS = 60 * NANOSECONDS
-"""How far a server's clock is usually behind the archiver's, at most."""
+from linacre.archiver.model import DRIFT_NS, Metadata, Notice, NoticeKind, Series
 
 
 def holds_from(came_ns: int, *, newest_ns: int, sample_ns: int) -> int:
@@ -15,11 +12,12 @@ def holds_from(came_ns: int, *, newest_ns: int, sample_ns: int) -> int:
 
     Those that came with a sample hold from its time `sample_ns` on (0: they came alone, or the
     sample was not taken). What came alone has no time of its own: it is to hold for the next
-    sample, whose server's clock may be behind, and not for the newest one before, `newest_ns`.
+    sample, whose server's clock may be behind by `DRIFT_NS`, and not for the newest one before,
+    `newest_ns`.
     """
     if sample_ns > newest_ns:
         return sample_ns
-    return max(came_ns - APART_NS, newest_ns + 1)
+    return max(came_ns - DRIFT_NS, newest_ns + 1)
 
 
 def described(

@@ -73,15 +73,23 @@ class Gate:
             # A clock that was set back is no reason for silence.
             if told is not None and 0 <= now_ns - told < DROPS_TOLD_NS:
                 continue
-            new = {
-                why.value: count - channel.told.get(why, 0)
-                for why, count in channel.drops.items()
-                if count > channel.told.get(why, 0)
-            }
-            channel.told, channel.told_ns = dict(channel.drops), now_ns
-            del self._dropping[channel.spec.pv]
-            if new:
-                yield channel, dropped(new, channel.ahead_ns)
+            yield from self._told(channel, now_ns)
+
+    def rest(self, now_ns: int) -> Iterator[tuple[Channel, Mapping[str, int]]]:
+        """Give all that is still to be told, at the end."""
+        for channel in list(self._dropping.values()):
+            yield from self._told(channel, now_ns)
+
+    def _told(self, channel: Channel, now_ns: int) -> Iterator[tuple[Channel, Mapping[str, int]]]:
+        new = {
+            why.value: count - channel.told.get(why, 0)
+            for why, count in channel.drops.items()
+            if count > channel.told.get(why, 0)
+        }
+        channel.told, channel.told_ns = dict(channel.drops), now_ns
+        del self._dropping[channel.spec.pv]
+        if new:
+            yield channel, dropped(new, channel.ahead_ns)
 
 
 def _is_doubted(channel: Channel, time_ns: int, came_ns: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -182,8 +182,16 @@ class CaSource:
             more=bool(self._came) or taken.more,
         )
 
-    def close(self) -> None:
-        """Give up all channels; what was drained stays valid. May be repeated."""
+    def close(self) -> Sequence[Notice]:
+        """Give up all channels; what was drained stays valid. May be repeated.
+
+        Returns what was dropped and is not told yet.
+        """
+        now = self._clock()
+        for channel in self._channels.values():
+            self._tell_drops(channel, now)
+        notices = [notice for notice in self._waiting if notice.kind is NoticeKind.DROPPED]
+        self._waiting.clear()
         self._channels.clear()
         self._by_number.clear()
         self._came.clear()
@@ -191,6 +199,7 @@ class CaSource:
         self._ahead.clear()
         self._dropped.clear()
         self._closing()
+        return notices
 
     def counters(self, pv: str) -> Counters:
         """Return what was counted of a PV; `KeyError` for one that is not there, or refused."""

@@ -174,7 +174,8 @@ int capture_subscribe(struct channel *channel, int series, int native, int is_ar
     int asked;
     pthread_mutex_lock(&capture->mutex);
     end_holding(channel); /* of the series before */
-    channel->metadata_waits = channel->described = channel->undescribed = 0;
+    drop_words(channel);
+    channel->described = channel->undescribed = 0;
     channel->armed = 0;
     channel->series = series;
     channel->native = native;
@@ -217,17 +218,13 @@ int64_t capture_remove(struct channel *channel)
     return last_ns;
 }
 
-/* Copies a channel's last DBR_CTRL_... and when it came; returns its length, 0 for none. */
+/* Copies the first DBR_CTRL_... of a channel that waits, and when it came; returns its length, 0
+ * for none. */
 int capture_metadata(struct channel *channel, uint8_t *to, struct dates *dates)
 {
-    int length = 0;
+    int length;
     pthread_mutex_lock(&channel->capture->mutex);
-    if (channel->metadata_waits) {
-        length = channel->metadata_bytes;
-        memcpy(to, channel->metadata, length);
-        *dates = channel->dates;
-        channel->metadata_waits = 0;
-    }
+    length = take_words(channel, to, dates);
     pthread_mutex_unlock(&channel->capture->mutex);
     return length;
 }

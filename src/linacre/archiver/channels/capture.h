@@ -1,4 +1,4 @@
-/* What the parts of capture.so share: columns.c, client.c and capture.c. */
+/* What the parts of capture.so share. */
 #ifndef LINACRE_CAPTURE_H
 #define LINACRE_CAPTURE_H
 
@@ -12,6 +12,7 @@
 #define NANOSECONDS 1000000000LL
 #define OLDEST_NS (662688000LL * NANOSECONDS) /* 1991 */
 #define METADATA_BYTES 424 /* of dbr_ctrl_enum, the longest */
+#define ALARM_BYTES 4      /* before what a DBR_CTRL_... says of a PV */
 
 enum reason { BEFORE_1991, PAST, FUTURE, NOT_INCREASING, BUFFER, AHEAD, REASONS };
 enum what { CONNECTED = 1, LOST, METADATA, FORBIDDEN, ALLOWED, FAILED };
@@ -70,6 +71,14 @@ struct dates {
     int64_t sample_ns; /* of the sample that they came with; 0: with none that was accepted */
 };
 
+/* What a server said of a channel, and Python has not taken. */
+struct words {
+    struct dates dates;
+    size_t bytes;
+    struct words *next;
+    uint8_t raw[METADATA_BYTES]; /* the beginning of a DBR_CTRL_... */
+};
+
 struct taken {
     int32_t side;
     int32_t scalars;
@@ -97,17 +106,17 @@ struct channel {
     char readable;
     char is_first; /* no event since the connection was made */
     char failed;   /* an error was told since the connection was made */
-    char metadata_waits;
     char described;   /* metadata were told since the connection was made */
     char undescribed; /* they came before the connection's first value, and are not told yet */
-    struct dates dates; /* of `metadata` */
     struct dates first; /* of what comes with the connection's first value */
     int64_t ahead_since_ns, ahead_events; /* in a row, as judged when they came */
     uint64_t drop_turn; /* the last in which it dropped */
     uint64_t turn;      /* that `scalars`, `blobs` and `bytes` tell of */
     int64_t scalars, blobs, bytes;
-    uint8_t *metadata;
+    uint8_t *metadata; /* the last that came */
     size_t metadata_bytes;
+    struct words *words, *last_words; /* those that wait, in the order in which they came */
+    int words_waiting;
     int64_t period_ns; /* of SCAN; 0: each event is taken */
     int64_t due_ns;    /* CLOCK_MONOTONIC */
     char holds;        /* `held` waits to be emitted: when it is due, or there is room */
@@ -180,6 +189,13 @@ void emit_due(struct capture *capture);
 void emit_spilled(struct capture *capture);
 void end_scan(struct channel *channel);
 void end_holding(struct channel *channel);
+
+/* words.c. The mutex is held. */
+int remember_words(struct channel *channel, const void *dbr, size_t bytes);
+int is_told(const struct channel *channel);
+int keep_words(struct channel *channel, const struct dates *dates);
+int take_words(struct channel *channel, uint8_t *to, struct dates *dates);
+void drop_words(struct channel *channel);
 
 /* client.c. */
 void *run_client(void *capture);

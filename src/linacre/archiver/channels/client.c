@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALARM_BYTES 4 /* before what a DBR_CTRL_... says of a PV */
-
 static const size_t control_size[CA_TYPES] = {0, 28, 48, METADATA_BYTES, 20, 44, 80};
 
 struct ca_library ca;
@@ -47,17 +45,21 @@ static void fail(struct channel *channel, int status)
 /* Tells that there are metadata; the first of a connection came with its first value. */
 static void tell_metadata(struct channel *channel)
 {
-    struct dates *dates = &channel->dates;
-    if (!channel->described)
-        *dates = channel->first;
-    else
-        *dates = (struct dates){.newest_ns = channel->counters.last_ns};
-    dates->came_ns = archiver_now(channel->capture);
+    struct dates dates = channel->first;
+    if (channel->described)
+        dates = (struct dates){.newest_ns = channel->counters.last_ns};
+    dates.came_ns = archiver_now(channel->capture);
     channel->described = 1;
     channel->undescribed = 0;
-    if (!channel->metadata_waits)
+    if (keep_words(channel, &dates))
         notify(channel, METADATA, CA_NORMAL);
-    channel->metadata_waits = 1;
+}
+
+/* A text has no units, limits or labels; those of another type that the PV had hold no more. */
+static void describe_text(struct channel *channel)
+{
+    static const uint8_t nothing[ALARM_BYTES];
+    channel->undescribed = !channel->described && remember_words(channel, nothing, sizeof nothing);
 }
 
 static void take_value(struct channel *channel, struct ca_event event)
@@ -70,6 +72,8 @@ static void take_value(struct channel *channel, struct ca_event event)
             .newest_ns = newest_ns,
             .sample_ns = channel->counters.last_ns > newest_ns ? channel->counters.last_ns : 0,
         };
+    if (is_first && channel->native == CA_STRING)
+        describe_text(channel);
     if (channel->undescribed)
         tell_metadata(channel);
 }
@@ -94,19 +98,11 @@ static void on_property(struct ca_event event)
     pthread_mutex_lock(&channel->capture->mutex);
     if (is_ours(channel) && event.status == CA_NORMAL && event.data &&
         event.type == CA_CONTROL + channel->native &&
-        (channel->metadata || (channel->metadata = malloc(METADATA_BYTES)))) {
-        size_t bytes = control_size[channel->native];
-        int is_known = channel->metadata_waits && channel->metadata_bytes == bytes &&
-                       !memcmp(channel->metadata + ALARM_BYTES,
-                               (const uint8_t *)event.data + ALARM_BYTES, bytes - ALARM_BYTES);
-        channel->metadata_bytes = bytes;
-        memcpy(channel->metadata, event.data, bytes);
-        if (channel->is_first) {
+        remember_words(channel, event.data, control_size[channel->native])) {
+        if (channel->is_first)
             channel->undescribed = 1;
-            channel->metadata_waits = 0;
-        } else if (!is_known) {
+        else if (!is_told(channel))
             tell_metadata(channel);
-        }
     }
     pthread_mutex_unlock(&channel->capture->mutex);
 }
@@ -212,6 +208,7 @@ static void subscribe(struct channel *channel)
     native = channel->native;
     is_array = channel->is_array;
     channel->armed = 1;
+    channel->is_first = 1; /* what comes now is the present value, perhaps once more */
     pthread_mutex_unlock(&capture->mutex);
     /* As many elements as there are at the time: 0 asks for that. */
     report_failure(channel, ca.ca_create_subscription(CA_TIME + native, is_array ? 0 : 1,
@@ -228,6 +225,7 @@ static void destroy(struct channel *channel)
     *channel->at = channel->next;
     if (channel->next)
         channel->next->at = channel->at;
+    drop_words(channel);
     free(channel->metadata);
     free(channel->held);
     free(channel->name);

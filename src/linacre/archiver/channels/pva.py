@@ -11,7 +11,7 @@ import importlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from linacre.archiver.channels._describing import described, holds_from
@@ -148,8 +148,16 @@ class PvaSource:
         notices, self._notices = self._notices, []
         return Drained(notices, batches.scalars(), batches.blobs(), more=not is_all)
 
-    def close(self) -> None:
-        """Give up all channels. May be repeated."""
+    def close(self) -> Sequence[Notice]:
+        """Give up all channels. May be repeated.
+
+        Returns what was dropped and is not told yet.
+        """
+        now = self._clock()
+        for channel, new in self._gate.rest(now):
+            self._tell(NoticeKind.DROPPED, channel, now, new)
+        notices = [notice for notice in self._notices if notice.kind is NoticeKind.DROPPED]
+        self._notices.clear()
         for channel in self._channels.values():
             self._unsubscribe(channel)
         self._channels.clear()
@@ -158,6 +166,7 @@ class PvaSource:
         if self._context is not None:
             self._context.close()
             self._context = None
+        return notices
 
     def drops(self) -> Mapping[str, Mapping[Drop, int]]:
         """Return what was dropped of each PV that is there and ever dropped, by the last drain."""

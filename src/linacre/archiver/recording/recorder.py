@@ -195,7 +195,8 @@ class Recorder:
 
     def _close_sources(self) -> None:
         for source in self._sources.values():
-            source.close()
+            for notice in source.close():
+                self._take_notice(notice)
         self._sources.clear()
 
     def _end(self) -> None:

@@ -32,7 +32,8 @@ _HEADS = dict(enumerate(("", "xx", "", "xx", "xxx", "", "xxxx")))
 _ITEMS = dict(enumerate(("40s", "h", "f", "H", "B", "i", "d")))
 
 
-CAPTURE = [CHANNELS / name for name in ("capture.c", "columns.c", "holding.c", "client.c")]
+_PARTS = ("capture.c", "columns.c", "holding.c", "words.c", "client.c")
+CAPTURE = [CHANNELS / name for name in _PARTS]
 
 
 def compile_shared(sources: list[Path], target: Path) -> Path:

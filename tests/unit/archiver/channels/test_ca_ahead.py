@@ -101,3 +101,18 @@ def test_a_present_value_is_asked_for_when_its_time_has_come(
     wait_for("that it is asked for", lambda: server.subscriptions("A") == 4)
     server.event("A", LONG, at, 7)
     assert scalars(source.drain()) == [(1, at, 7)]
+
+
+def test_a_present_value_that_is_stored_is_not_counted_when_it_comes_again(
+    source: CaSource, server: Server, clock: Clock
+) -> None:
+    server.event("A", LONG, NOW + 15 * SECOND, 1)
+    server.event("A", LONG, NOW, 2)
+    assert values(source.drain()) == [2]
+    clock.now = NOW + 6 * SECOND
+    source.drain()
+    wait_for("that it is asked for", lambda: server.subscriptions("A") == 4)
+    server.event("A", LONG, NOW, 2)
+    server.event("A", LONG, NOW, 3)
+    assert values(source.drain()) == []
+    assert source.drops() == {"A": {Drop.AHEAD: 1, Drop.NOT_INCREASING: 1}}

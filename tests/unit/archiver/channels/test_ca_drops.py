@@ -71,6 +71,19 @@ def test_drops_are_told_seldom_and_none_is_forgotten(
     assert source.drops() == {}
 
 
+def test_what_is_dropped_before_the_end_is_told_with_it(make: Maker, server: Server) -> None:
+    source = make()
+    begin(source, server, "A", LONG)
+    for _ in range(4):
+        server.event("A", LONG, NOW, 1)
+    assert [n.detail for n in source.drain().notices] == [{"not_increasing": 3}]
+    server.event("A", LONG, NOW, 1)
+    assert source.drain().notices == []
+    server.event("A", LONG, NOW - 1, 1)
+    assert [n.detail for n in source.close()] == [{"not_increasing": 2}]
+    assert source.close() == []
+
+
 def test_a_stepped_clock_moves_what_is_past_and_future(
     make: Maker, server: Server, clock: Clock
 ) -> None:

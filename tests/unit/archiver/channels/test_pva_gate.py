@@ -35,6 +35,17 @@ def test_one_wrong_stamp_costs_itself_alone(channel: Channel) -> None:
     assert detail == {"ahead": 1, "future": 1, "stamp_ns": NOW + 40 * MINUTE}
 
 
+def test_what_is_dropped_before_the_end_is_told_with_it(channel: Channel) -> None:
+    gate = Gate()
+    assert take(gate, channel, NOW)
+    assert not take(gate, channel, NOW)
+    assert [detail for _, detail in gate.due(NOW)] == [{"not_increasing": 1}]
+    assert not take(gate, channel, NOW)
+    assert list(gate.due(NOW + SECOND)) == []
+    assert [detail for _, detail in gate.rest(NOW + SECOND)] == [{"not_increasing": 1}]
+    assert list(gate.rest(NOW + SECOND)) == []
+
+
 def test_a_clock_that_is_steadily_ahead_is_taken_as_it_is(channel: Channel) -> None:
     gate = Gate()
     came = [NOW + k * SECOND for k in range(100)]

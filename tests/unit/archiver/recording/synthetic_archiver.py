@@ -84,8 +84,9 @@ class Ticks:
                 )
         return Drained(notices, batches, [])
 
-    def close(self) -> None:
+    def close(self) -> list[Notice]:
         self.series.clear()
+        return []
 
 
 def main() -> None:

@@ -11,7 +11,15 @@ from archiver_fakes import SECOND
 
 from linacre.archiver import Archive
 from linacre.archiver.errors import ReadOnlyError
-from linacre.archiver.model import ChannelSpec, Drop, Kind, Method, NoticeKind, Provider
+from linacre.archiver.model import (
+    ChannelSpec,
+    Drop,
+    Kind,
+    Method,
+    Notice,
+    NoticeKind,
+    Provider,
+)
 from linacre.archiver.reading.folder import open_reader
 from linacre.archiver.service import ChannelState, NoSuchPvError
 from linacre.base.errors import UserError
@@ -272,6 +280,17 @@ def test_what_happens_is_written_down(bench: Bench) -> None:
     assert (status.connections, status.losses, status.drops) == (2, 1, {Drop.PAST: 3})
     (refused,) = bench.archiver.control.status("B")
     assert (refused.state, refused.why) == (ChannelState.REFUSED, "no read access")
+
+
+def test_what_was_dropped_before_the_end_is_written_down(bench: Bench) -> None:
+    bench.open()
+    for number in (1, 2):
+        bench.source.tell(NoticeKind.DROPPED, "A", {"past": number})
+        bench.turn()
+    bench.source.untold.append(Notice(NoticeKind.DROPPED, "A", bench.now, None, {"past": 4}))
+    bench.close()
+    events = open_reader(bench.folder).events("A", 0, 2**62)
+    assert [event.detail["past"] for event in events if event.kind == "dropped"] == [1, 6]
 
 
 def test_a_sample_has_the_metadata_that_it_came_with(bench: Bench) -> None:
