@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from wired import IP_A, IP_B, IP_OTHER, OTHER, A, B, Net, ip
 
+from linacre.engines.incus.walls import Walls
 from linacre.engines.incus.walls_rules import Port
 
 
@@ -94,6 +95,20 @@ def test_walls_that_were_taken_down_are_told_and_laid_again(net: Net, family: st
     assert asyncio.run(net.walls.standing()).missing == ()
     asyncio.run(net.walls.expel("c"))
     assert not net.heard_at(net.b, "ip", A, IP_B, "broadcast", "10.99.1.255", "x", by=net.a)
+
+
+def test_walls_that_lack_a_cable_are_laid_again(net: Net) -> None:
+    element = f'{{ "{net.a.port.link}" }}'
+    table = net.walls.table
+    subprocess.run(["nft", f"delete element bridge {table} ports {element}"], check=True)
+    assert asyncio.run(net.walls.standing()).missing == ("a",)
+    asyncio.run(net.walls.mend([]))
+    assert asyncio.run(net.walls.standing()).missing == ()
+
+
+def test_another_that_has_no_walls_of_this_name_takes_none_away(net: Net, tmp_path: Path) -> None:
+    asyncio.run(Walls(net.bridge.removeprefix("lnb-"), tmp_path / "other").remove())
+    assert asyncio.run(net.walls.standing()).missing == ()
 
 
 def test_a_flood_of_broadcasts_is_bounded(net: Net) -> None:

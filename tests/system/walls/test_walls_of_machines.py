@@ -100,6 +100,20 @@ def test_walls_that_somebody_took_down_come_back_with_the_next_command(
     assert findings(site) == {"enemy": ["1 frame with another's IP address: dropped"]}
 
 
+def test_up_from_another_state_folder_leaves_the_walls(site: Site) -> None:
+    """As another user of this host brings the same file up."""
+    folder = site.root / "b"
+    folder.mkdir()
+    (folder / "images").symlink_to(site.state.root / "images")
+    other = {"LINACRE_STATE": str(folder)}
+    try:
+        assert "is on this host already" in site.run("up", "--yes", **other).problem
+    finally:
+        assert site.run("down", "--purge", "--yes", **other).status == 0
+    assert findings(site) == {}
+    assert_victim_answers(site)
+
+
 def test_a_host_without_nftables_is_told_and_machines_go_on(site: Site, tmp_path: Path) -> None:
     subprocess.run(["nft", "delete", "table", "bridge", table_name(site.name)], check=True)
     (tmp_path / "nft").write_text("#!/bin/sh\necho 'Error: Operation not supported' >&2\nexit 1\n")

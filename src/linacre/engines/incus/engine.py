@@ -156,6 +156,8 @@ class IncusEngine(Reach):
     async def ensure_network(self, network: NetworkSpec) -> None:
         """Make the bridge of a network, or bring it to this state."""
         if self._client.is_local:
+            # The walls of a facility of this name that another daemon has are not to be changed.
+            await self._networks.check_free(network.name)
             await self._walls.open_gate(self._gate(network))
         await self._networks.ensure(network)
 

@@ -76,6 +76,11 @@ class Networks:
         if network.uplink is not None and await self.uplink(network.name) != network.uplink:
             await uplink.check(bridge_name(self._facility, network.name), network.uplink)
 
+    async def check_free(self, network: str) -> None:
+        """Raise `EngineError` where this host has the bridge of a network from another daemon."""
+        if await self._client.get_or_none(self._path(network), project=False) is None:
+            self._check_free(bridge_name(self._facility, network), network)
+
     async def ensure(self, network: NetworkSpec) -> None:
         """Make the bridge of a network, or bring it to this state."""
         bridge = bridge_name(self._facility, network.name)

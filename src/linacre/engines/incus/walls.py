@@ -138,6 +138,7 @@ class Walls:
     async def mend(self, gates: Iterable[Gate]) -> None:
         """Lay the walls again where they are gone: the host was started since, or by hand.
 
+        So too where they stand and lack one of our cables: another laid them without it.
         So too where a gate of the facility's networks is not known: an earlier version had none.
         """
         wanted = {gate.bridge: gate for gate in gates}
@@ -151,11 +152,13 @@ class Walls:
             await self._lay()
 
     async def _stands(self) -> bool:
+        sets = ((CABLES, "ports"), (GATES, MACHINES))
+        asked = (f"list set {family} {self.table} {name}" for family, name in sets)
         try:
-            said = await run_tool("nft", "list", "tables")
+            said = await run_tool("nft", "; ".join(asked))
         except LinacreError:
             return False
-        return all(f"table {family} {self.table}\n" in said for family in (CABLES, GATES))
+        return all(f'"{port.link}"' in said for port in self._ports().values())
 
     async def _lay(self) -> None:
         """Lay the walls as they are to be, whatever stands.
@@ -246,7 +249,9 @@ class Walls:
         return "they were taken down this moment"
 
     async def remove(self) -> None:
-        """Take the walls away, with what is kept of them."""
+        """Take the walls away, with what is kept of them; without that they are another's."""
+        if not (self._file.exists() or self._gates_file.exists()):
+            return
         for family in (CABLES, GATES):
             table = f"{family} {self.table}"
             await run_tool("nft", f"add table {table}; delete table {table}", check=False)
