@@ -110,6 +110,18 @@ def fill(site: Site, machine: str) -> str:
     return site.inside(machine, "dd if=/dev/urandom of=/srv/persist/big bs=1M").err
 
 
+def test_what_a_full_disk_stops_is_told_and_recovers(site: Site) -> None:
+    filled = site.inside("a", "dd if=/dev/urandom of=/big bs=1M").err
+    assert "Disk quota exceeded" in filled
+    told = "the disk of a is full (512 MiB of 512 MiB): remove files in a, or raise its limits"
+    assert told in site.run("ioc", "restart", "a").problem
+    site.iocs["a"]["environment"] = {"NEW": "1"}
+    site.write()
+    assert told in site.run("up", "--yes").problem
+    site.inside("a", "rm /big")
+    site.up()
+
+
 def test_one_ioc_fills_its_part_and_no_more(site: Site) -> None:
     assert "Disk quota exceeded" in fill(site, "a")
     site.ioc("c", 13)

@@ -229,7 +229,8 @@ class IncusEngine(Reach):
 
     async def update(self, spec: MachineSpec) -> None:
         """Bring configuration, devices, payload and labels of an instance to the spec."""
-        await self._instances.update(spec, plugged=await self._plugged(spec))
+        with self._pool.telling_of_full_disks(spec.name):
+            await self._instances.update(spec, plugged=await self._plugged(spec))
         self._pool.keep_quotas()
 
     async def _plugged(self, spec: MachineSpec) -> str | None:
@@ -257,7 +258,8 @@ class IncusEngine(Reach):
                 client=self._client,
                 project=self._project,
             )
-        await self._instances.start(name)
+        with self._pool.telling_of_full_disks(name):
+            await self._instances.start(name)
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
         """Stop an instance, at the latest by force; one that is stopped is left alone."""
@@ -266,10 +268,11 @@ class IncusEngine(Reach):
     async def restart_program(self, name: str) -> None:
         """Restart the IOC and its procServ inside a running machine."""
         init = await self._connection.init_of(name) if self._client.is_local else None
-        if init is None:
-            await self._instances.restart_program(name)
-        else:
-            await supervise.restart_program(name, init, clock=SystemClock())
+        with self._pool.telling_of_full_disks(name):
+            if init is None:
+                await self._instances.restart_program(name)
+            else:
+                await supervise.restart_program(name, init, clock=SystemClock())
 
     async def set_labels(self, name: str, labels: Mapping[str, str]) -> None:
         """Change labels of an instance, leaving the others."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from linacre.base.errors import UserError
+from linacre.base.errors import EngineError, UserError
+from linacre.base.sizes import readable
 from linacre.engines.base import Space
 from linacre.engines.incus import names
 from linacre.engines.incus.client import IncusClient
@@ -22,6 +24,9 @@ _SPARE_BYTES = 1 << 30
 _MOUNT_OPTIONS = "user_subvol_rm_allowed,nodiscard"
 _SHARE, _LEAST_BYTES = 8, 512 << 20
 """What each disk may have of the pool where nothing is declared, and never less: an image fits."""
+
+_FULL_BYTES = 4 << 20
+"""What may be left of a disk that takes no more: btrfs counts what a write might need."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,17 @@ class Pool:
             found[machine] = tuple(Space(what, *each) for what, each in spaces if each)
         return found
 
+    @contextmanager
+    def telling_of_full_disks(self, machine: str) -> Generator[None]:
+        """Say which disk of a machine is full where what the block does to the machine fails."""
+        try:
+            yield
+        except EngineError as error:
+            for space in self.used([machine]).get(machine, ()):
+                if space.total_bytes - space.used_bytes < _FULL_BYTES:
+                    raise EngineError(_full(machine, space, error)) from error
+            raise
+
     async def remove(self) -> None:
         """Remove every volume and image of the project, then the pool."""
         volumes = f"{self._path}/volumes/custom"
@@ -140,6 +156,14 @@ class Pool:
         for url in cast(list[str], await self._client.get_or_none("/1.0/images") or []):
             await self._client.remove(url.partition("?")[0])
         await self._client.remove(self._path, project=False)
+
+
+def _full(machine: str, space: Space, error: EngineError) -> str:
+    sizes = f"{readable(space.used_bytes)} of {readable(space.total_bytes)}"
+    advice = f"remove files in {machine}, or raise its limits in the facility file; then linacre up"
+    said = f"the {space.what} of {machine} is full ({sizes}): {advice}"
+    # The daemon names a file of its own, which is of no use to anybody.
+    return said if "quota exceeded" in str(error) else f"{error}; {said}"
 
 
 def _check_room(disks: Path, size_bytes: int, name: str) -> None:
