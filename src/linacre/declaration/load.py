@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from linacre.base.errors import UserError
+from linacre.base.sizes import readable
 from linacre.declaration.check import Names, check
 from linacre.declaration.check_addresses import address_advice
 from linacre.declaration.document import Document, Key, Lines, Problem, parse
@@ -19,6 +22,9 @@ from linacre.declaration.problems import problems_of
 
 if TYPE_CHECKING:
     from linacre.declaration.editing.edit import FacilityText
+
+_LARGEST = 16 << 20
+"""Of a facility file, in bytes: several ten thousand IOCs."""
 
 _STAND_IN = {"stand-in": {"subnet": "10.0.0.0/8"}}
 
@@ -88,7 +94,7 @@ def load(file: Path, *, text: str | None = None, sections: Sequence[Section] = (
 
 def _read(file: Path) -> str:
     try:
-        data = file.read_bytes()
+        data = _content(file)
     except FileNotFoundError:
         message = "no such file; write the path of a facility file, or make one"
         raise LoadError([f"{file}: {message}"]) from None
@@ -105,6 +111,23 @@ def _read(file: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise LoadError([f"{file}:{line}: {message}"]) from None
+
+
+def _content(file: Path) -> bytes:
+    # A pipe without a writer would be waited for, and a device may have no end.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        found = os.fstat(opened.fileno())
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(found.st_mode):
+            message = "a pipe or a device; write the path of a plain file"
+            raise LoadError([f"{file}: {message}"])
+        data = opened.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        message = f"larger than {readable(_LARGEST)}; write the path of a facility file"
+        raise LoadError([f"{file}: {message}"])
+    return data
 
 
 def _top_level(file: Path, document: Document) -> dict[str, Any]:

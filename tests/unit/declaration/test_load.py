@@ -93,6 +93,18 @@ def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
     assert message(tmp_path).endswith(f"this is a folder; write {tmp_path}/facility.yaml")
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "a pipe or a device; write" in message(tmp_path / "pipe")
+    assert "a pipe or a device; write" in message(Path("/dev/zero"))
+
+
+def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "facility.yaml").open("wb") as file:
+        file.truncate(1 << 40)
+    assert "larger than 16 MiB; write" in message(tmp_path / "facility.yaml")
+
+
 def test_file_as_a_folder(file: Path) -> None:
     assert "cannot be read: not a directory" in message(file / "facility.yaml")
 
