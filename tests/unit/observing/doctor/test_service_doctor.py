@@ -55,6 +55,14 @@ async def test_a_closed_port_is_told(tmp_path: Path) -> None:
     assert outcome.said == "1 of 2 services have booted"
 
 
+async def test_kinds_are_counted_together(tmp_path: Path) -> None:
+    checked = facts(tmp_path)
+    there = [*checked.machines.values(), Machine("mag", "ioc", MachineState.RUNNING, "srv1", {})]
+    reports = dict.fromkeys(("db", "wiki", "mag"), GOOD)
+    outcome = await iocs_booted(facts_of(checked.session, *there, reports=reports))
+    assert outcome.said == "3 of 3 (1 IOC and 2 services) have booted"
+
+
 async def test_a_restart_loop_of_a_service_is_told(tmp_path: Path) -> None:
     looping = replace(GOOD, restart_loop=True, starts=5)
     (finding,) = (await restart_loop(facts(tmp_path, db=looping))).findings
