@@ -162,6 +162,8 @@ int main(int argc, char **argv)
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == 1)
+        return 1; /* procServ has ended before this asked to end with it: on a full disk it does */
     memset(&action, 0, sizeof action);
     action.sa_handler = child_died;
     sigaction(SIGCHLD, &action, NULL);
