@@ -103,7 +103,10 @@ def _read(file: Path) -> str:
         raise LoadError([f"{file}: {message}"]) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        message = f"cannot be read: {reason}; give yourself the right to read it"
+        advice = (
+            "; give yourself the right to read it" if isinstance(error, PermissionError) else ""
+        )
+        message = f"cannot be read: {reason}{advice}"
         raise LoadError([f"{file}: {message}"]) from None
     try:
         return data.decode("utf-8-sig")
