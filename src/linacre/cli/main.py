@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -19,6 +20,8 @@ from linacre.cli.lazy import LazyGroup
 
 _OBJECTS_A_LOOK = 200_000
 """How many objects may be made before garbage is looked for among them; Python's own is 700."""
+
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG, errno.EAGAIN)
 
 app = typer.Typer(
     name="linacre",
@@ -125,9 +128,7 @@ def _run() -> int:
         if os.environ.get("LINACRE_DEBUG"):
             _print_traceback(error)
         _drop_output()
-        where = error.filename2 or error.filename or "the output"
-        why = error.strerror or str(error) or type(error).__name__
-        _say(f"linacre: {where}: {why[:1].lower()}{why[1:]}")
+        _say(f"linacre: {refused(error)}")
         status = 1
     except Exception as error:
         # A defect of ours: still one line for the operator, and the way to the whole story.
@@ -139,6 +140,26 @@ def _run() -> int:
         )
         status = 1
     return status if isinstance(status, int) else 0
+
+
+def refused(error: OSError) -> str:
+    """Say what the world refused; an error that names no file is of the output where it can be."""
+    why = error.strerror or str(error) or type(error).__name__
+    why = f"{why[:1].lower()}{why[1:]}"
+    where = error.filename2 or error.filename
+    if where is None and error.errno in _OF_OUTPUT:
+        where = "the output"
+    if where is None and error.errno == errno.ENOENT and not _has_folder():
+        return "the folder that this is run in is gone: go to another"
+    return why if where is None else f"{where}: {why}"
+
+
+def _has_folder() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - the like of pathlib's is this
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _drop_output() -> None:

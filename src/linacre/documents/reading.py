@@ -38,7 +38,9 @@ def read_text(file: Path, *, kind: str, usual: str) -> str:
         raise LoadError([f"{file}: {message}"]) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        message = f"cannot be read: {reason}; give yourself the right to read it"
+        may_not = isinstance(error, PermissionError)
+        advice = "; give yourself the right to read it" if may_not else ""
+        message = f"cannot be read: {reason}{advice}"
         raise LoadError([f"{file}: {message}"]) from None
     try:
         return data.decode("utf-8-sig")

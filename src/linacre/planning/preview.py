@@ -12,21 +12,20 @@ from linacre.base.listing import listed
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import Access, DeclaredMachine
 from linacre.engines.base import Capability, Limits, Machine, MachineState
-from linacre.engines.labels import IMAGE, ORIGIN, kept_key
+from linacre.engines.labels import ORIGIN, kept_key
 from linacre.kinds.image import image_digest
 from linacre.kinds.kind import AnyKind
 from linacre.kinds.maker import Names
 from linacre.kinds.names import names_declared
 from linacre.kinds.registry import kinds_of
 from linacre.planning.plan import Found, Plan, make_plan, narrowed
+from linacre.planning.rebuilding import machines_to_rebuild
 from linacre.planning.specs import Declared, declared_facility
 from linacre.planning.sums import beyond_the_host, beyond_the_pool, host_bytes
 from linacre.planning.twin_overrides import TwinOverrides, override_twins
 from linacre.session.choose import pool_bytes
 from linacre.session.roles import Pair
 from linacre.session.session import Session
-
-ALL_OUTDATED = "all"
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ async def preview(session: Session, options: UpOptions) -> Preview:
         declared,
         found,
         digest=declaration_digest(session.declaration),
-        rebuild=_rebuilds(declared, found, options.rebuild),
+        rebuild=machines_to_rebuild(found, overrides, options.rebuild),
         prune=options.prune,
     )
     if meant is not None:
@@ -191,21 +190,6 @@ async def _silent(
     ]
     told = await asyncio.gather(*(is_silent(*each) for each in running))
     return frozenset(name for (name, *_), silent in zip(running, told, strict=True) if silent)
-
-
-def _rebuilds(declared: Declared, found: Found, asked: tuple[str, ...]) -> frozenset[str]:
-    names = {spec.name for spec in declared.machines}
-    for name in asked:
-        if name != ALL_OUTDATED and name not in names:
-            there = listed(sorted(names))
-            raise UserError(f"there is no machine {name} to rebuild; there are: {there}")
-    outdated = {
-        spec.name
-        for spec in declared.machines
-        if (machine := found.machines.get(spec.name)) and machine.labels.get(IMAGE) != spec.image
-    }
-    chosen = set(asked) - {ALL_OUTDATED}
-    return frozenset(chosen | outdated if ALL_OUTDATED in asked else chosen)
 
 
 def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:

@@ -110,15 +110,6 @@ def fill(site: Site, machine: str) -> str:
     return site.inside(machine, "dd if=/dev/urandom of=/srv/persist/big bs=1M").err
 
 
-def test_one_ioc_fills_its_part_and_no_more(site: Site) -> None:
-    assert "Disk quota exceeded" in fill(site, "a")
-    site.ioc("c", 13)
-    site.up()
-    site.inside("c", "dd if=/dev/urandom of=/srv/persist/data bs=1M count=64 conv=fsync")
-    del site.iocs["c"]
-    site.up("--prune")
-
-
 def test_what_a_full_disk_stops_is_told_and_recovers(site: Site) -> None:
     filled = site.inside("a", "dd if=/dev/urandom of=/big bs=1M").err
     assert "Disk quota exceeded" in filled
@@ -129,6 +120,15 @@ def test_what_a_full_disk_stops_is_told_and_recovers(site: Site) -> None:
     assert told in site.run("up", "--yes").problem
     site.inside("a", "rm /big")
     site.up()
+
+
+def test_one_ioc_fills_its_part_and_no_more(site: Site) -> None:
+    assert "Disk quota exceeded" in fill(site, "a")
+    site.ioc("c", 13)
+    site.up()
+    site.inside("c", "dd if=/dev/urandom of=/srv/persist/data bs=1M count=64 conv=fsync")
+    del site.iocs["c"]
+    site.up("--prune")
 
 
 def test_others_go_on_when_all_fill_the_pool(site: Site) -> None:

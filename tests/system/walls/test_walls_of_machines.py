@@ -100,10 +100,12 @@ def test_walls_that_somebody_took_down_come_back_with_the_next_command(
     assert findings(site) == {"enemy": ["1 frame with another's IP address: dropped"]}
 
 
-def test_up_from_another_state_folder_leaves_the_walls(site: Site, tmp_path: Path) -> None:
+def test_up_from_another_state_folder_leaves_the_walls(site: Site) -> None:
     """As another user of this host brings the same file up."""
-    other = {"LINACRE_STATE": str(tmp_path)}
-    (tmp_path / "images").symlink_to(site.state.root / "images")
+    folder = site.root / "b"
+    folder.mkdir()
+    (folder / "images").symlink_to(site.state.root / "images")
+    other = {"LINACRE_STATE": str(folder)}
     try:
         assert "is on this host already" in site.run("up", "--yes", **other).problem
     finally:

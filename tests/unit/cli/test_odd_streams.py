@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from linacre.base.errors import LinacreError
 from linacre.base.paths import FacilityPaths
 from linacre.catalogue import Catalogue
 from linacre.cli import terminal
+from linacre.cli.main import refused
 
 COMMAND = (sys.executable, "-m", "linacre.cli.main")
 QUICK = pytest.mark.parametrize(
@@ -71,6 +73,22 @@ def test_closed_streams_are_no_trouble(
     done = shell(facility, f"linacre {' '.join(arguments)} {closed}")
     assert_plain(done.stderr + done.stdout)
     assert done.returncode in (0, 2)
+
+
+def test_a_folder_that_is_gone_is_told(facility: Path) -> None:
+    gone = facility / "gone"
+    gone.mkdir()
+    done = shell(facility, f"cd {gone} && rmdir {gone} && linacre status")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "linacre: the folder that this is run in is gone: go to another\n",
+    )
+
+
+def test_only_what_is_of_the_output_is_called_so() -> None:
+    assert refused(OSError(errno.ENOSPC, "No space left")) == "the output: no space left"
+    assert refused(OSError(errno.EMFILE, "Too many open files")) == "too many open files"
+    assert refused(OSError(errno.EACCES, "Permission denied", "/x")) == "/x: permission denied"
 
 
 def test_a_reader_that_has_gone(facility: Path) -> None:
