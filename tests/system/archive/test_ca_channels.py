@@ -72,8 +72,9 @@ def test_alarms_and_metadata_and_their_changes(iocs: IocMaker, taker: Taker) -> 
     )
     taker.add("T:A", "T:E", "T:L", "T:S")
     taker.until_sampled("T:A", "T:E", "T:L", "T:S")
-    taker.until("metadata", lambda: len(taker.of(NoticeKind.METADATA)) == 3)
+    taker.until("metadata", lambda: len(taker.of(NoticeKind.METADATA)) == 4)
     told = {n.pv: n.detail for n in taker.of(NoticeKind.METADATA)}
+    assert not any(told["T:S"].values()), "a text has no words"
     assert told["T:A"] == {
         "units": "mm",
         "precision": 3,
@@ -87,7 +88,7 @@ def test_alarms_and_metadata_and_their_changes(iocs: IocMaker, taker: Taker) -> 
     assert told["T:E"]["labels"] == ("off", "on")
     assert told["T:L"]["units"] == "turns"
     ioc.type('dbpf T:A.EGU "um"', 'dbpf T:E.ZRST "closed"', "dbpf T:A 4.5")
-    taker.until("changes", lambda: len(taker.of(NoticeKind.METADATA)) == 5)
+    taker.until("changes", lambda: len(taker.of(NoticeKind.METADATA)) == 6)
     assert taker.of(NoticeKind.METADATA, "T:A")[-1].detail["units"] == "um"
     assert taker.of(NoticeKind.METADATA, "T:E")[-1].detail["labels"] == ("closed", "on")
     taker.until_sampled("T:A", n=2)

@@ -39,8 +39,9 @@ def test_channel_access(tmp_path: Path) -> None:
     assert found["missing"]["merged_by_server"] > 0
 
 
+@pytest.mark.thorough
 def test_pvaccess(tmp_path: Path) -> None:
-    found = bench(tmp_path, "--only", "pva", "-n", "56000", "--copies", "1", "--restarts", "1")[
+    found = bench(tmp_path, "--only", "pva", "-n", "45000", "--copies", "1", "--restarts", "1")[
         "pva"
     ]
     assert (found["wrong"], found["named"], found["late"]) == (0, [], [])
