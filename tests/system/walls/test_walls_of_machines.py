@@ -88,6 +88,14 @@ def test_the_wall_stays_through_restarts(site: Site) -> None:
     assert_victim_answers(site)
 
 
+def test_walls_that_stand_are_left_as_they_are(site: Site) -> None:
+    laid = site.state.facility(site.name).cables / "walls-laid"
+    before = laid.stat()
+    for command in ("status", "doctor"):
+        site.run(command)
+    assert (laid.stat().st_ino, laid.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 @pytest.mark.parametrize("family", ["bridge", "ip"])
 def test_walls_that_somebody_took_down_come_back_with_the_next_command(
     site: Site, family: str
