@@ -49,6 +49,8 @@ class Traits:
     """Whether clients of its network look for PVs at its address."""
     cpu_shares: int | None = None
     """Its part of busy processors where another machine has 1024; None is that."""
+    processes: int = 1000
+    """How many processes and threads it may have where nothing is declared."""
 
 
 class MachineState(StrEnum):

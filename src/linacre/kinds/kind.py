@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 ItemT = TypeVar("ItemT", bound=DeclaredMachine)
 
+CLIENT_PROCESSES = 10_000
+"""What a machine may have whose clients read from all IOCs: libca has two threads for each."""
+
 
 class Kind(ABC, Generic[ItemT, RowT]):
     """A kind of machine; `ItemT` is what is declared of one, `RowT` what `status` tells of it."""

@@ -28,6 +28,7 @@ from linacre.engines.base import (
     Mount,
     Payload,
     PayloadFile,
+    Traits,
 )
 from linacre.epics.layout import Layout
 from linacre.kinds.addresses import mac_address
@@ -100,7 +101,7 @@ class Maker:
     ) -> MachineSpec:
         """Return the machine of a program; `more` are fields of its spec that only its kind has."""
         spec = self.machine(kind, name, item.network or "", item.address, files, layout)
-        spec = replace(spec, host=item.host, limits=_limits(item.limits), **more)
+        spec = replace(spec, host=item.host, limits=_limits(item.limits, kind.traits), **more)
         labelled = Labelled(
             settings=settings,
             after=tuple(item.after),
@@ -134,6 +135,7 @@ class Maker:
             mac=mac_address(self.facility.facility, interface.ip),
             image=self.image,
             payload=Payload(tuple(files), (layout.tree, layout.etc)),
+            limits=Limits(processes=kind.traits.processes),
             traits=kind.traits,
         )
 
@@ -146,10 +148,11 @@ class Maker:
         return replace(spec, labels=labels)
 
 
-def _limits(limits: LimitSettings) -> Limits:
+def _limits(limits: LimitSettings, traits: Traits) -> Limits:
     memory = None if limits.memory is None else int(limits.memory)
     disk = None if limits.disk is None else int(limits.disk)
-    given = {"processes": limits.processes, "open_files": limits.open_files}
+    processes = traits.processes if limits.processes is None else limits.processes
+    given = {"processes": processes, "open_files": limits.open_files}
     counts = {key: count for key, count in given.items() if count is not None}
     return Limits(cpu=limits.cpu, memory_bytes=memory, disk_bytes=disk, **counts)
 

@@ -203,7 +203,11 @@ def _notes(session: Session, declared: Declared, plan: Plan) -> tuple[str, ...]:
     if declared.left_out:
         named = listed(declared.left_out)
         notes.append(f"the {session.engine.name} engine runs no services, left out: {named}")
-    limited = [spec.name for spec in declared.machines if spec.limits != Limits()]
+    limited = [
+        spec.name
+        for spec in declared.machines
+        if spec.limits != Limits(processes=spec.traits.processes)
+    ]
     if limited and Capability.LIMITS not in session.engine.capabilities():
         notes.append(f"the {session.engine.name} engine applies no limits: {listed(limited)}")
     if {Capability.LIMITS, Capability.CABLES} <= session.engine.capabilities():

@@ -98,7 +98,8 @@ class LimitSettings(Part):
     )
     processes: Annotated[int, BeforeValidator(_processes)] | None = Field(
         default=None,
-        description="Number of processes and threads in the machine, 32 or more; without it, 1000.",
+        description="Number of processes and threads in the machine, 32 or more; without it, 1000, "
+        "and 10000 where it is a client of all IOCs, as archivers are.",
         examples=[200],
     )
     open_files: Annotated[int, BeforeValidator(_open_files)] | None = Field(

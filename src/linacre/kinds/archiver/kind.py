@@ -22,7 +22,7 @@ from linacre.kinds.archiver.patterns import (
     patterns_of,
     said_pvs,
 )
-from linacre.kinds.kind import Kind
+from linacre.kinds.kind import CLIENT_PROCESSES, Kind
 from linacre.kinds.labelling import settings_text
 from linacre.kinds.maker import Maker, Names
 from linacre.kinds.rows import Column, Seen, columns
@@ -91,7 +91,7 @@ class ArchiverKind(Kind[Archiver, ArchiverStatus]):
 
     name = "archiver"
     section = ARCHIVERS
-    traits = Traits(cpu_shares=_SHARES)
+    traits = Traits(cpu_shares=_SHARES, processes=CLIENT_PROCESSES)
     keeps_data = True
     names_addresses = True
     told = ("PVs", "end")

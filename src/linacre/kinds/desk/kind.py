@@ -5,7 +5,7 @@ from __future__ import annotations
 from linacre.declaration.models import DeclaredMachine, desk_name
 from linacre.engines.base import Capability, MachineSpec, PayloadFile, Traits
 from linacre.kinds.desk.files import hosts_file
-from linacre.kinds.kind import Kind
+from linacre.kinds.kind import CLIENT_PROCESSES, Kind
 from linacre.kinds.maker import Maker
 from linacre.kinds.rows import ProgramRow, Seen
 from linacre.session.session import Session
@@ -15,7 +15,7 @@ class DeskKind(Kind[DeclaredMachine, ProgramRow]):
     """Desks, which nobody declares."""
 
     name = "desk"
-    traits = Traits(runs_program=False)
+    traits = Traits(runs_program=False, processes=CLIENT_PROCESSES)
     is_of_network = True
 
     async def specs(self, maker: Maker) -> list[MachineSpec]:
