@@ -12,27 +12,31 @@ from linacre.base.orders import has_orders
 LONGEST_NAME, LONGEST_PATH = 255, 4000
 DEEPEST = 100
 """Folders in one another; each is held open on the way to the last."""
+_BYTES = 4
+"""Of one character at most."""
 
 
 class UnsafeNameError(LinacreError):
     """A name that leads out of the folder that it is to be in, or is none."""
 
 
-def inner_path(name: str) -> PurePosixPath:
+def inner_path(given: str | PurePosixPath) -> PurePosixPath:
     """Return the path below a folder that a name of others means; `.` is the folder itself.
 
     Raises `UnsafeNameError` for one that is absolute, has `..` in it, has characters that a
     terminal or a shell takes for orders, or is longer than Linux takes.
     """
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts:
+    path = PurePosixPath(given) if isinstance(given, str) else given
+    name, parts = str(given), path.parts
+    if not name or name[0] == "/" or ".." in parts:
         raise UnsafeNameError(f"{name!r} does not lead below its folder")
     if has_orders(name):
         raise UnsafeNameError(f"{name!r} has characters that no name of a file should have")
-    parts = (len(os.fsencode(part)) for part in path.parts)
-    if len(os.fsencode(name)) > LONGEST_PATH or any(size > LONGEST_NAME for size in parts):
-        raise UnsafeNameError(f"{name[:40]!r}... is longer than a name of a file can be")
-    if len(path.parts) > DEEPEST:
+    if len(name) * _BYTES > LONGEST_NAME:
+        sizes = (len(os.fsencode(part)) for part in parts)
+        if len(os.fsencode(name)) > LONGEST_PATH or any(size > LONGEST_NAME for size in sizes):
+            raise UnsafeNameError(f"{name[:40]!r}... is longer than a name of a file can be")
+    if len(parts) > DEEPEST:
         raise UnsafeNameError(f"{name[:40]!r}... is more than {DEEPEST} folders deep")
     return path
 

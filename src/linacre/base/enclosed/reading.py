@@ -13,6 +13,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Not blocking: a pipe that somebody put there must not hold us.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE = 1 << 16
+_TOP = "."
 
 
 class LinkOnWayError(UnsafeNameError):
@@ -33,7 +34,7 @@ class Below:
     def __init__(self, top: int, *, shown: str) -> None:
         """Take over the descriptor of a folder; `shown` is what messages call it."""
         self._shown = shown
-        self._folders = {PurePosixPath(): top}
+        self._folders = {_TOP: top}
 
     @classmethod
     def of(cls, folder: Path) -> Below:
@@ -62,27 +63,21 @@ class Below:
         Raises `LinkOnWayError` for a link, `UnsafeNameError` for a name that leads out, and
         `OSError` where there is no such folder.
         """
-        if path in self._folders:
-            return self._folders[path]
-        here, folder = PurePosixPath(), self._folders[PurePosixPath()]
-        for part in inner_path(str(path)).parts:
-            here /= part
-            if here not in self._folders:
-                self._folders[here] = enter(folder, part, shown=self.shown(here))
-            folder = self._folders[here]
-        return folder
+        return self._folder(str(path))
 
     def open(self, path: PurePosixPath) -> int:
         """Return the descriptor of a plain file, to be closed by the caller.
 
         Raises what `folder` does, and `UnsafeNameError` for what is no plain file.
         """
-        return open_plain(self._parent(path), path.name, shown=self.shown(path))
+        folder, name = self._place(path)
+        return open_plain(folder, name, shown=self.shown(path))
 
     def open_pipe(self, path: PurePosixPath) -> int:
         """Return the descriptor of a pipe that somebody reads, to be written; waits for nobody."""
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        pipe = os.open(path.name, flags, dir_fd=self._parent(path))
+        folder, name = self._place(path)
+        pipe = os.open(name, flags, dir_fd=folder)
         if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
             os.close(pipe)
             raise UnsafeNameError(f"{self.shown(path)} is no pipe")
@@ -104,14 +99,28 @@ class Below:
         finally:
             os.close(file)
 
-    def shown(self, path: PurePosixPath) -> str:
+    def shown(self, path: PurePosixPath | str) -> str:
         """Return what messages call a path below the folder."""
-        return str(PurePosixPath(self._shown, path))
+        return self._shown if str(path) == _TOP else f"{self._shown.rstrip('/')}/{path}"
 
-    def _parent(self, path: PurePosixPath) -> int:
-        if not inner_path(str(path)).parts:
+    def _folder(self, path: str) -> int:
+        # A status of many machines comes here thousands of times: no path is made of a path.
+        if (held := self._folders.get(path)) is not None:
+            return held
+        here, folder = "", self._folders[_TOP]
+        for part in inner_path(path).parts:
+            here = f"{here}/{part}" if here else part
+            if here not in self._folders:
+                self._folders[here] = enter(folder, part, shown=self.shown(here))
+            folder = self._folders[here]
+        return folder
+
+    def _place(self, path: PurePosixPath) -> tuple[int, str]:
+        """Return the folder that something is in, and its name there."""
+        above, _, name = str(inner_path(path)).rpartition("/")
+        if name == _TOP:
             raise UnsafeNameError(f"{self._shown} is no plain file")
-        return self.folder(path.parent)
+        return self._folder(above or _TOP), name
 
 
 def enter(folder: int, name: str, *, shown: str) -> int:

@@ -102,7 +102,7 @@ def _walk(
 def _entry(folder: int, name: str, top: Path, path: PurePosixPath) -> Entry:
     here = path / name
     try:
-        inner_path(str(here))
+        inner_path(here)
         about = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISLNK(about.st_mode):
             link = link_target(os.readlink(name, dir_fd=folder))

@@ -65,7 +65,7 @@ class EnclosedFolder:
     @contextmanager
     def _parent(self, path: PurePosixPath, *, make: bool) -> Generator[int]:
         """Hold the folder that a file is in open."""
-        *above, _ = inner_path(str(path)).parts
+        *above, _ = inner_path(path).parts
         if make:
             self._folder.mkdir(parents=True, exist_ok=True)
         here = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -69,8 +69,11 @@ HoldOff = Annotated[Seconds, AfterValidator(_whole_seconds)]
 """A time in whole seconds, one or more."""
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
 def _variable(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+    if not _VARIABLE.fullmatch(value):
         raise ValueError(f"{quoted(value)} is no name of a variable; write one like IOC_DEBUG")
     return value
 

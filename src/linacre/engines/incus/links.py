@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import socket
 import struct
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ def link_there(name: str) -> bool:
 def bridge_of(link: str) -> str | None:
     """Return the bridge that a link is in, or None."""
     try:
-        return Path(f"/sys/class/net/{link}/master").readlink().name
+        # One of each machine: as a path it would take five times as long.
+        return os.readlink(f"/sys/class/net/{link}/master").rpartition("/")[2]  # noqa: PTH115
     except OSError:
         return None
 

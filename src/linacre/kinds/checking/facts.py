@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from linacre.declaration.models import DeclaredMachine, Facility
 from linacre.engines.base import Cable, Capability, Engine, Machine, MachineState
@@ -80,14 +81,14 @@ class Facts:
         """The kinds of machine that there are."""
         return kinds_of(self.session)
 
-    @property
+    @cached_property
     def ioc_machines(self) -> tuple[ProgramMachine, ...]:
-        """Every machine of a declared IOC, the live ones and the twins."""
+        """Return every machine of a declared IOC, the live ones and the twins."""
         return tuple(each for each in self.program_machines if each.kind.traits.serves_pvs)
 
-    @property
+    @cached_property
     def program_machines(self) -> tuple[ProgramMachine, ...]:
-        """The machines of all that is declared, what this engine cannot run left out."""
+        """Return the machines of all that is declared, what this engine cannot run left out."""
         return tuple(
             ProgramMachine(kind, name, each, each != pair.live, item, self.machines.get(each))
             for kind, name, item in self.kinds.programs(self.facility)

@@ -198,7 +198,7 @@ class _Listing:
         """
         target = ""
         try:
-            inner_path(str(path))
+            inner_path(path)
             if source.is_symlink():
                 # As it is written, not as a path.
                 target = link_target(os.readlink(source))  # noqa: PTH115
