@@ -1,34 +1,17 @@
-"""Clients on this host: how they find the IOCs, and the tools of a desk."""
+"""Programs of people on this host: their environment, and the tools of a desk."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address
+from collections.abc import Mapping
 from pathlib import Path
 
 from linacre import WITHOUT_PLUGINS
 from linacre.engines.process.program import GUEST, MARK
 
 _TOOLS = ("caget", "caput", "camonitor", "pvget", "pvput", "pvmonitor")
-_PVA_PORT = 5075
-
-
-def client_environment(addresses: Iterable[IPv4Address]) -> dict[str, str]:
-    """Return the EPICS variables with which a client searches exactly these loopback addresses.
-
-    pvAccess uses name servers, for its search by UDP does not work between loopback addresses.
-    """
-    found = [str(address) for address in sorted(addresses)]
-    return {
-        "EPICS_CA_ADDR_LIST": " ".join(found),
-        "EPICS_CA_AUTO_ADDR_LIST": "NO",
-        "EPICS_PVA_ADDR_LIST": "",
-        "EPICS_PVA_AUTO_ADDR_LIST": "NO",
-        "EPICS_PVA_NAME_SERVERS": " ".join(f"{address}:{_PVA_PORT}" for address in found),
-    }
 
 
 def user_environment(

@@ -11,10 +11,11 @@ from linacre.base.clock import Clock
 from linacre.base.errors import EngineError
 from linacre.engines.base import Machine, MachineState
 from linacre.engines.process.addresses import loopback_address
-from linacre.engines.process.clients import client_environment, user_environment
+from linacre.engines.process.clients import user_environment
 from linacre.engines.process.commands import Place
 from linacre.engines.process.folder import MachineFolder, Manifest
 from linacre.engines.process.program import Program
+from linacre.epics.clients import client_environment
 
 
 class Machines:

@@ -11,7 +11,7 @@ from linacre.base.listing import listed
 from linacre.declaration.models import ARCHIVER_PORT, ARCHIVERS, Archiver, Facility
 from linacre.declaration.models.archiver_values import time_text
 from linacre.engines.base import Capability, Engine, MachineSpec, Part, Traits
-from linacre.engines.process.clients import client_environment
+from linacre.epics.clients import client_environment
 from linacre.epics.report import IocReport
 from linacre.kinds.archiver.files import archiver_files, check_installed
 from linacre.kinds.archiver.http import answers, tell
