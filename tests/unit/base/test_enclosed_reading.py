@@ -24,6 +24,7 @@ from linacre.base.enclosed import (
 
 LIMITS = Limits(entries=10, size_bytes=1000)
 FILE = PurePosixPath("d/file")
+_TRIES = 400
 
 
 @pytest.fixture
@@ -149,8 +150,11 @@ def test_a_folder_that_changes_to_a_link_meanwhile_gives_nothing_away(
     """Somebody changes it back and forth while its files are read."""
     (place / "d/secret").write_text("own")
     found: set[object] = set()
+    tries = 0
     with changing_to_a_link(place / "d", "../outside"):
-        for _ in range(400):
+        # On a busy host hundreds of looks may all fall into the link's turns.
+        while tries < _TRIES or not found:
+            tries += 1
             with suppress(UnsafeNameError, OSError):
                 if way == "named":
                     found.add(read_named(place / "d/secret", top=place, limit=100, strict=True))
@@ -158,5 +162,4 @@ def test_a_folder_that_changes_to_a_link_meanwhile_gives_nothing_away(
                     found.add(read_given(place / "d/secret", limit=100))
                 else:
                     found |= {each.path.name for each in walk(place, LIMITS)}
-    assert found
     assert found <= ({"d", "away", "file", "secret"} if way == "walk" else {b"own"})
