@@ -84,7 +84,7 @@ def show(name: NameArgument, file: FileOption = None, as_json: JsonOption = Fals
 
 
 def _act(verb: str, name: str, file: FileOption, *, twin: bool) -> None:
-    from linacre.operations.iocs import Verb, act
+    from linacre.operations.iocs.acting import Verb, act
 
     async def work() -> bool:
         return await act(await session_of(file), Verb(verb), name, twin=twin)
@@ -116,7 +116,7 @@ def restart(name: NameArgument, twin: TwinOption = False, file: FileOption = Non
 def console(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Join the IOC shell, also when the machine's network is broken; Ctrl-] leaves."""
     from linacre.cli.terminal import join, terminal_size
-    from linacre.operations.iocs import running_machine
+    from linacre.operations.iocs.machines import running_machine
 
     async def work() -> int:
         session = await session_of(file)
@@ -133,7 +133,7 @@ def console(name: NameArgument, twin: TwinOption = False, file: FileOption = Non
 def shell(name: NameArgument, twin: TwinOption = False, file: FileOption = None) -> None:
     """Open a shell in an IOC's machine, also when SSH or its network is broken."""
     from linacre.cli.desk import run_in
-    from linacre.operations.iocs import running_machine
+    from linacre.operations.iocs.machines import running_machine
 
     async def work() -> int:
         session = await session_of(file)
@@ -155,7 +155,7 @@ def log(
     """Print the end of an IOC's log: what procServ saw on its console."""
     from linacre.cli.logs import print_log
     from linacre.epics.launch import LOG_NAME
-    from linacre.operations.iocs import running_machine
+    from linacre.operations.iocs.machines import running_machine
 
     async def work() -> int:
         session = await session_of(file)
@@ -178,7 +178,7 @@ def diff(
     """Show how the files that an IOC runs differ from those declared; exit status 1 if so."""
     from linacre.cli.render import print_json
     from linacre.kinds.ioc.differences import FileDifference
-    from linacre.operations.iocs import differences
+    from linacre.operations.iocs.differences import differences
 
     async def work() -> list[FileDifference]:
         session = await session_of(file)

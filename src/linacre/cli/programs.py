@@ -133,7 +133,7 @@ def _kind(session: "Session", noun: str) -> "AnyKind":
 
 
 def _act(noun: str, verb: str, name: str, file: FileOption) -> None:
-    from linacre.operations.iocs import Verb
+    from linacre.operations.iocs.acting import Verb
     from linacre.operations.services import act_on_service
 
     async def work() -> bool:

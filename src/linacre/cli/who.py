@@ -25,7 +25,7 @@ def who(
     """List who is connected to an IOC: clients of its servers, its console and its log-in."""
     from linacre.cli.render import print_json
     from linacre.observing.who import clients_of
-    from linacre.operations.iocs import running_machine
+    from linacre.operations.iocs.machines import running_machine
 
     async def work() -> list[KnownClient]:
         session = await session_of(file)

@@ -14,8 +14,8 @@ from linacre.operations.apply import ApplyContext, StepsFailedError, apply
 from linacre.operations.history.recording import Recorder
 from linacre.operations.history.states import Draft, declared_draft
 from linacre.operations.interaction import Interaction
-from linacre.operations.served import tell_unserved
-from linacre.operations.start_errors import tell_start_errors
+from linacre.operations.iocs.served import tell_unserved
+from linacre.operations.iocs.start_errors import tell_start_errors
 from linacre.planning.plan import Action, Plan, narrowed
 from linacre.planning.preview import Preview, UpOptions, declaration_digest, preview
 from linacre.session.lock import FacilityLock

@@ -10,7 +10,7 @@ from linacre.declaration.models import Archiver, DeclaredMachine
 from linacre.engines.base import Machine, MachineState, require
 from linacre.kinds.kind import AnyKind, ItemT, Kind
 from linacre.kinds.registry import ARCHIVER, kinds_of
-from linacre.operations.iocs import Verb
+from linacre.operations.iocs.acting import Verb
 from linacre.session.session import Session
 
 _LIMIT_S = 60.0

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from linacre.base.clock import Clock, SystemClock
 from linacre.base.errors import LinacreError
+from linacre.base.loading import load_soon
 from linacre.base.paths import FacilityPaths, StatePaths
 from linacre.base.tasks import TaskListener
 from linacre.declaration.load import Declaration, load
@@ -130,7 +129,7 @@ class FacilityHandle:
     @staticmethod
     def catalogue_soon() -> None:
         """Begin to load the catalogue's libraries, while the engine is waited for."""
-        Thread(target=import_module, args=("linacre.catalogue.catalogue",), daemon=True).start()
+        load_soon("linacre.catalogue.catalogue")
 
     @asynccontextmanager
     async def catalogue_open(self) -> AsyncGenerator[Catalogue]:

@@ -7,7 +7,7 @@ from linacre.declaration.names import twins_network
 from linacre.engines.base import Machine
 from linacre.kinds.addresses import mac_address
 from linacre.operations.interaction import Interaction
-from linacre.operations.iocs import existing_machine
+from linacre.operations.iocs.machines import existing_machine
 from linacre.operations.twins.swap import connected_now, told
 from linacre.session.session import Session
 
