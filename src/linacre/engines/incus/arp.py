@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import struct
@@ -17,6 +18,7 @@ _ETHERTYPE = 0x0806
 _REQUEST, _REPLY = 1, 2
 _BROADCAST = b"\xff" * 6
 _PROBES = 2
+_LONGEST = 2048
 
 
 def _mac(text: str) -> bytes:
@@ -42,8 +44,8 @@ async def owners(
 ) -> dict[IPv4Address, tuple[str, ...]]:
     """Ask on an interface who has these addresses; return the MAC addresses that answer for each.
 
-    Two probes are sent in the time given. Raises `EngineError` where the interface is not there
-    or this user may not.
+    Who has not answered a first probe is sent a second one, in the time given. Raises
+    `EngineError` where the interface is not there or this user may not.
     """
     found: dict[IPv4Address, set[str]] = {address: set() for address in addresses}
     try:
@@ -55,8 +57,11 @@ async def owners(
         raw.setblocking(False)
         raw.bind((interface, _ETHERTYPE))
         for _ in range(_PROBES):
-            for address in addresses:
+            # Each probe goes to every port of the bridge: it is sent where it can tell more.
+            for address in [each for each in addresses if not found[each]]:
                 await _send(raw, _probe(own, address))
+                # Else the replies of hundreds would overflow the socket meanwhile.
+                _take(raw, found)
             await _listen(raw, found, end=time.monotonic() + wait_s / _PROBES)
     return {address: tuple(sorted(macs)) for address, macs in found.items()}
 
@@ -72,12 +77,23 @@ async def _send(raw: socket.socket, frame: bytes) -> None:
             await asyncio.sleep(0.005)
 
 
+def _take(raw: socket.socket, found: dict[IPv4Address, set[str]]) -> None:
+    """Take what has come."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            _note(raw.recv(_LONGEST), found)
+
+
 async def _listen(raw: socket.socket, found: dict[IPv4Address, set[str]], *, end: float) -> None:
     loop = asyncio.get_running_loop()
     while (left := end - time.monotonic()) > 0:
         try:
-            frame = await asyncio.wait_for(loop.sock_recv(raw, 2048), left)
+            frame = await asyncio.wait_for(loop.sock_recv(raw, _LONGEST), left)
         except TimeoutError:
             return
-        if (told := _reply(frame)) is not None and told[0] in found:
-            found[told[0]].add(told[1])
+        _note(frame, found)
+
+
+def _note(frame: bytes, found: dict[IPv4Address, set[str]]) -> None:
+    if (told := _reply(frame)) is not None and told[0] in found:
+        found[told[0]].add(told[1])
