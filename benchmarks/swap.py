@@ -9,7 +9,6 @@ restarts of the IOC in the same run are the measure for the monitors.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import random
 import statistics
@@ -22,12 +21,11 @@ from pathlib import Path
 
 from common.conditions import conditions, say
 from common.facility import BenchFacility, bench_facility, build_first, ioc, prefix, require_root
+from common.inits import init_of
 from common.report import Keep, Result, report, rounded
 from common.watchers import Watcher, watching
 from linacre.base.errors import LinacreError
 from linacre.base.processes import ProcessId, all_processes
-from linacre.engines.incus.connection import IncusSettings
-from linacre.engines.incus.engine import IncusEngine
 
 NAME = "bench-swap"
 _SETTLE_LIMIT_S = 60.0
@@ -85,7 +83,7 @@ def _conditions(options: argparse.Namespace) -> Result:
 def _run(options: argparse.Namespace, keep: Keep) -> None:
     with bench_facility(NAME, subnet=options.subnet) as facility, ExitStack() as stack:
         _bring_up(facility)
-        desk = _init_of(facility, "desk-controls")
+        desk = init_of(facility, "desk-controls")
         address = str(facility.subnet.network_address + 257)
         broadcast = str(facility.subnet.broadcast_address)
         pvs = {"arp": "-", "search": "WHO", "ca": "COUNT", "pva": "COUNT"}
@@ -117,22 +115,6 @@ def _bring_up(facility: BenchFacility) -> None:
     (other / "small.db").write_text(_DB.format(who=2))
     facility.run("up", "--yes")
     facility.run("ioc", "twin", ioc(0), "--source", str(other), "--yes")
-
-
-def _init_of(facility: BenchFacility, machine: str) -> int:
-    async def ask() -> int:
-        engine = IncusEngine(facility.name, facility.paths, IncusSettings())
-        await engine.open()
-        try:
-            found = {each.name: each.pid for each in await engine.machines()}
-        finally:
-            await engine.close()
-        pid = found[machine]
-        if pid is None:
-            raise LinacreError(f"{machine} does not run in the benchmark")
-        return pid
-
-    return asyncio.run(ask())
 
 
 def _programs(facility: BenchFacility) -> dict[str, ProcessId]:
