@@ -17,6 +17,7 @@ ENCLOSED = "linacre.base.enclosed"
 TAKERS = {
     # A folder beside the facility file, or a repository: up, twin, swap, rebuild, clone, rename.
     "declaration/check_files.py": "UnsafeNameError head_of_named",
+    "declaration/fetching.py": "Limits TooMuchError UnsafeNameError walk",
     "declaration/sources.py": (
         "Below Kind Limits LinkOnWayError UnsafeNameError head_of_named read_given walk"
     ),
@@ -31,13 +32,15 @@ TAKERS = {
     # What a machine or a repository had: history, rollback.
     "operations/history/kept_files.py": "Below",
     # The folder of an IOC on a server, and what it names or leads to: import.
-    "operations/importing/copying.py": (
-        "EnclosedFolder UnsafeNameError inner_path link_target open_named read_plain"
-    ),
+    "operations/importing/copying.py": "EnclosedFolder UnsafeNameError open_named read_plain",
     "operations/importing/elf.py": "UnsafeNameError",
     "operations/importing/examine.py": "UnsafeNameError",
+    "operations/importing/listing.py": (
+        "Kind NamedFolder TooMuchError UnsafeNameError inner_path link_target open_named"
+    ),
     "operations/importing/locate.py": "UnsafeNameError",
     "operations/importing/lookup.py": "UnsafeNameError",
+    "operations/importing/matching.py": "Kind NamedFolder UnsafeNameError",
     "operations/importing/other_builds.py": "UnsafeNameError",
     "operations/importing/program.py": "UnsafeNameError",
     "operations/importing/python_script.py": "UnsafeNameError read_named",
@@ -55,7 +58,7 @@ OWN = {
         engines/incus/arp.py: owners
         engines/incus/daemon.py: _has_capabilities
         engines/incus/files.py: _noted
-        engines/incus/leftovers.py: mounts_below loops_below serves _children _inside _roots
+        engines/incus/leftovers.py: mounts_below loops_below serves _inside _roots
         engines/incus/leftovers.py: clear_control_groups
         engines/incus/links.py: attribute
         engines/incus/netns.py: network_of
