@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
@@ -91,11 +92,13 @@ class Kind(ABC, Generic[ItemT, RowT]):
     async def specs(self, maker: Maker) -> list[MachineSpec]:
         """Return the wanted machines of a declaration, without those that are left out."""
         self.check_supported(maker.declaration, maker.engine)
-        return [
-            await self.spec(maker, name, item)
-            for name, item in self.declared(maker.facility).items()
-            if maker.wants(name) and not self.is_left_out(item, maker.engine)
-        ]
+        found: list[MachineSpec] = []
+        for name, item in self.declared(maker.facility).items():
+            if maker.wants(name) and not self.is_left_out(item, maker.engine):
+                found.append(await self.spec(maker, name, item))
+                # What is asked of the engine meanwhile goes on.
+                await asyncio.sleep(0)
+        return found
 
     def check_supported(self, declaration: Declaration, engine: Engine) -> None:
         """Raise `UnsupportedError` where the engine cannot run what must not be left out."""

@@ -72,21 +72,30 @@ async def compare(session: Session, only: frozenset[str] | None = None) -> Compa
     and no other's files are read.
     """
     names = await names_declared(session, only)
-    declared = await declared_facility(
-        session.declaration,
-        engine=session.engine,
-        paths=session.paths,
-        image=image_digest(session),
-        names=names,
-        kinds=kinds_of(session),
-        only=only,
-    )
-    found = Found()
-    if await session.engine.exists():
-        machines = None if only is None else _possible(session, only)
-        found = Found(*await session.found(machines))
+    # The engine is asked while the declared files are read: neither waits for the other.
+    asking = asyncio.create_task(_found(session, only))
+    try:
+        declared = await declared_facility(
+            session.declaration,
+            engine=session.engine,
+            paths=session.paths,
+            image=image_digest(session),
+            names=names,
+            kinds=kinds_of(session),
+            only=only,
+        )
+        found = await asking
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
     overrides = override_twins(declared, found.machines, found.record)
     return Comparison(overrides.declared, found, overrides, names)
+
+
+async def _found(session: Session, only: frozenset[str] | None) -> Found:
+    if not await session.engine.exists():
+        return Found()
+    return Found(*await session.found(None if only is None else _possible(session, only)))
 
 
 def _possible(session: Session, only: Collection[str]) -> list[str]:
