@@ -19,9 +19,13 @@ def block_yaml(data: Mapping[str, object]) -> str:
 
 def _lines(data: Mapping[str, object]) -> Iterator[str]:
     for key, value in data.items():
-        name = key if _PLAIN.fullmatch(key) and key.lower() not in _WORDS else json.dumps(key)
+        name = key if _PLAIN.fullmatch(key) and key.lower() not in _WORDS else _text(key)
         if isinstance(value, Mapping) and value:
             yield f"{name}:"
             yield from (f"  {line}" for line in _lines(cast("Mapping[str, object]", value)))
         else:
-            yield f"{name}: {json.dumps(value, ensure_ascii=False)}"
+            yield f"{name}: {_text(value)}"
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -31,7 +31,16 @@ def declared_folder(paths: FacilityPaths) -> Path:
 def folders_of(state: StatePaths, facility: str) -> list[str]:
     """Return the names of the sandboxes that have a folder here, whole or half made or removed."""
     head = sandbox_name(facility, "")
-    return [name.removeprefix(head) for name in facility_folders(state) if name.startswith(head)]
+    return [
+        name.removeprefix(head)
+        for name in facility_folders(state)
+        if name.startswith(head) and not _is_bare(state.facility(name))
+    ]
+
+
+def _is_bare(paths: FacilityPaths) -> bool:
+    """Tell whether a folder has a lock alone: of a sandbox that was refused, or is no more."""
+    return all(entry == paths.lock for entry in paths.root.iterdir())
 
 
 def find_sandbox(state: StatePaths, facility: str, name: str) -> tuple[FacilityNote, SandboxNote]:

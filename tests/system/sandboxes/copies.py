@@ -60,6 +60,12 @@ class Copy:
         done = self.site.ok("status", "--json", "-f", str(self.folder))
         return json.loads(done.out)
 
+    def address(self, name: str) -> str:
+        """Return where this host reaches an IOC of it; its own end, for `gateway`."""
+        (subnet,) = json.loads(self.site.ok("sandbox", "show", self.name, "--json").out)["access"]
+        place = "1" if name == "gateway" else self.site.address(name).rpartition(".")[2]
+        return f"{subnet.rpartition('.')[0]}.{place}"
+
     @property
     def bridge(self) -> str:
         return bridge_name(self.facility, "controls")

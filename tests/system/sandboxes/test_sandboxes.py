@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,23 @@ def test_a_client_that_asks_everybody_meets_no_sandbox(site: Site, one: Copy) ->
     one.at_desk("caput", pv(site, "b", "READI"), "333")
     for name in ("libca", "p4p"):
         assert on_host(CLIENTS[name], [pv(site, "b", "READI")], {}) == [2.5]
+
+
+def test_nobody_but_the_host_comes_in(site: Site, one: Copy) -> None:
+    inside = one.address("a")
+    with socket.create_connection((inside, 5064), timeout=10):
+        pass
+    for where in ((), ("--sandbox", "two")):
+        done = site.run("exec", *where, "--", "nc", "-z", "-w", "2", inside, "5064")
+        assert done.status == 1, done
+
+
+def test_nothing_leads_out_of_it_to_the_host(site: Site, one: Copy) -> None:
+    for address in (f"{site.subnet}.1", one.address("gateway")):
+        with socket.create_server(("", 0)) as server:
+            port = str(server.getsockname()[1])
+            done = site.run("exec", "--sandbox", "one", "--", "nc", "-z", "-w", "2", address, port)
+        assert done.status == 1, done
 
 
 def test_a_gateway_that_is_lost_is_brought_back(site: Site, one: Copy) -> None:

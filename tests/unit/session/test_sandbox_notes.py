@@ -53,6 +53,9 @@ def state(tmp_path: Path) -> StatePaths:
 def test_sandboxes_are_no_facilities(state: StatePaths) -> None:
     assert [each.facility for each in known_facilities(state)] == ["lab"]
     assert [each.facility for each in known_sandboxes(state, "lab")] == ["lab.one", "lab.two"]
+    refused = state.facility(sandbox_name("lab", "refused"))
+    refused.root.mkdir()
+    refused.lock.touch()
     assert folders_of(state, "lab") == ["one", "two"]
 
 

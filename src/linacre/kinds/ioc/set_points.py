@@ -20,6 +20,8 @@ _OUTPUTS = frozenset(
 )
 """The types of records that hold what is sent to a device (EPICS Record Reference)."""
 _LIMIT_S = 5.0
+_TIMEOUT = 80
+"""ECA_TIMEOUT of caerr.h: it was taken, and what ramps tells that it is there later."""
 _LARGEST = 1000
 """Elements of an array: larger ones are no set points."""
 
@@ -41,7 +43,7 @@ async def write(values):
     done = await caput(
         list(values), list(values.values()), wait=True, timeout={_LIMIT_S}, throw=False
     )
-    return {{n: str(each) for n, each in zip(values, done) if not each.ok}}
+    return {{n: str(e) for n, e in zip(values, done) if not e.ok and e.errorcode != {_TIMEOUT}}}
 print(json.dumps(asyncio.run(write(asked) if isinstance(asked, dict) else read(asked))))
 """
 

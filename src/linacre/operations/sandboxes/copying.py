@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -21,12 +22,13 @@ from linacre.declaration.models import (
     FolderSource,
     Service,
 )
+from linacre.engines.base import PayloadFile
 from linacre.kinds.ioc.file_tree import Tree, TreeFile, folder_tree, lay_tree, without
 from linacre.operations.history.kept_files import KeptFiles
 from linacre.operations.history.states import LINACRES_OWN, SETTINGS, kept_tree
 from linacre.operations.sandboxes.declaring import Chosen
 
-_ACCESS_FILE = f"{LINACRES_OWN}/access.acf"
+ACCESS_FILE = f"{LINACRES_OWN}/access.acf"
 """Where an access security file that stands beside the facility file is among an IOC's files."""
 _HOSTS_OWN = ("devices", "host")
 """What an entry names of a host: a sandbox drives no hardware."""
@@ -65,9 +67,9 @@ def copied_ioc(
     if entry.get("source") is not None:
         entry["source"] = f"iocs/{state.ioc}"
         files = {f"iocs/{state.ioc}/{path}": file for path, file in own.items()}
-    if (access := tree.get(_ACCESS_FILE)) is not None:
-        entry["access_security"] = f"access/{state.ioc}.acf"
-        files[f"access/{state.ioc}.acf"] = access
+    if (access := tree.get(ACCESS_FILE)) is not None:
+        entry["access_security"] = path = f"access/{state.ioc}.acf"
+        files[path] = access
     return Copied(*_without_hosts_own(entry, files))
 
 
@@ -141,7 +143,9 @@ def lay_anew(folder: Path, files: Tree) -> None:
 
 
 def _file(path: Path) -> TreeFile:
-    return TreeFile(0o755 if path.stat().st_mode & 0o111 else 0o644, path.read_bytes())
+    """Return a file that the facility file names, as a machine gets it."""
+    there = PayloadFile(PurePosixPath(path.name), source=path.resolve())
+    return TreeFile(0o755 if path.stat().st_mode & 0o111 else 0o644, there.content or b"")
 
 
 def _without_hosts_own(
@@ -157,6 +161,10 @@ def _revealed(kept: Any, present: Any, state: State) -> Any:
         there = cast("Mapping[str, Any]", present if isinstance(present, dict) else {})
         items = cast("Mapping[str, Any]", kept).items()
         return {key: _revealed(value, there.get(key), state) for key, value in items}
+    if isinstance(kept, list):
+        own = cast("list[Any]", present) if isinstance(present, list) else []
+        each = cast("list[Any]", kept)
+        return [_revealed(*pair, state) for pair in zip_longest(each, own[: len(each)])]
     if not isinstance(kept, str) or HIDDEN not in kept:
         return cast("Any", kept)
     if not isinstance(present, str):

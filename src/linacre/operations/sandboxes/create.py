@@ -23,6 +23,7 @@ from linacre.kinds.ioc.file_tree import TreeFile, tree_inside
 from linacre.kinds.registry import kinds_of
 from linacre.operations.bring_up import bring_up
 from linacre.operations.history.kept_files import KeptFiles
+from linacre.operations.history.rollback import NOT_BROUGHT_UP
 from linacre.operations.interaction import Interaction
 from linacre.operations.sandboxes.copying import copies_of, lay_anew
 from linacre.operations.sandboxes.declaring import Chosen, chosen, sandbox_text, used_networks
@@ -179,9 +180,12 @@ async def _states(session: Session, parts: Chosen, wanted: NewSandbox) -> dict[s
     async with session.catalogue_open() as catalogue:
         inventory = catalogue.inventory(session.name)
         for name in sorted(parts.names[IOCS.key]):
-            states = await inventory.states(name)
-            end = wanted.state_at
-            then = [each for each in states if end is None or each.at <= end]
+            then = [
+                each
+                for each in await inventory.states(name)
+                if each.verb != NOT_BROUGHT_UP
+                and (wanted.state_at is None or each.at <= wanted.state_at)
+            ]
             if then:
                 found[name] = then[-1]
     lacking = sorted(parts.names[IOCS.key] - found.keys())
@@ -189,6 +193,8 @@ async def _states(session: Session, parts: Chosen, wanted: NewSandbox) -> dict[s
         raise LinacreError(f"{listed(lacking)} never came up here: linacre up")
     if not found:
         raise UserError(f"nothing is known of {session.name} at that time: its history is younger")
+    if lacking:
+        session.say(f"not known at that time, left out: {listed(lacking)}")
     return found
 
 
@@ -197,7 +203,7 @@ async def _subnets(
 ) -> list[IPv4Network]:
     taken = await session.engine.wiring.host_subnets()
     taken += [each.subnet for each in session.declaration.facility.networks.values()]
-    for note in known_sandboxes(session.state, session.name):
+    for note in known_sandboxes(session.state):
         if note.sandbox is not None and note.facility != paths.root.name:
             taken += map(IPv4Network, note.sandbox.access)
     return free_subnets(wanted, taken=taken, name=str(paths.root))

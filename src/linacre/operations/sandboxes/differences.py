@@ -11,13 +11,15 @@ from typing import Any
 from linacre.base.errors import LinacreError
 from linacre.base.log import redact_text
 from linacre.catalogue.model import State
-from linacre.declaration.models import FolderSource
+from linacre.declaration.load import Declaration
+from linacre.declaration.models import FolderSource, Ioc
 from linacre.engines.base import Engine, MachineState
 from linacre.kinds.ioc.differences import FileDifference, differing
 from linacre.kinds.ioc.file_tree import Tree, folder_tree, shown, tree_inside, without
 from linacre.kinds.ioc.set_points import Value, read_set_points
 from linacre.operations.history.kept_files import KeptFiles
 from linacre.operations.history.states import LINACRES_OWN, SETTINGS, kept_tree
+from linacre.operations.sandboxes.copying import ACCESS_FILE
 from linacre.operations.sandboxes.values import names_of
 from linacre.session.session import Session
 
@@ -84,18 +86,34 @@ async def last_states(session: Session, iocs: Mapping[str, object]) -> dict[str,
 
 
 async def tree_of(sandbox: Session, engine: Engine, name: str) -> Tree:
-    """Return the own files of an IOC of a sandbox: those in its machine, where that runs."""
+    """Return the files of an IOC of a sandbox, its access security among them.
+
+    They are those in its machine where that runs, else those of its folder.
+    """
     ioc = sandbox.declaration.facility.iocs[name]
     live = (await sandbox.pair(name)).live
     machine = (await sandbox.machines((live,))).get(live)
     if machine is not None and machine.state is MachineState.RUNNING:
         tree: Tree = await tree_inside(engine, live, engine.layout(live, ioc.address).tree)
-    elif isinstance(ioc.source, FolderSource):
-        tree = folder_tree(sandbox.declaration.folder / ioc.source.folder)
     else:
-        tree = {}
-    apart = [PurePosixPath(str(each)) for each in ioc.persistent]
-    return without(tree, [*apart, PurePosixPath(LINACRES_OWN)])
+        tree = _in_folder(sandbox.declaration, ioc)
+    return _own(without(tree, [PurePosixPath(str(each)) for each in ioc.persistent]))
+
+
+def _own(tree: Tree) -> Tree:
+    """Return an IOC's own files, and its access security."""
+    own = without(tree, [PurePosixPath(LINACRES_OWN)])
+    return own | ({ACCESS_FILE: tree[ACCESS_FILE]} if ACCESS_FILE in tree else {})
+
+
+def _in_folder(declaration: Declaration, ioc: Ioc) -> Tree:
+    """Return what a machine of an IOC would have from the sandbox's own folder."""
+    if not isinstance(ioc.source, FolderSource):
+        return {}
+    own = folder_tree(declaration.folder / ioc.source.folder)
+    beside = declaration.folder / (ioc.access_security or "-")
+    access = folder_tree(beside.parent).get(beside.name) if beside.is_file() else None
+    return own | ({} if access is None else {ACCESS_FILE: access})
 
 
 async def _values(
@@ -115,7 +133,7 @@ def _changed(
 ) -> list[FileDifference]:
     before = {} if state is None else kept_tree(state, kept)
     settings = json.loads(before[SETTINGS].content) if SETTINGS in before else {}
-    own = without(before, [PurePosixPath(LINACRES_OWN)])
+    own = _own(before)
     entry = sandbox.declaration.facility.iocs[name].model_dump(mode="json", exclude_defaults=True)
     said = [_settings(settings), _settings(json.loads(redact_text(json.dumps(entry))))]
     texts = [{"settings": text} if text else {} for text in said]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from linacre.base.errors import LinacreError
+from linacre.kinds.ioc.file_tree import without
+from linacre.operations.history.states import LINACRES_OWN
 from linacre.operations.interaction import Interaction
 from linacre.operations.sandboxes.copying import lay_anew
 from linacre.operations.sandboxes.differences import tree_of
@@ -36,7 +38,8 @@ async def take(
     session.check_ioc(ioc)
     sandbox.check_ioc(ioc)
     async with sandbox.engine_up() as engine:
-        tree = await tree_of(sandbox, engine, ioc)
+        found = await tree_of(sandbox, engine, ioc)
+    tree = without(found, [PurePosixPath(LINACRES_OWN)])
     note = sandbox.note
     assert note is not None and note.sandbox is not None
     if not tree:

@@ -18,6 +18,8 @@ from linacre.kinds.ioc.set_points import (
 )
 from linacre.session.session import Session
 
+_LIMIT_S = 60.0
+_MOST = 100_000
 _AT_ONCE = 200
 """PVs in one question to an archiver: they stand in its URL."""
 
@@ -56,7 +58,7 @@ async def names_of(session: Session, iocs: Collection[str]) -> dict[str, tuple[s
     found: dict[str, tuple[str, ...]] = {}
     async with session.catalogue_open() as catalogue:
         inventory = catalogue.inventory(session.name)
-        for name in sorted(iocs & session.declaration.facility.iocs.keys()):
+        for name in sorted({*iocs} & session.declaration.facility.iocs.keys()):
             network = session.declaration.facility.network_of(name)
             own = set_points(await inventory.records(name))
             found[network] = (*found.get(network, ()), *own)
@@ -72,17 +74,26 @@ async def _archived(
     for archiver, machine in machines.items():
         if machine.state is not MachineState.RUNNING:
             continue
-        for start in range(0, len(names), _AT_ONCE):
-            pvs = [("pv", name) for name in names[start : start + _AT_ONCE]]
-            query = urlencode([*pvs, ("at", str(int(at * 1e9))), ("elements", "1000")])
-            try:
-                told = await ask(engine, archiver, f"last?{query}", limit_s=60)
-            except LinacreError as error:
-                session.say(f"{archiver} is not asked for set points: {error}")
-                break
-            for each in told:
-                if each["value"] is not None:
-                    found.setdefault(each["pv"], each["value"])
+        try:
+            found = await _last_values(engine, archiver, names, at) | found
+        except LinacreError as error:
+            session.say(f"{archiver} is not asked for set points: {error}")
+    return found
+
+
+async def _last_values(
+    engine: Engine, archiver: str, names: Collection[str], at: float
+) -> dict[str, Value]:
+    """Return what one archiver has of PVs at a time."""
+    found: dict[str, Value] = {}
+    listing = await ask(engine, archiver, f"names?limit={_MOST}", limit_s=_LIMIT_S)
+    known = sorted({*names}.intersection(listing["pvs"]))
+    for start in range(0, len(known), _AT_ONCE):
+        pvs = [("pv", name) for name in known[start : start + _AT_ONCE]]
+        query = urlencode([*pvs, ("at", str(int(at * 1e9))), ("elements", "1000")])
+        for each in await ask(engine, archiver, f"last?{query}", limit_s=_LIMIT_S):
+            if each["value"] is not None:
+                found[each["pv"]] = each["value"]
     return found
 
 
@@ -104,8 +115,8 @@ def _tell(
     refused: Mapping[str, str],
     other: Mapping[str, Value],
 ) -> None:
-    done = counted(len(other) - len(refused), "set point")
-    sandbox.say(f"{done} set as wanted; {len(present) - len(other)} were so already")
+    right = counted(len(present) - len(refused), "set point")
+    sandbox.say(f"{right} as wanted, {len(other) - len(refused)} of them set just now")
     if unknown := sorted(set(names) - values.keys()):
         sandbox.say(f"not known, left as the IOC starts: {listed(unknown)}")
     for name, why in refused.items():
