@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from linacre.declaration import models
 from linacre.declaration.models import archiver_values, service_values, values
-from linacre.declaration.models.networks import Interface
+from linacre.declaration.models.networks import HostAddress, Interface
 from linacre.declaration.models.services import LaidFile
 from linacre.declaration.models.settings import Environment
 from linacre.engines.incus.cable import bridge_name, veth_name
@@ -26,9 +26,11 @@ PAGE = Path(__file__).parent / "reference/facility.md"
 
 TYPES: list[tuple[Any, str]] = [
     (values.Name, "host name"),
+    (values.FacilityName, "host name"),
     (values.NetworkName, "host name"),
     (values.Line, "text"),
     (Interface, "interface"),
+    (HostAddress, "IPv4 address, or none"),
     (values.Address, "IPv4 address"),
     (values.Subnet, "subnet"),
     (values.Bytes, "size"),

@@ -73,6 +73,7 @@ COMMANDS: Mapping[str, Mapping[str, Place]] = {
         "ioc": Place(None, "One IOC at a time."),
         "service": Place(None, "One service at a time."),
         "archiver": Place(None, "Archivers, made on demand."),
+        "sandbox": Place(None, "Copies of the facility that nothing leaves, with the same names."),
         "task": Place(None, "The long work that was done, and what came of it."),
     },
     "ioc": dict(
@@ -98,6 +99,7 @@ COMMANDS: Mapping[str, Mapping[str, Place]] = {
             }
         )
     ),
+    "sandbox": dict(_under_noun({"sandboxes": "create list show shell diff take delete"})),
     "task": dict(_under_noun({"task": "list show log"})),
     "catalogue": dict(_under_noun({"catalogue": "rebuild"})),
 }

@@ -29,6 +29,10 @@ FileOption = Annotated[
         "--file", "-f", help="The facility file, or its folder.", show_default=False, metavar="FILE"
     ),
 ]
+SandboxOption = Annotated[
+    str | None,
+    typer.Option("--sandbox", help="A sandbox of the facility.", show_default=False),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _Result = TypeVar("_Result")
@@ -50,8 +54,8 @@ def run(work: Coroutine[Any, Any, _Result]) -> _Result:
     return results[0]
 
 
-async def session_of(file: Path | None) -> Session:
-    """Return the session of the facility that a command means."""
+async def session_of(file: Path | None, *, sandbox: str | None = None) -> Session:
+    """Return the session of the facility that a command means, or of a sandbox of it."""
     from linacre.base.paths import StatePaths
     from linacre.kinds import registry
     from linacre.session.session import open_session
@@ -63,6 +67,7 @@ async def session_of(file: Path | None) -> Session:
         journal_hook=journal_hook(),
         say=say,
         kinds=registry.KINDS,
+        sandbox=sandbox,
     )
 
 

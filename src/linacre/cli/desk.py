@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linacre.base.errors import LinacreError, UserError
-from linacre.cli.context import FileOption, JsonOption, put, run, session_of
+from linacre.cli.context import (
+    FileOption,
+    JsonOption,
+    SandboxOption,
+    put,
+    run,
+    session_of,
+)
 
 if TYPE_CHECKING:
     from linacre.engines.base import Engine
@@ -75,33 +82,40 @@ def _read_input() -> bytes:
 def execute(
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND", help="The command.")],
     network: NetworkOption = None,
+    sandbox: SandboxOption = None,
     file: FileOption = None,
 ) -> None:
     """Run a command at a network's desk: `linacre exec -- caget X`."""
 
     async def work() -> int:
-        session = await session_of(file)
+        session = await session_of(file, sandbox=sandbox)
         async with session.engine_up() as engine:
             return await run_in(engine, await _desk(session, network), command)
 
     raise typer.Exit(run(work()))
 
 
-@app.command()
-def shell(network: NetworkOption = None, file: FileOption = None) -> None:
-    """Open a shell at a network's desk."""
+def at_desk(file: Path | None, network: str | None, *, sandbox: str | None = None) -> int:
+    """Open a shell at a network's desk; return its status."""
 
     async def work() -> int:
-        session = await session_of(file)
+        session = await session_of(file, sandbox=sandbox)
         async with session.engine_up() as engine:
             return await run_in(engine, await _desk(session, network), ["/bin/bash", "-l"])
 
-    raise typer.Exit(run(work()))
+    return run(work())
+
+
+@app.command()
+def shell(network: NetworkOption = None, file: FileOption = None) -> None:
+    """Open a shell at a network's desk."""
+    raise typer.Exit(at_desk(file, network))
 
 
 @app.command("env")
 def environment(
     network: NetworkOption = None,
+    sandbox: SandboxOption = None,
     file: FileOption = None,
     as_json: JsonOption = False,
     where: Annotated[
@@ -113,7 +127,7 @@ def environment(
     from linacre.cli.render import print_json
 
     async def work() -> dict[str, str]:
-        session = await session_of(where or file)
+        session = await session_of(where or file, sandbox=sandbox)
         async with session.engine_up() as engine:
             return await engine.client_environment(_network(session, network))
 

@@ -79,6 +79,7 @@ def up(
 
 async def _up(session: Session, options: UpOptions, interaction: Interaction) -> bool:
     from linacre.operations.bring_up import bring_up
+    from linacre.session.sandboxes import expired, expired_line
 
     begun = time.monotonic()
     ahead = await bring_up(session, options, interaction)
@@ -89,6 +90,8 @@ async def _up(session: Session, options: UpOptions, interaction: Interaction) ->
     done = "nothing to change" if ahead.plan.is_empty else f"up in {took:.1f} s"
     what = _counted(session, left_out=ahead.declared.left_out)
     say(f"{session.name}: {what}, {done} ({session.engine.name} engine)")
+    for over in expired(session.state, session.clock.now(), facility=session.name):
+        say(expired_line(over))
     return True
 
 

@@ -68,11 +68,28 @@ def _network_addresses(name: str, network: Network, facility: Facility) -> Itera
     for key, address in own.items():
         if address is not None and (wrong := _unfit(address, network)) is not None:
             yield Problem((*path, key), f"{address} {wrong}; {advice}")
+    if network.access is not None:
+        yield from _access(name, network, facility)
     for key, whose in (("host_address", "the host's"), ("gateway", "the gateway's")):
         if own.get(key) is not None and own[key] == own.get("desk_address"):
             message = f"{network.desk_address} is also {whose}; {advice}"
             yield Problem((*path, "desk_address"), message)
             return
+
+
+def _access(name: str, network: Network, facility: Facility) -> Iterator[Problem]:
+    path, access = ("networks", name, "access"), network.access
+    assert access is not None
+    if network.host_address is not None or network.uplink is not None:
+        yield Problem(path, "the host is on this network; write host_address: none, or no access")
+    elif network.gateway is None:
+        yield Problem(path, "missing beside it: gateway, the address that stands for the host's")
+    if access.prefixlen != network.subnet.prefixlen:
+        yield Problem(path, f"{access} is not as large as {network.subnet}; write one that is")
+    for other, its in facility.networks.items():
+        taken = [its.subnet, *([its.access] if its.access and other < name else [])]
+        if any(access.overlaps(each) for each in taken):
+            yield Problem(path, f"{access} overlaps network {other}; write a subnet of its own")
 
 
 def needs_desk_address(network: Network) -> bool:

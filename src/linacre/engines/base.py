@@ -11,6 +11,7 @@ from typing import Protocol
 from linacre.base.errors import UnsupportedError
 from linacre.engines.model import (
     LARGEST_OUTPUT,
+    Access,
     Capability,
     Completed,
     Device,
@@ -35,6 +36,7 @@ from linacre.epics.layout import Layout
 
 __all__ = [
     "LARGEST_OUTPUT",
+    "Access",
     "Cable",
     "Capability",
     "Client",

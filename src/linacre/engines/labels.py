@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
-from linacre.engines.model import NetworkSpec, Way
+from linacre.engines.model import Access, NetworkSpec, Way
 
 KIND = "kind"
 IOC = "ioc"
@@ -49,9 +49,11 @@ _NETWORK, _NOTHING = "network.", "-"
 def network_record(network: NetworkSpec) -> tuple[str, str]:
     """Return the entry of the facility's record that says what a network was made as."""
     ways = [",".join(["to", str(way.to), *way.ports]) for way in network.ways]
-    answers = [f"from,{subnet}" for subnet in network.answers]
-    uplink = network.uplink or (_NOTHING if ways or answers else "")
-    words = [str(network.subnet), str(network.host_address or _NOTHING), uplink, *ways, *answers]
+    more = [f"from,{subnet}" for subnet in network.answers]
+    if (access := network.access) is not None:
+        more.append(f"by,{access.subnet},{access.gateway}")
+    uplink = network.uplink or (_NOTHING if ways or more else "")
+    words = [str(network.subnet), str(network.host_address or _NOTHING), uplink, *ways, *more]
     return f"{_NETWORK}{network.name}", " ".join(words).strip()
 
 
@@ -69,7 +71,12 @@ def recorded_networks(record: Mapping[str, str]) -> Iterator[NetworkSpec]:
             more[0] if more and more[0] != _NOTHING else None,
             tuple(Way(IPv4Network(to), tuple(ports)) for way, to, *ports in led if way == "to"),
             tuple(IPv4Network(subnet) for way, subnet, *_ in led if way == "from"),
+            next((_access(*words) for way, *words in led if way == "by"), None),
         )
+
+
+def _access(subnet: str, gateway: str) -> Access:
+    return Access(IPv4Network(subnet), IPv4Address(gateway))
 
 
 def recorded_uplinks(record: Mapping[str, str]) -> dict[str, str | None]:

@@ -183,6 +183,22 @@ class Way:
 
 
 @dataclass(frozen=True)
+class Access:
+    """A network of this host that stands for one that the host is not on, address by address."""
+
+    subnet: IPv4Network
+    """Of the same size: its tenth address leads to the tenth of the other."""
+    gateway: IPv4Address
+    """The address by which machines of the other know the clients of this host."""
+
+    @property
+    def host_address(self) -> IPv4Address:
+        """The host's own address on it, which stands for the gateway's."""
+        place = int(self.gateway) & int(self.subnet.hostmask)
+        return self.subnet.network_address + place
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
     """A virtual bridge."""
 
@@ -196,6 +212,13 @@ class NetworkSpec:
     """Where its machines may begin connections to, through the host."""
     answers: tuple[IPv4Network, ...] = ()
     """The subnets from which connections to its machines may be begun."""
+    access: Access | None = None
+    """How clients of this host reach it where the host is not on it."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether this host is neither on it nor joined to it: nothing of it is for the host."""
+        return self.host_address is None and self.uplink is None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
 from linacre.engines.model import Machine
@@ -102,6 +102,10 @@ class Wiring(Protocol):
 
     async def walls(self) -> Walled:
         """Return how the walls at the cables stand."""
+        ...
+
+    async def host_subnets(self) -> list[IPv4Network]:
+        """Return the subnets that this host has a route of its own to, its own among them."""
         ...
 
     def uplink_fault(self, network: str, uplink: str) -> str | None:

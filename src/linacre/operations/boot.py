@@ -26,6 +26,7 @@ from linacre.planning.twin_overrides import as_found
 from linacre.session.autostart import is_marked
 from linacre.session.lock import FacilityLock
 from linacre.session.roles import ioc_of, pairs
+from linacre.session.sandboxes import expired, expired_line
 from linacre.session.session import FacilityHandle, open_handle
 from linacre.session.state import (
     FacilityNote,
@@ -119,6 +120,10 @@ async def boot(
         begun = clock.monotonic()
         booting = _Booting(note, state, interaction, clock, journal_hook)
         outcomes.append(replace(await booting.run(), took_s=clock.monotonic() - begun))
+    # A note that is damaged is an outcome above, and keeps nothing from being told.
+    with contextlib.suppress(LinacreError):
+        for over in expired(state, clock.now()):
+            interaction.say(expired_line(over))
     return tuple(outcomes)
 
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from linacre.base.errors import LinacreError
+from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import FacilityPaths
 from linacre.base.tasks import TaskListener
 from linacre.declaration.order import dependency_order
@@ -16,8 +16,9 @@ from linacre.engines.base import Machine, MachineState
 from linacre.kinds.registry import kinds_of
 from linacre.operations.apply import Journal, StepsFailedError
 from linacre.session.lock import FacilityLock
-from linacre.session.session import Session
-from linacre.session.state import Standing
+from linacre.session.sandboxes import folders_of
+from linacre.session.session import FacilityHandle, Session
+from linacre.session.state import Standing, note_file
 
 _AT_ONCE = 16
 
@@ -92,8 +93,16 @@ def what_is_lost(session: Session) -> list[str]:
     ]
 
 
-async def purge(session: Session) -> bool:
-    """Remove all that there is of the facility here; return whether there was anything."""
+async def purge(session: FacilityHandle) -> bool:
+    """Remove all that there is of the facility here; return whether there was anything.
+
+    Raises `UserError` where it has sandboxes, which would be nobody's.
+    """
+    if there := folders_of(session.state, session.name):
+        raise UserError(
+            f"{session.name} has sandboxes ({', '.join(there)}), which know where it was: "
+            f"linacre sandbox delete {' '.join(there)} first"
+        )
     if not session.paths.root.exists() and not await session.engine.exists():
         return False
     async with FacilityLock(session.paths, command="down --purge", clock=session.clock) as lock:
@@ -108,7 +117,8 @@ async def purge(session: Session) -> bool:
 
 
 def _remove_folder(paths: FacilityPaths) -> None:
-    for entry in paths.root.iterdir():
+    # The way back to it goes last: what is cut short is found and finished by it.
+    for entry in sorted(paths.root.iterdir(), key=lambda each: each == note_file(paths)):
         if entry == paths.lock:
             continue
         if entry.is_dir() and not entry.is_symlink():

@@ -11,7 +11,15 @@ from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import HOST, Facility
-from linacre.engines.base import Capability, Engine, MachineSpec, NetworkSpec, Way, require
+from linacre.engines.base import (
+    Access,
+    Capability,
+    Engine,
+    MachineSpec,
+    NetworkSpec,
+    Way,
+    require,
+)
 from linacre.kinds.maker import Maker, Names
 from linacre.kinds.registry import KINDS, Kinds
 
@@ -85,6 +93,9 @@ async def _check_uplinks(
 ) -> None:
     instead = "take uplink out of {}, or use the incus engine on the host that has the interface"
     for network in networks:
+        if network.access is not None:
+            way = f"take access out of {network.name}, or use the incus engine on this host"
+            require(engine, Capability.CABLES, instead=way)
         if network.uplink is None:
             continue
         require(engine, Capability.UPLINK, instead=instead.format(network.name))
@@ -109,6 +120,9 @@ def network_spec(facility: Facility, name: str) -> NetworkSpec:
         for other in networks.values()
         if any(route.to == name for route in other.routes)
     ]
+    access = None
+    if network.access is not None and network.gateway is not None:
+        access = Access(network.access, network.gateway)
     return NetworkSpec(
         name,
         network.subnet,
@@ -116,4 +130,5 @@ def network_spec(facility: Facility, name: str) -> NetworkSpec:
         network.uplink,
         tuple(ways),
         tuple(answers),
+        access,
     )

@@ -23,6 +23,7 @@ from linacre.session.find import find_facility
 from linacre.session.lock import FacilityLock
 from linacre.session.recorder import TaskRecorder
 from linacre.session.roles import Pair, pairs
+from linacre.session.sandboxes import find_sandbox
 from linacre.session.state import (
     FacilityNote,
     Standing,
@@ -226,6 +227,7 @@ class Session(FacilityHandle):
             autostart=self._autostart(standing),
             remote=remote_note(self.declaration.facility.engine, base=self.declaration.folder),
             catalogue=self.declaration.facility.catalogue,
+            sandbox=self.note.sandbox if self.note else None,
         )
         # Also where nothing of it changed: by its age it is known whether the file changed since.
         write_note(self.paths, note)
@@ -278,18 +280,22 @@ async def open_session(
     journal_hook: Callable[[int], None] | None = None,
     say: Callable[[str], None] = _unheard,
     kinds: KindSet | None = None,
+    sandbox: str | None = None,
 ) -> Session:
     """Return the session of the facility that a command means, whose file has these kinds.
 
     That is the given file or folder, else the facility file in `folder` or above it, else the
-    only facility that this host knows. Raises `UserError` where it is not clear which.
+    only facility that this host knows; with `sandbox`, the one of that name that it has. Raises
+    `UserError` where it is not clear which.
     """
+    sections = kinds.sections if kinds else ()
     files = {note.facility: note.file for note in known_facilities(state)}
     choice = find_facility(given, here=folder, up=lambda: files)
-    declaration = load(
-        choice.file or files[choice.name or ""], sections=kinds.sections if kinds else ()
-    )
+    declaration = load(choice.file or files[choice.name or ""], sections=sections)
     name = declaration.facility.facility
+    if sandbox is not None:
+        found, _ = find_sandbox(state, name, sandbox)
+        declaration, name = load(found.file, sections=sections), found.facility
     paths = state.facility(name)
     note = read_note(paths)
     engine, line = await choose_engine(

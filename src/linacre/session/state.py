@@ -30,6 +30,26 @@ class RemoteNote(BaseModel):
     server_certificate: Path | None = None
 
 
+class SandboxNote(BaseModel):
+    """What a sandbox is a copy of, whose it is, and until when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    facility: str
+    name: str
+    owner: str
+    made_at: float
+    """Seconds since the Unix epoch."""
+    expires_at: float | None = None
+    """Seconds since the Unix epoch; None has no end."""
+    state_at: float | None = None
+    """Of when its files and set points are; None is of when it was made."""
+    access: tuple[str, ...] = ()
+    """The subnets by which clients of this host reach its networks."""
+    is_whole: bool = False
+    """Whether its making came to its end."""
+
+
 NOTE_FORMAT = 1
 """Raised when an older Linacre could no longer look after what a newer one keeps here."""
 
@@ -54,9 +74,12 @@ class FacilityNote(BaseModel):
     """Where its engine is, if not on this host: the file may be out of reach when it is needed."""
     catalogue: str | None = None
     """The URL of its catalogue; None for the file beside this note."""
+    sandbox: SandboxNote | None = None
+    """What it is a copy of, where it is a sandbox."""
 
 
-def _note_file(paths: FacilityPaths) -> Path:
+def note_file(paths: FacilityPaths) -> Path:
+    """Return the file of a facility's note."""
     return paths.root / "facility.json"
 
 
@@ -65,7 +88,7 @@ def read_note(paths: FacilityPaths) -> FacilityNote | None:
 
     Raises `LinacreError` where it is damaged.
     """
-    file = _note_file(paths)
+    file = note_file(paths)
     try:
         text = file.read_text()
         _check_format(file, text)
@@ -93,7 +116,7 @@ def _check_format(file: Path, text: str) -> None:
 def write_note(paths: FacilityPaths, note: FacilityNote) -> None:
     """Write the note of a facility, whole or not at all."""
     paths.root.mkdir(parents=True, exist_ok=True)
-    file = _note_file(paths)
+    file = note_file(paths)
     temporary = file.with_suffix(".new")
     with temporary.open("w") as opened:
         opened.write(note.model_dump_json(indent=2) + "\n")
@@ -105,11 +128,24 @@ def write_note(paths: FacilityPaths, note: FacilityNote) -> None:
 
 def noted_ns(paths: FacilityPaths) -> int:
     """Return when the note of a facility was written, as its file has it; `OSError` without one."""
-    return _note_file(paths).stat().st_mtime_ns
+    return note_file(paths).stat().st_mtime_ns
 
 
 def known_facilities(state: StatePaths) -> list[FacilityNote]:
-    """Return the notes of the facilities of this host, by name."""
+    """Return the notes of the facilities of this host, by name; sandboxes are not among them."""
+    return [note for note in _notes(state) if note.sandbox is None]
+
+
+def known_sandboxes(state: StatePaths, facility: str | None = None) -> list[FacilityNote]:
+    """Return the notes of the sandboxes of a facility, or of all, by name."""
+    return [
+        note
+        for note in _notes(state)
+        if note.sandbox is not None and facility in (None, note.sandbox.facility)
+    ]
+
+
+def _notes(state: StatePaths) -> list[FacilityNote]:
     notes = [read_note(state.facility(name)) for name in facility_folders(state)]
     return sorted((note for note in notes if note), key=lambda note: note.facility)
 

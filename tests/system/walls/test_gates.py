@@ -20,7 +20,7 @@ from wired import End, ip
 
 from linacre.engines.base import NetworkSpec, Way
 from linacre.engines.incus.walls import Walls
-from linacre.engines.incus.walls_rules import Gate, Port
+from linacre.engines.incus.walls_parts import Gate, Port
 
 TCP = """
 import socket, sys

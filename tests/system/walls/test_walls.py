@@ -14,7 +14,7 @@ import pytest
 from wired import IP_A, IP_B, IP_OTHER, OTHER, A, B, Net, ip
 
 from linacre.engines.incus.walls import Walls
-from linacre.engines.incus.walls_rules import Port
+from linacre.engines.incus.walls_parts import Port
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from linacre.engines.incus.walls import Walls
-from linacre.engines.incus.walls_rules import Port
+from linacre.engines.incus.walls_parts import Port
 
 SEND = Path(__file__).with_name("frames.py")
 

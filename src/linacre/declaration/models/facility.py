@@ -17,7 +17,14 @@ from linacre.declaration.models.machine import DeclaredMachine, Section
 from linacre.declaration.models.networks import Network
 from linacre.declaration.models.part import Part, empty_as_mapping
 from linacre.declaration.models.services import Service
-from linacre.declaration.models.values import NAME_PATTERN, Address, Line, Name, NetworkName
+from linacre.declaration.models.values import (
+    NAME_PATTERN,
+    Address,
+    FacilityName,
+    Line,
+    Name,
+    NetworkName,
+)
 from linacre.documents.quoting import quoted
 
 
@@ -72,7 +79,9 @@ class Facility(Part):
     sections: ClassVar[tuple[Section, ...]] = (IOCS, SERVICES, ARCHIVERS)
     """Where machines are declared, in the order in which people are told of them."""
 
-    facility: Name = Field(description="The facility's name.", examples=["clara"])
+    facility: FacilityName = Field(
+        description="The facility's name; a sandbox's is FACILITY.SANDBOX.", examples=["clara"]
+    )
     description: Line = Field(
         default="", description="What the facility is, in a line.", examples=["CLARA, S02"]
     )

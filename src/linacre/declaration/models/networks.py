@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -54,6 +54,17 @@ Interface = Annotated[
 """A network interface of a host, by the kernel's name (at most 15 characters), or none."""
 
 
+def _or_none(value: object) -> object:
+    return None if as_written(value) == "none" else value
+
+
+HostAddress = Annotated[
+    Address | None,
+    BeforeValidator(_or_none, json_schema_input_type=Address | Literal["none"]),
+]
+"""An address of the host, or none."""
+
+
 class Route(Part):
     """Where machines of a network may begin connections to; what answers them comes back."""
 
@@ -80,10 +91,10 @@ class Network(Part):
         "whose subnet it has then. Without it, the network is this host's alone.",
         examples=["eth1"],
     )
-    host_address: Address | None = Field(
+    host_address: HostAddress = Field(
         default_factory=_hosts_own,
-        description="The address of the host itself on the network; without it, the first, or "
-        "none with an uplink.",
+        description="The address of the host itself on the network, or none; without it, the "
+        "first, or none with an uplink.",
         examples=["10.61.2.1"],
     )
     gateway: Address | None = Field(
@@ -96,6 +107,13 @@ class Network(Part):
         description="The address of the network's desk; without it, the next free one. Needed "
         "with an uplink.",
         examples=["10.61.2.2"],
+    )
+    access: Subnet | None = Field(
+        default=None,
+        description="A subnet of this host alone by which its clients reach the network, address "
+        "by address, where the host has no address on it: as large, and it needs `gateway`. So "
+        "`linacre sandbox create` writes it.",
+        examples=["10.201.7.0/24"],
     )
     routes: tuple[Route, ...] = Field(
         default=(),

@@ -22,7 +22,10 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from linacre.documents.quoting import as_written, quoted
 
-NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+_LABEL = "[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+NAME_PATTERN = f"^{_LABEL}$"
+SANDBOX_DOT = "."
+"""Stands between the name of a facility and that of a sandbox of it: no name has it."""
 _PORT_PATTERN = r"^[1-9][0-9]{0,4}/(tcp|udp)$"
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -126,6 +129,12 @@ def _name(value: str) -> str:
     return _host_name(value, longest=63 - len("-twin"))
 
 
+def _facility_name(value: str) -> str:
+    for part in value.split(SANDBOX_DOT, 1):
+        _name(part)
+    return value
+
+
 def _network_name(value: str) -> str:
     # So must desk-<network>-twins, the desk of the sandbox of its twins.
     return _host_name(value, longest=63 - len("desk-") - len("-twins"))
@@ -209,6 +218,12 @@ Line = Annotated[
 """Text on one line; a number or truth value is taken as it was written."""
 Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": NAME_PATTERN})]
 """A host name: an RFC 1123 label in small letters; Incus also wants a letter first."""
+FacilityName = Annotated[
+    str,
+    AfterValidator(_facility_name),
+    Field(json_schema_extra={"pattern": rf"^{_LABEL}(\.{_LABEL})?$"}),
+]
+"""The name of a facility; of a sandbox of one, FACILITY.SANDBOX."""
 NetworkName = Annotated[str, AfterValidator(_network_name)]
 """A host name short enough for the name of the network's desk."""
 Address = Annotated[IPv4Address, BeforeValidator(_address)]

@@ -21,8 +21,8 @@ from linacre.engines.base import (
     NetworkSpec,
     Space,
 )
-from linacre.engines.incus import machines, storage, supervise, uplink
-from linacre.engines.incus.cable import Cables, bridge_name
+from linacre.engines.incus import access, machines, storage, supervise, uplink
+from linacre.engines.incus.cable import BRIDGE, Cables, bridge_name
 from linacre.engines.incus.claims import refuse_taken
 from linacre.engines.incus.connection import Connection, IncusSettings
 from linacre.engines.incus.instances import Instances
@@ -31,7 +31,7 @@ from linacre.engines.incus.pool import Pool
 from linacre.engines.incus.project import Project
 from linacre.engines.incus.reach import Reach
 from linacre.engines.incus.walls import Walls
-from linacre.engines.incus.walls_rules import Gate
+from linacre.engines.incus.walls_parts import Gate
 from linacre.engines.incus.wiring import IncusWiring, plugged
 from linacre.engines.labels import recorded_networks
 from linacre.epics.layout import Layout
@@ -159,6 +159,7 @@ class IncusEngine(Reach):
             # The walls of a facility of this name that another daemon has are not to be changed.
             await self._networks.check_free(network.name)
             await self._walls.open_gate(self._gate(network))
+            self._walls.check_laid(network)
         await self._networks.ensure(network)
 
     def _gate(self, network: NetworkSpec) -> Gate:
@@ -289,10 +290,11 @@ class IncusEngine(Reach):
         return await asyncio.to_thread(self._pool.used, machines)
 
     async def client_environment(self, network: str) -> dict[str, str]:
-        """Return the EPICS variables for a client on this host: the bridge's broadcast address."""
-        broadcast = await self._networks.broadcast(network)
-        variables = ("EPICS_CA_ADDR_LIST", "EPICS_PVA_ADDR_LIST")
-        return {} if broadcast is None else dict.fromkeys(variables, str(broadcast))
+        """Return the EPICS variables for a client on this host: one address that reaches all.
+
+        By a gateway that is no broadcast address of the host's, and nothing else is to be asked.
+        """
+        return await self._networks.client_environment(network, await self._project.record())
 
     # -- the end
 
@@ -300,7 +302,7 @@ class IncusEngine(Reach):
         """Stop the embedded daemon; a daemon of the system's or elsewhere is left alone."""
         await self._connection.shut_down()
         if self._connection.is_embedded:
-            await uplink.remove_links(self._cables.links())
+            await self._remove_links()
 
     async def purge(self) -> None:
         """Remove the project with all in it, the bridges, the pool and the embedded daemon.
@@ -318,11 +320,16 @@ class IncusEngine(Reach):
             except EngineError:
                 await self._connection.close()
                 raise
-        await uplink.remove_links(self._cables.links())
+        await self._remove_links()
         await self._walls.remove()
         with contextlib.suppress(FileNotFoundError):
             self._cables.remove()
         await self._connection.remove()
+
+    async def _remove_links(self) -> None:
+        links = self._cables.links()
+        await access.remove(link for link in links if link.startswith(BRIDGE))
+        await uplink.remove_links(links)
 
     async def _empty(self) -> None:
         at_once = asyncio.Semaphore(_DELETES_AT_ONCE)

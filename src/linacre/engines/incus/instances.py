@@ -15,7 +15,7 @@ from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.files import Files
 from linacre.engines.incus.pool import Ceiling, Pool
 from linacre.engines.incus.walls import Walls
-from linacre.engines.incus.walls_rules import Port
+from linacre.engines.incus.walls_parts import Port
 from linacre.engines.labels import ADDRESS, IOC, KIND
 
 Instance = Mapping[str, Any]

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,6 +59,12 @@ def lacks_broadcast(link: str) -> bool:
         except OSError:
             return False
     return not any(answer[_ADDRESS])
+
+
+async def routed_subnets() -> list[IPv4Network]:
+    """Return the subnets that this host has a route to, but for the default one."""
+    found = [str(route.get("dst", "default")) for route in await told_by_ip("-4", "route", "show")]
+    return [IPv4Network(each, strict=False) for each in found if each != "default"]
 
 
 async def told_by_ip(*words: str) -> list[Link]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from linacre.engines.base import (
+    Access,
     Device,
     Limits,
     Machine,
@@ -152,6 +154,27 @@ def network_config(network: NetworkSpec, *, facility: str) -> dict[str, str]:
         "ipv6.address": "none",
         "dns.mode": "none",
     }
+
+
+_PROTOCOLS = ("CA", "PVA")
+
+
+def address_lists(address: IPv4Address) -> dict[str, str]:
+    """Return the EPICS variables of clients that search at one address."""
+    return {f"EPICS_{protocol}_ADDR_LIST": str(address) for protocol in _PROTOCOLS}
+
+
+def access_environment(access: Access) -> dict[str, str]:
+    """Return the EPICS variables of clients that search by a gateway, and nowhere else.
+
+    The address that stands for the broadcast of the other network is an ordinary one of the host's.
+    """
+    found = address_lists(access.subnet.broadcast_address)
+    for protocol in _PROTOCOLS:
+        found[f"EPICS_{protocol}_AUTO_ADDR_LIST"] = "NO"
+        # What the user's own environment says would be asked too.
+        found[f"EPICS_{protocol}_NAME_SERVERS"] = ""
+    return found
 
 
 def found_machine(instance: Mapping[str, Any], server: str) -> Machine:

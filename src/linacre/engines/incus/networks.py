@@ -13,11 +13,11 @@ from typing import Any, cast
 from linacre.base.errors import EngineError, LinacreError
 from linacre.base.processes import run_tool
 from linacre.engines.base import NetworkSpec
-from linacre.engines.incus import machines, names, uplink
+from linacre.engines.incus import access, machines, names, uplink
 from linacre.engines.incus.cable import bridge_name
 from linacre.engines.incus.client import IncusClient, IncusError
 from linacre.engines.incus.links import lacks_broadcast, link_there, told_by_ip
-from linacre.engines.labels import recorded_uplinks
+from linacre.engines.labels import recorded_networks, recorded_uplinks
 
 _ALL = "/1.0/networks"
 _MAKING_LIMIT_S = 2.0
@@ -94,6 +94,7 @@ class Networks:
             await _mend_broadcast(bridge)
             if network.uplink is not None:
                 await uplink.join(bridge, network.uplink)
+            await access.ensure(bridge, network)
 
     async def _make(self, network: NetworkSpec, config: Mapping[str, str]) -> None:
         body: dict[str, Any] = {"config": config, "description": "made by Linacre"}
@@ -153,17 +154,28 @@ class Networks:
 
     async def remove(self, network: str) -> None:
         """Remove the bridge of a network, and what joins it; none there is no error."""
-        path = self._path(network)
+        path, bridge = self._path(network), bridge_name(self._facility, network)
+        if self._client.is_local:
+            await access.remove([bridge])
         await self._patiently(lambda: self._client.remove(path, project=False))
         if self._client.is_local:
-            await uplink.remove_links([bridge_name(self._facility, network)])
+            await uplink.remove_links([bridge])
 
     async def uplink(self, network: str) -> str | None:
         """Return the uplink that a network was made with, or None."""
         config = await self._config(network)
         return config.get(names.LABEL + "uplink") or None if config else None
 
-    async def broadcast(self, network: str) -> IPv4Address | None:
+    async def client_environment(self, network: str, record: Mapping[str, str]) -> dict[str, str]:
+        """Return the EPICS variables for a client on this host, by a facility's record."""
+        recorded = recorded_networks(record)
+        found = next((each.access for each in recorded if each.name == network), None)
+        if found is not None:
+            return machines.access_environment(found)
+        broadcast = await self._broadcast(network)
+        return {} if broadcast is None else machines.address_lists(broadcast)
+
+    async def _broadcast(self, network: str) -> IPv4Address | None:
         """Return the address by which this host reaches all of a network, or None.
 
         Without an address of its own on the network, the host reaches one with an uplink through
@@ -183,13 +195,14 @@ class Networks:
         `uplink.missing_joint` tells.
         """
         await self._until_there(record)
-        for network, site in recorded_uplinks(record).items():
-            bridge = bridge_name(self._facility, network)
+        for network in recorded_networks(record):
+            bridge = bridge_name(self._facility, network.name)
             if lacks_broadcast(bridge):
                 await _mend_broadcast(bridge)
-            if site is not None and link_there(bridge):
-                with contextlib.suppress(LinacreError):
-                    await uplink.join(bridge, site)
+            with contextlib.suppress(LinacreError):
+                if network.uplink is not None and link_there(bridge):
+                    await uplink.join(bridge, network.uplink)
+                await access.mend(bridge, network)
 
     async def _until_there(self, record: Mapping[str, str]) -> None:
         """Wait for the bridges that the daemon has: one that has just been started makes them."""

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from linacre.base.errors import EngineError, UserError
 from linacre.base.processes import run_tool
+from linacre.engines.incus.access import HOSTS_END, PORT
 from linacre.engines.incus.cable import BRIDGE, VETH
 from linacre.engines.incus.links import (
     Link,
@@ -116,7 +117,7 @@ def _is_offered(link: str) -> bool:
 
 
 def _is_of_ours(link: str) -> bool:
-    return link.startswith((BRIDGE, VETH, _OUR_END, _SITES_END))
+    return link.startswith((BRIDGE, VETH, PORT, HOSTS_END, _OUR_END, _SITES_END))
 
 
 def _kind(link: Link) -> str:
@@ -181,7 +182,7 @@ async def part(bridge: str, *, keep: str | None) -> None:
     """Take out of a bridge of ours whatever joins it to others, but for the uplink `keep`."""
     ours, theirs = joint_names(bridge)
     joined = {path.name for path in Path(f"/sys/class/net/{bridge}/brif").glob("*")}
-    others = {port for port in joined if not port.startswith(VETH)} - {ours, keep}
+    others = {port for port in joined if not port.startswith((VETH, PORT))} - {ours, keep}
     orders = [f"link set dev {port} nomaster" for port in sorted(others)]
     if link_there(ours) and (keep is None or bridge_of(theirs) != keep):
         orders.append(f"link delete dev {ours}")

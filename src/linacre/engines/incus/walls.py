@@ -18,19 +18,20 @@ from pathlib import Path
 from typing import Any, cast
 
 from linacre.base.alone import alone
-from linacre.base.errors import LinacreError
+from linacre.base.errors import EngineError, LinacreError
 from linacre.base.listing import counted
 from linacre.base.log import get_logger
 from linacre.base.processes import run_tool
+from linacre.engines.base import NetworkSpec
 from linacre.engines.incus.records import write_record
+from linacre.engines.incus.walls_closed import ASKING, CLOSED
+from linacre.engines.incus.walls_parts import Gate, Port
 from linacre.engines.incus.walls_rules import (
     CABLES,
     DROPPED,
     GATES,
     MACHINES,
     STOPPED,
-    Gate,
-    Port,
     port_elements,
     ruleset,
     table_name,
@@ -125,9 +126,20 @@ class Walls:
         """Let through between a bridge and the host what this says, and nothing else."""
         async with self._alone():
             gates = self._gates()
-            if gates.get(gate.bridge) != gate:
+            if gates.get(gate.bridge) != gate or not self._is_laid():
                 self._keep_gates((gates | {gate.bridge: gate}).values())
                 await self._lay()
+
+    def check_laid(self, network: NetworkSpec) -> None:
+        """Raise `EngineError` where a network needs walls and this host has none.
+
+        Machines go on without them; but two networks of one subnet would not be apart.
+        """
+        if network.access is not None and not self._is_laid():
+            raise EngineError(
+                f"the network {network.name} cannot be kept apart from this host: it has no walls; "
+                "see linacre doctor"
+            )
 
     async def forget_gate(self, bridge: str) -> None:
         """Drop what is known of a bridge that is gone; none there is no error."""
@@ -154,10 +166,10 @@ class Walls:
 
     async def _stands(self) -> bool:
         # One set a call: nft 1.0 finds but the tables of the first family that it is asked for.
-        sets = ((CABLES, "ports"), (GATES, MACHINES))
+        sets = ((CABLES, "ports"), (GATES, MACHINES), (ASKING, CLOSED))
         asked = (run_tool("nft", "list", "set", family, self.table, name) for family, name in sets)
         try:
-            ports, _ = await asyncio.gather(*asked)
+            ports, *_ = await asyncio.gather(*asked)
         except LinacreError:
             return False
         return all(f'"{port.link}"' in ports for port in self._ports().values())
@@ -254,7 +266,7 @@ class Walls:
         """Take the walls away, with what is kept of them; without that they are another's."""
         if not (self._file.exists() or self._gates_file.exists()):
             return
-        for family in (CABLES, GATES):
+        for family in (CABLES, GATES, ASKING):
             table = f"{family} {self.table}"
             await run_tool("nft", f"add table {table}; delete table {table}", check=False)
         for file in (self._file, self._gates_file, self._laid):

@@ -1,24 +1,23 @@
 """The walls of a facility as nftables' text: what cables may carry, what bridges let through.
 
-There are two tables of one name. That of the bridge family looks at frames between a machine and
+There are three tables of one name. That of the bridge family looks at frames between a machine and
 its bridge, by the cable's name. That of the ip family looks at packets that the host itself takes
 or forwards, by the bridge's name and the machine's address, which the other has made sure of: what
 passes is opened one by one. On a network with an uplink the site's own computers are no machines.
+The third, of the arp family, is for networks that the host is not on (`walls_closed`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from linacre.engines.base import NetworkSpec
-from linacre.engines.labels import network_record, recorded_networks
+from linacre.engines.incus.walls_closed import ASKING, PACKET_RULES, asking_rules, closed_set
+from linacre.engines.incus.walls_parts import Gate, Port
 
 CABLES, GATES = "bridge", "ip"
-"""The families of the two tables."""
-_ONE_ADDRESS = 32
+"""The families of two of the tables; the third's is `ASKING`."""
 _BROADCASTS_A_SECOND, _BURST = 2000, 4000
 _EPICS_TCP, _EPICS_UDP = "5064, 5075", "5064, 5065, 5075, 5076"
 """Channel Access with its repeater's port, and pvAccess: servers of either may be on the host."""
@@ -54,77 +53,6 @@ _ASKED_SETS = {
 """From which ports was asked in UDP of late: by the host of one, of all, and through the host."""
 
 
-@dataclass(frozen=True)
-class Port:
-    """What one cable may carry."""
-
-    machine: str
-    link: str
-    mac: str
-    address: IPv4Address
-
-    def line(self) -> str:
-        """Return it as it is kept in a file."""
-        return f"{self.machine} {self.link} {self.mac} {self.address}\n"
-
-    @classmethod
-    def of(cls, line: str) -> Port | None:
-        """Return what `line` gave; None where it is no such line."""
-        try:
-            machine, link, mac, address = line.split()
-            return cls(machine, link, mac, IPv4Address(address))
-        except ValueError:
-            return None
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What may pass between a bridge and the host, and through it."""
-
-    bridge: str
-    network: NetworkSpec
-
-    def line(self) -> str:
-        """Return it as it is kept in a file: the bridge, and the network as in the record."""
-        return " ".join([self.bridge, *network_record(self.network)]) + "\n"
-
-    @classmethod
-    def of(cls, line: str) -> Gate | None:
-        """Return what `line` gave; None where it is no such line."""
-        try:
-            bridge, key, text = line.split(maxsplit=2)
-            (network,) = recorded_networks({key: text})
-        except ValueError:
-            return None
-        return cls(bridge, network)
-
-    def elements(self) -> Mapping[str, list[str]]:
-        """Return the elements of the sets that it stands in."""
-        network = self.network
-        own = (
-            []
-            if network.host_address is None
-            else [network.host_address, network.subnet.broadcast_address]
-        )
-        whole = {way.to for way in network.ways if not way.ports}
-        opened = {f"{to} . 0-255 . 0-65535" for to in whole}
-        for way in network.ways:
-            if way.to not in whole:
-                ports = (port.partition("/") for port in way.ports)
-                opened |= {f"{way.to} . {proto} . {port}" for port, _, proto in ports}
-        answered = {str(subnet) for subnet in network.answers}
-        beyond = {str(way.to) for way in network.ways if way.to.prefixlen < _ONE_ADDRESS}
-        found = {
-            "within": [f'"{self.bridge}"'],
-            "gates": [str(address) for address in own],
-            "opened": sorted(opened),
-            "answered": sorted(answered),
-            "sources": sorted(answered | beyond),
-        }
-        named = {name: [f'"{self.bridge}" . {e}' for e in each] for name, each in found.items()}
-        return {"bridges": [f'"{self.bridge}"'], **named}
-
-
 def table_name(facility: str) -> str:
     """Return the name of a facility's table: nftables takes fewer letters than we do."""
     return f"linacre_{hashlib.sha256(facility.encode()).hexdigest()[:10]}"
@@ -151,8 +79,11 @@ def _laid(elements: Iterable[str]) -> str:
 
 def ruleset(table: str, ports: Iterable[Port], gates: Iterable[Gate]) -> str:
     """Return nftables' text that lays the walls of a facility anew, in one transaction."""
-    there = list(ports)
-    return _cables(table, there) + _gates(table, gates, {port.address for port in there})
+    there, known = list(ports), list(gates)
+    closed = [gate.bridge for gate in known if gate.network.is_closed]
+    asking = f"{_begun(ASKING, table)}\n{asking_rules(closed)}"
+    machines = {port.address for port in there}
+    return _cables(table, there) + asking + _gates(table, known, machines, closed)
 
 
 def _begun(family: str, table: str) -> str:
@@ -216,7 +147,9 @@ def _cables(table: str, ports: Iterable[Port]) -> str:
 """
 
 
-def _gates(table: str, gates: Iterable[Gate], machines: Iterable[IPv4Address]) -> str:
+def _gates(
+    table: str, gates: Iterable[Gate], machines: Iterable[IPv4Address], closed: Iterable[str]
+) -> str:
     """Return the table that keeps networks apart, and machines from what the host serves.
 
     No connections are tracked, so that no machine can fill the host's table of them: who begins one
@@ -240,6 +173,7 @@ def _gates(table: str, gates: Iterable[Gate], machines: Iterable[IPv4Address]) -
   set {MACHINES} {{ type ipv4_addr;{_laid(map(str, sorted(machines)))} }}
 {sets}
 {asked}
+{closed_set(closed)}
 {_counting(STOPPED, "ipv4_addr")}
   chain answering {{
     tcp flags & (syn | ack) != syn accept
@@ -294,5 +228,5 @@ def _gates(table: str, gates: Iterable[Gate], machines: Iterable[IPv4Address]) -
     iifname . oifname @within accept
     oifname @bridges oifname . ip saddr != @sources drop
   }}
-}}
+{PACKET_RULES}}}
 """

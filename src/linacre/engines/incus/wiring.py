@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from linacre.base.errors import EngineError
 from linacre.engines.base import Cable, Machine, Walled
 from linacre.engines.incus import arp
 from linacre.engines.incus.cable import Cables, bridge_name
+from linacre.engines.incus.links import routed_subnets
 from linacre.engines.incus.project import Project
 from linacre.engines.incus.resets import Resetter
 from linacre.engines.incus.uplink import missing_joint
@@ -157,6 +158,10 @@ class IncusWiring:
     async def walls(self) -> Walled:
         """Return how the walls at the cables stand."""
         return await self._walls.standing()
+
+    async def host_subnets(self) -> list[IPv4Network]:
+        """Return the subnets that this host has a route of its own to, its own among them."""
+        return await routed_subnets()
 
     def uplink_fault(self, network: str, uplink: str) -> str | None:
         """Say why machines on a network do not reach the site by its uplink, or None."""
