@@ -20,9 +20,10 @@ def block_yaml(data: Mapping[str, object]) -> str:
 def _lines(data: Mapping[str, object]) -> Iterator[str]:
     for key, value in data.items():
         name = key if _PLAIN.fullmatch(key) and key.lower() not in _WORDS else _text(key)
-        if isinstance(value, Mapping) and value:
+        inner = cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
+        if inner:
             yield f"{name}:"
-            yield from (f"  {line}" for line in _lines(cast("Mapping[str, object]", value)))
+            yield from (f"  {line}" for line in _lines(inner))
         else:
             yield f"{name}: {_text(value)}"
 

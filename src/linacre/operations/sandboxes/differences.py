@@ -132,7 +132,7 @@ def _changed(
     sandbox: Session, name: str, state: State | None, kept: KeptFiles, tree: Tree
 ) -> list[FileDifference]:
     before = {} if state is None else kept_tree(state, kept)
-    settings = json.loads(before[SETTINGS].content) if SETTINGS in before else {}
+    settings: Any = json.loads(before[SETTINGS].content) if SETTINGS in before else {}
     own = _own(before)
     entry = sandbox.declaration.facility.iocs[name].model_dump(mode="json", exclude_defaults=True)
     said = [_settings(settings), _settings(json.loads(redact_text(json.dumps(entry))))]
