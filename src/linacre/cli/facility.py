@@ -90,7 +90,9 @@ async def _up(session: Session, options: UpOptions, interaction: Interaction) ->
     done = "nothing to change" if ahead.plan.is_empty else f"up in {took:.1f} s"
     what = _counted(session, left_out=ahead.declared.left_out)
     say(f"{session.name}: {what}, {done} ({session.engine.name} engine)")
-    for over in expired(session.state, session.clock.now(), facility=session.name):
+    about = session.note.sandbox if session.note else None
+    facility = about.facility if about else session.name
+    for over in expired(session.state, session.clock.now(), facility=facility):
         say(expired_line(over))
     return True
 

@@ -158,7 +158,7 @@ def list_sandboxes(file: FileOption = None, as_json: JsonOption = False) -> None
                     row.owner,
                     str(len(row.iocs)),
                     fact("made_at", row.made_at),
-                    f"{fact('expires_at', row.expires_at)}{', over' if row.is_expired else ''}",
+                    f"{fact('expires_at', row.expires_at)}{', expired' if row.is_expired else ''}",
                 ]
                 for row in rows
             ],

@@ -20,11 +20,16 @@ def block_yaml(data: Mapping[str, object]) -> str:
 def _lines(data: Mapping[str, object]) -> Iterator[str]:
     for key, value in data.items():
         name = key if _PLAIN.fullmatch(key) and key.lower() not in _WORDS else _text(key)
-        if isinstance(value, Mapping) and value:
+        inner = _inside(value)
+        if inner:
             yield f"{name}:"
-            yield from (f"  {line}" for line in _lines(cast("Mapping[str, object]", value)))
+            yield from (f"  {line}" for line in _lines(inner))
         else:
             yield f"{name}: {_text(value)}"
+
+
+def _inside(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,6 @@ from typing import Protocol
 from linacre.base.errors import UnsupportedError
 from linacre.engines.model import (
     LARGEST_OUTPUT,
-    Access,
     Capability,
     Completed,
     Device,
@@ -36,7 +35,6 @@ from linacre.epics.layout import Layout
 
 __all__ = [
     "LARGEST_OUTPUT",
-    "Access",
     "Cable",
     "Capability",
     "Client",

@@ -11,15 +11,8 @@ from linacre.base.errors import UserError
 from linacre.base.paths import FacilityPaths
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import HOST, Facility
-from linacre.engines.base import (
-    Access,
-    Capability,
-    Engine,
-    MachineSpec,
-    NetworkSpec,
-    Way,
-    require,
-)
+from linacre.engines.base import Capability, Engine, MachineSpec, NetworkSpec, Way, require
+from linacre.engines.model import Access
 from linacre.kinds.maker import Maker, Names
 from linacre.kinds.registry import KINDS, Kinds
 

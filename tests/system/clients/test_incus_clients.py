@@ -11,29 +11,11 @@ import time
 
 import pytest
 from harness import Site
+from host_clients import AIOCA, CAPROTO, P4P
 
 from linacre.engines.telnet import TelnetFilter
 
 pytestmark = pytest.mark.timeout(300)
-
-AIOCA = """
-import asyncio, json, sys
-from aioca import caget
-async def get():
-    return [float(await caget(name, timeout=20)) for name in sys.argv[1:]]
-print(json.dumps(asyncio.run(get())))
-"""
-P4P = """
-import json, sys
-from p4p.client.thread import Context
-with Context("pva", nt=False) as context:
-    print(json.dumps([context.get(name, timeout=20).value for name in sys.argv[1:]]))
-"""
-CAPROTO = """
-import json, sys
-from caproto.sync.client import read
-print(json.dumps([float(read(name, timeout=20, repeater=False).data[0]) for name in sys.argv[1:]]))
-"""
 
 
 def ca_names(site: Site) -> dict[str, float]:

@@ -11,30 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import Site
+from host_clients import AIOCA, CAPROTO, P4P
 
 from linacre.engines.incus import access
 from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.kinds.addresses import mac_address
 
 MACHINES = ("a", "b", "desk-controls")
-AIOCA = """
-import asyncio, json, sys
-from aioca import caget
-async def get():
-    return [float(await caget(name, timeout=20)) for name in sys.argv[1:]]
-print(json.dumps(asyncio.run(get())))
-"""
-P4P = """
-import json, sys
-from p4p.client.thread import Context
-with Context("pva", nt=False) as context:
-    print(json.dumps([context.get(name, timeout=20).value for name in sys.argv[1:]]))
-"""
-CAPROTO = """
-import json, sys
-from caproto.sync.client import read
-print(json.dumps([float(read(name, timeout=20, repeater=False).data[0]) for name in sys.argv[1:]]))
-"""
 CLIENTS = {"libca": AIOCA, "p4p": P4P, "caproto": CAPROTO}
 
 

@@ -11,20 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CA = """
-import asyncio, json, sys
-from aioca import caget
-async def get():
-    return [float(await caget(name, timeout=20)) for name in sys.argv[1:]]
-print(json.dumps(asyncio.run(get())))
-"""
-PVA = """
-import json, sys
-from p4p.client.thread import Context
-with Context("pva", nt=False) as context:
-    print(json.dumps([context.get(name, timeout=20).value for name in sys.argv[1:]]))
-"""
-
 
 def ip(*words: str, check: bool = True) -> str:
     """Run `ip` on the host and return what it prints."""

@@ -9,7 +9,8 @@ from ipaddress import IPv4Address
 
 import pytest
 from harness import Site, until
-from sites_network import CA, PVA, SitesNetwork, addresses, ip, master
+from host_clients import AIOCA, P4P
+from sites_network import SitesNetwork, addresses, ip, master
 
 from linacre.engines.incus.cable import bridge_name
 from linacre.engines.incus.links import link_there
@@ -61,7 +62,7 @@ def pvs(site: Site) -> list[str]:
 
 
 def assert_found(site: Site, far: SitesNetwork) -> None:
-    assert far.read(CA, *pvs(site)) == [2.5, 2.5]
+    assert far.read(AIOCA, *pvs(site)) == [2.5, 2.5]
 
 
 def inits(site: Site) -> dict[str, int]:
@@ -119,7 +120,7 @@ def test_an_interface_in_a_bridge_and_the_loopback(blank: Site, far: SitesNetwor
 
 def test_the_site_finds_pvs_by_broadcast(site: Site, far: SitesNetwork) -> None:
     assert_found(site, far)
-    assert far.read(PVA, *pvs(site)) == [2.5, 2.5]
+    assert far.read(P4P, *pvs(site)) == [2.5, 2.5]
     address = site.address("mag")
     assert far.neighbour(address) == mac_address(site.name, IPv4Address(address))
     assert master(far.nic) == bridge_of_ours(site)
@@ -196,7 +197,7 @@ def test_another_uplink_takes_the_place_of_the_first(site: Site, far: SitesNetwo
     assert master(far.nic) is None
     ip("link", "set", far.nic, "master", far.bridge)
     assert_found(site, far)
-    assert far.read(PVA, *pvs(site)) == [2.5, 2.5]
+    assert far.read(P4P, *pvs(site)) == [2.5, 2.5]
     ours, theirs = joint_names(bridge_of_ours(site))
     assert (master(ours), master(theirs)) == (bridge_of_ours(site), far.bridge)
     assert inits(site) == before

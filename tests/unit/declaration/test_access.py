@@ -10,7 +10,7 @@ import pytest
 from linacre.base.errors import UnsupportedError
 from linacre.base.paths import FacilityPaths
 from linacre.declaration.load import Declaration, LoadError, load
-from linacre.engines.base import Access
+from linacre.engines.model import Access
 from linacre.engines.process.engine import ProcessEngine
 from linacre.planning.specs import declared_facility, network_spec
 

@@ -6,13 +6,14 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from linacre.engines.base import Access, NetworkSpec
+from linacre.engines.base import NetworkSpec
 from linacre.engines.incus.access import links, namespace
 from linacre.engines.incus.access_rules import gateway_rules
 from linacre.engines.incus.machines import access_environment
 from linacre.engines.incus.walls_parts import Gate, Port
 from linacre.engines.incus.walls_rules import ruleset
 from linacre.engines.labels import network_record, recorded_networks
+from linacre.engines.model import Access
 
 SUBNET = IPv4Network("10.61.2.0/24")
 ACCESS = Access(IPv4Network("10.201.7.0/24"), IPv4Address("10.61.2.254"))

@@ -63,17 +63,21 @@ async def ensure(bridge: str, network: NetworkSpec) -> None:
     return None
 
 
-async def mend(bridge: str, network: NetworkSpec) -> None:
-    """Bring back the gateway of a network, if it has one: the host was started since.
-
-    So too its link into a bridge that was made anew.
-    """
+def is_lost(bridge: str, network: NetworkSpec) -> bool:
+    """Tell whether a network lacks its gateway: the host was started since, or its bridge made."""
     if network.access is None or not link_there(bridge):
+        return False
+    return not _is_there(bridge) or bridge_of(links(bridge)[0]) != bridge
+
+
+async def mend(bridge: str, network: NetworkSpec) -> None:
+    """Bring back the gateway that a network has lost, or its link into a bridge made anew."""
+    if network.access is None or not is_lost(bridge, network):
         return
     if not _is_there(bridge):
         await remove([bridge])
         await _make(bridge, network, network.access)
-    elif bridge_of(links(bridge)[0]) != bridge:
+    else:
         await _order([f"link set dev {links(bridge)[0]} master {bridge} up"], bridge)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from linacre.engines.base import (
-    Access,
     Device,
     Limits,
     Machine,
@@ -19,6 +18,7 @@ from linacre.engines.base import (
 )
 from linacre.engines.incus.cable import bridge_name, veth_name
 from linacre.engines.incus.names import LABEL, volume
+from linacre.engines.model import Access
 from linacre.epics.layout import Layout
 
 LAYOUT = Layout(

@@ -94,7 +94,8 @@ class Networks:
             await _mend_broadcast(bridge)
             if network.uplink is not None:
                 await uplink.join(bridge, network.uplink)
-            await access.ensure(bridge, network)
+            async with self._alone():
+                await access.ensure(bridge, network)
 
     async def _make(self, network: NetworkSpec, config: Mapping[str, str]) -> None:
         body: dict[str, Any] = {"config": config, "description": "made by Linacre"}
@@ -202,7 +203,10 @@ class Networks:
             with contextlib.suppress(LinacreError):
                 if network.uplink is not None and link_there(bridge):
                     await uplink.join(bridge, network.uplink)
-                await access.mend(bridge, network)
+                if access.is_lost(bridge, network):
+                    # Another command may be about to: the second would take away the first's.
+                    async with self._alone():
+                        await access.mend(bridge, network)
 
     async def _until_there(self, record: Mapping[str, str]) -> None:
         """Wait for the bridges that the daemon has: one that has just been started makes them."""

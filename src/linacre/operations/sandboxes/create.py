@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import PurePosixPath
 
@@ -107,6 +107,8 @@ async def create(
     )
     if await bring_up(sandbox, UpOptions(prune=True), interaction, verb="sandbox create") is None:
         return None
+    # As it is noted to stand now.
+    sandbox = replace(sandbox, note=read_note(paths))
     await set_in(sandbox, values)
     return _finished(sandbox, left_out)
 
@@ -258,7 +260,7 @@ def _note(
 
 
 def _finished(sandbox: Session, left_out: Mapping[str, tuple[str, ...]]) -> MadeSandbox:
-    note = read_note(sandbox.paths)
+    note = sandbox.note
     assert note is not None and note.sandbox is not None
     about = note.sandbox.model_copy(update={"is_whole": True})
     write_note(sandbox.paths, note.model_copy(update={"sandbox": about}))

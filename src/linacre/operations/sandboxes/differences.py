@@ -132,15 +132,18 @@ def _changed(
     sandbox: Session, name: str, state: State | None, kept: KeptFiles, tree: Tree
 ) -> list[FileDifference]:
     before = {} if state is None else kept_tree(state, kept)
-    settings: dict[str, Any] = json.loads(before[SETTINGS].content) if SETTINGS in before else {}
     own = _own(before)
     entry = sandbox.declaration.facility.iocs[name].model_dump(mode="json", exclude_defaults=True)
-    said = [_settings(settings), _settings(json.loads(redact_text(json.dumps(entry))))]
+    said = [_recorded(before), _settings(json.loads(redact_text(json.dumps(entry))))]
     texts = [{"settings": text} if text else {} for text in said]
     return [
         *differing(texts[0], texts[1], sides=_SIDES),
         *differing(shown(own), shown(tree), sides=_SIDES),
     ]
+
+
+def _recorded(tree: Tree) -> bytes:
+    return _settings(json.loads(tree[SETTINGS].content)) if SETTINGS in tree else b""
 
 
 def _settings(entry: Mapping[str, Any]) -> bytes:
