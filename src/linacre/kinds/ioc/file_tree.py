@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,8 @@ from linacre.engines.base import Engine, MachineSpec
 
 _LARGEST_BYTES = 512 << 20
 _MOST_FILES = 100_000
+_LONGEST_S = 120
+"""Seconds in which a machine must have sent its files: its `tar` may be anybody's."""
 _BROKEN = (OSError, ValueError, OverflowError, RecursionError)
 """What Python's reader of archives raises beside its own errors where one is made up."""
 
@@ -71,9 +74,14 @@ async def tree_inside(engine: Engine, machine: str, tree: PurePosixPath) -> dict
         if len(printed[descriptor]) > _LARGEST_BYTES:
             raise LinacreError(f"{tree} in {machine} holds more than 512 MiB: not read")
 
-    done = await engine.exec(
-        machine, ["tar", "--create", "--file=-", f"--directory={tree}", "."], output=gather
-    )
+    argv = ["tar", "--create", "--file=-", f"--directory={tree}", "."]
+    try:
+        async with asyncio.timeout(_LONGEST_S):
+            done = await engine.exec(machine, argv, output=gather)
+    except TimeoutError as error:
+        raise LinacreError(
+            f"the files of {machine} cannot be read: its tar has not ended in {_LONGEST_S} s"
+        ) from error
     if done.status != 0:
         said = printed[2].decode(errors="replace").strip().splitlines()[-1:]
         raise LinacreError(

@@ -10,36 +10,25 @@ from typing import TYPE_CHECKING
 from linacre.base.errors import LinacreError
 from linacre.base.log import get_logger
 from linacre.base.tasks import TaskState, user_name
-from linacre.catalogue.model import (
-    Duplicate,
-    FileEntry,
-    IocEntry,
-    MachineEntry,
-    NewState,
-    RecordEntry,
-    State,
-)
+from linacre.catalogue.model import Duplicate, FileEntry, NewState, State
 from linacre.declaration.load import Declaration, LoadError, load
-from linacre.engines.base import Machine, MachineState
-from linacre.engines.labels import ADDRESS, IMAGE, NETWORK, ORIGIN, RUNNING_DIGEST
+from linacre.engines.base import MachineState
 from linacre.kinds.ioc.file_tree import tree_inside
-from linacre.kinds.reports import listed_pvs
 from linacre.operations.history.kept_files import KeptFiles
+from linacre.operations.history.present import Missed, record_present, told_missed
 from linacre.operations.history.states import (
     Draft,
     difference,
     found_draft,
     keep_tree,
     kept_tree,
-    origin_parts,
 )
-from linacre.session.roles import Pair, ioc_of, pairs
+from linacre.session.roles import pairs
 from linacre.session.session import Session
 
 if TYPE_CHECKING:
     from linacre.catalogue.inventory import Inventory
 
-_AT_ONCE = 8
 _DUPLICATES_SAID = 3
 _log = get_logger(__name__)
 
@@ -88,17 +77,36 @@ class Recorder:
     async def ended(self, inventory: Inventory) -> None:
         """Write what there is now; what goes wrong here is said and spoils nothing."""
         try:
-            await record_present(self._session, inventory, about=self._about, only=self._machines)
-            for name in self._moved:
-                await self._add_found_state(inventory, name)
-            for line in told_duplicates(await self._duplicates(inventory)):
-                self._session.say(line)
+            missed = await self.write_present(inventory)
+            if missed:
+                self._session.say(f"{told_missed(missed)}; linacre catalogue rebuild tries again")
         except (LinacreError, OSError) as error:
             _log.error("the catalogue was not brought up to date", error=str(error))
             self._session.say(
                 f"the catalogue was not brought up to date: {error}; linacre catalogue rebuild "
                 "does it"
             )
+
+    async def write_present(self, inventory: Inventory) -> list[Missed]:
+        """Write what there is now, and return the IOCs that are not as they are in their machines.
+
+        Each is said; the others are written all the same. Raises `LinacreError` and `OSError` for
+        what is of no IOC.
+        """
+        missed = await record_present(
+            self._session, inventory, about=self._about, only=self._machines
+        )
+        for name in self._moved:
+            try:
+                await self._add_found_state(inventory, name)
+            except LinacreError as error:
+                missed.append(Missed(name, str(error)))
+        for each in missed:
+            _log.error("an IOC was not brought up to date", ioc=each.ioc, error=each.why)
+            self._session.say(f"{each.ioc}: {each.why}")
+        for line in told_duplicates(await self._duplicates(inventory)):
+            self._session.say(line)
+        return missed
 
     async def _add_what_is_there(self, inventory: Inventory, name: str) -> None:
         """Begin the history of an IOC that has run without one, before an upgrade, say."""
@@ -200,83 +208,6 @@ def _is_same(last: State, draft: Draft, files: Mapping[str, FileEntry]) -> bool:
     """Tell whether an IOC has come to this state already, and not only been on its way there."""
     same = last.files == files and last.settings == draft.settings
     return same and last.outcome in ("", TaskState.DONE)
-
-
-async def record_present(
-    session: Session,
-    inventory: Inventory,
-    *,
-    about: Collection[str] | None = None,
-    only: Collection[str] | None = None,
-) -> None:
-    """Write the machines, the IOCs and the records of those `about` (all where it is None).
-
-    Those of an IOC of which none were ever written are written too: the command before may have
-    been cut short. With `only` the other machines are as they are known to be. The engine is
-    open. An IOC that does not serve keeps the records that it had.
-    """
-    machines, record = await session.found(only)
-    found = pairs(session.declaration.facility.iocs, machines, record)
-    entries = [*map(_machine_entry, machines.values())]
-    there = [pair for pair in found.values() if pair.live in machines]
-    iocs = [_ioc_entry(session, pair, machines[pair.live]) for pair in there]
-    if only is not None:
-        entries += [each for each in await inventory.machines() if each.name not in only]
-        known = {each.name for each in iocs}
-        iocs += [
-            each
-            for each in await inventory.iocs()
-            if each.name not in known and each.machine not in only
-        ]
-    await inventory.set_machines(entries)
-    await inventory.set_iocs(iocs)
-    at_once = asyncio.Semaphore(_AT_ONCE)
-
-    async def read(pair: Pair) -> None:
-        async with at_once:
-            address = session.declaration.facility.iocs[pair.ioc].address
-            served = await listed_pvs(session.engine, pair.live, address)
-        if served is not None:
-            records = [RecordEntry(pv.name, pv.record_type, pv.description) for pv in served]
-            await inventory.set_records(pair.ioc, records)
-
-    if about is not None:
-        about = {*about, *await inventory.unread()}
-    chosen = [p for p in there if about is None or p.ioc in about]
-    running = [p for p in chosen if machines[p.live].state is MachineState.RUNNING]
-    await asyncio.gather(*map(read, running))
-
-
-def _machine_entry(machine: Machine) -> MachineEntry:
-    return MachineEntry(
-        name=machine.name,
-        kind=machine.kind,
-        ioc=ioc_of(machine) or "",
-        network=machine.labels.get(NETWORK, ""),
-        address=machine.labels.get(ADDRESS, ""),
-        host=machine.host,
-        image=machine.labels.get(IMAGE, ""),
-    )
-
-
-def _ioc_entry(session: Session, pair: Pair, machine: Machine) -> IocEntry:
-    ioc = session.declaration.facility.iocs[pair.ioc]
-    source, revision = origin_parts(machine.labels.get(ORIGIN, ""))
-    return IocEntry(
-        name=pair.ioc,
-        kind=ioc.kind,
-        owner=ioc.owner,
-        area=ioc.area,
-        device_type=ioc.device_type,
-        description=ioc.description,
-        network=ioc.network or "",
-        address=str(ioc.address),
-        host=machine.host,
-        machine=machine.name,
-        source=source,
-        revision=revision,
-        digest=machine.labels.get(RUNNING_DIGEST, ""),
-    )
 
 
 def told_duplicates(found: Sequence[Duplicate]) -> list[str]:
