@@ -31,13 +31,15 @@ TAKERS = {
     # What a machine or a repository had: history, rollback.
     "operations/history/kept_files.py": "Below",
     # The folder of an IOC on a server, and what it names or leads to: import.
-    "operations/importing/copying.py": (
-        "EnclosedFolder UnsafeNameError inner_path link_target open_named read_plain"
-    ),
+    "operations/importing/copying.py": "EnclosedFolder UnsafeNameError open_named read_plain",
     "operations/importing/elf.py": "UnsafeNameError",
     "operations/importing/examine.py": "UnsafeNameError",
+    "operations/importing/listing.py": (
+        "Kind NamedFolder TooMuchError UnsafeNameError inner_path link_target open_named"
+    ),
     "operations/importing/locate.py": "UnsafeNameError",
     "operations/importing/lookup.py": "UnsafeNameError",
+    "operations/importing/matching.py": "Kind NamedFolder UnsafeNameError",
     "operations/importing/other_builds.py": "UnsafeNameError",
     "operations/importing/program.py": "UnsafeNameError",
     "operations/importing/python_script.py": "UnsafeNameError read_named",

@@ -188,7 +188,8 @@ CALLERS: dict[Callable[[Path, Trap, Path], Said], str] = {
     a_rollback: "kinds/ioc/file_tree.py",
     an_import: """
         operations/importing/copying.py operations/importing/examine.py
-        operations/importing/locate.py operations/importing/lookup.py
+        operations/importing/listing.py operations/importing/locate.py
+        operations/importing/lookup.py operations/importing/matching.py
         operations/importing/other_builds.py operations/importing/program.py
         operations/importing/reading.py
         operations/importing/settle.py

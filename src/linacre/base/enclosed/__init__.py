@@ -6,7 +6,13 @@ A folder is opened below its parent by a descriptor and never by a joined path, 
 process changes meanwhile leads nowhere else.
 """
 
-from linacre.base.enclosed.named import head_of_named, open_named, read_given, read_named
+from linacre.base.enclosed.named import (
+    NamedFolder,
+    head_of_named,
+    open_named,
+    read_given,
+    read_named,
+)
 from linacre.base.enclosed.names import (
     DEEPEST,
     UnsafeNameError,
@@ -26,6 +32,7 @@ __all__ = [
     "Kind",
     "Limits",
     "LinkOnWayError",
+    "NamedFolder",
     "TooMuchError",
     "UnsafeNameError",
     "check_nesting",

@@ -85,7 +85,7 @@ def _walk(
         with os.scandir(folder) as found:
             names = sorted(count.one(each.name) for each in found)
         for name in names:
-            entry = _entry(folder, name, top, path)
+            entry = entry_in(folder, name, top, path)
             if entry.kind is Kind.FOLDER:
                 if name in skip:
                     continue
@@ -99,7 +99,8 @@ def _walk(
         os.close(folder)
 
 
-def _entry(folder: int, name: str, top: Path, path: PurePosixPath) -> Entry:
+def entry_in(folder: int, name: str, top: Path, path: PurePosixPath) -> Entry:
+    """Return what stands at a name in a folder, which is `path` below `top`; raises as `walk`."""
     here = path / name
     try:
         inner_path(str(here))

@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from linacre.base.enclosed import (
-    EnclosedFolder,
-    UnsafeNameError,
-    inner_path,
-    link_target,
-    open_named,
-    read_plain,
-)
+from linacre.base.enclosed import EnclosedFolder, UnsafeNameError, open_named, read_plain
 from linacre.base.errors import LinacreError, UserError
 from linacre.operations.importing.findings import Where
+from linacre.operations.importing.listing import MOST_LINKS, Item, Listing
+from linacre.operations.importing.matching import matching
 from linacre.operations.importing.places import joined
 from linacre.operations.importing.understood import Understood
 
-_MOST_LINKS = 8
-_LEFT_OUT = frozenset({".git", ".svn", ".hg", "__pycache__", ".iocsh_history", ".linacre"})
-_LARGEST_BYTES, _MOST_FILES = 2 << 30, 100_000
-
-
-@dataclass(frozen=True)
-class Item:
-    """One file or link to be copied."""
-
-    path: PurePosixPath
-    """In the copy."""
-    source: Path | None = None
-    link: str | None = None
-    text: str | None = None
-    """What is written, where it is no copy."""
-    mode: int = 0o755
-    """Of what is written."""
+_LARGEST_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -61,7 +39,7 @@ def plan_copy(understood: Understood) -> Plan:
     are too much.
     """
     tree = understood.found.tree
-    listing = _Listing(understood.given, tree)
+    listing = Listing(understood.given, tree)
     for source, path in _wanted(understood):
         is_beside = not path.is_relative_to(understood.found.own)
         top = source if is_beside and source.is_dir() else understood.found.home
@@ -93,7 +71,7 @@ def _behind_no_link(items: Mapping[PurePosixPath, Item]) -> dict[PurePosixPath, 
     found: dict[PurePosixPath, Item] = {}
     for path, item in items.items():
         place = path
-        for _ in range(_MOST_LINKS):
+        for _ in range(MOST_LINKS):
             links = (each for each in reversed(place.parents) if each in items)
             link = next((each for each in links if items[each].link is not None), None)
             if link is None:
@@ -133,7 +111,11 @@ def _own_parts(
     # Beside the folders of IOCs, iocBoot may hold scripts that all of them include.
     if start.parts[0] == "iocBoot":
         boot = home / "iocBoot"
-        tops |= {PurePosixPath("iocBoot", p.name): None for p in boot.iterdir() if p.is_file()}
+        tops |= {
+            PurePosixPath("iocBoot", each.name): None
+            for each in matching(boot, "*", given=understood.given)
+            if each.is_file()
+        }
     for path in referred:
         if len(path.parts) < 2 or path.parts[0] not in ("iocBoot", "bin", "lib"):
             tops |= {PurePosixPath(part): None for part in path.parts[:1]}
@@ -169,96 +151,6 @@ def _referred(understood: Understood) -> Iterator[PurePosixPath]:
         relative = places.relative(path)
         if relative is not None and relative.parts and (understood.found.tree / relative).exists():
             yield relative
-
-
-class _Listing:
-    """What is to be copied, and what is not and why, as it is found."""
-
-    def __init__(self, given: Path, tree: Path) -> None:
-        self._given, self._real = given, given.resolve()
-        self._tree = tree
-        self._seen = 0
-        self.items: dict[PurePosixPath, Item] = {}
-        self.left_out: list[str] = []
-
-    def take(
-        self,
-        source: Path,
-        path: PurePosixPath,
-        top: Path,
-        *,
-        links: int = 0,
-        is_own: bool = False,
-    ) -> None:
-        """Take in a file or folder; a link that leads out of `top` as what it leads to.
-
-        Of what is out of the folder that was given, only what everybody may read: whoever wrote a
-        link, or a name, may mean to have a file of this host that is not theirs. `is_own`: it is
-        in a folder that is known to be in the one that was given.
-        """
-        target = ""
-        try:
-            inner_path(str(path))
-            if source.is_symlink():
-                # As it is written, not as a path.
-                target = link_target(os.readlink(source))  # noqa: PTH115
-        except UnsafeNameError as error:
-            self.left_out.append(f"{self._tree}: {error}")
-            return
-        if target:
-            if not source.exists():
-                self.left_out.append(f"{source}: a link that leads nowhere ({target})")
-                return
-            if not target.startswith("/") and source.resolve().is_relative_to(top.resolve()):
-                self.items[path] = Item(path, link=target)
-                return
-            links += 1
-            if links > _MOST_LINKS:
-                self.left_out.append(f"{source}: links that lead to one another")
-                return
-        is_own = (is_own and not target) or source.resolve().is_relative_to(self._real)
-        if not is_own and not self._is_everybodys(source):
-            self.left_out.append(f"{source}: not everybody may read {source.resolve()}")
-        elif source.is_dir():
-            self._folder(source, path, top, links=links, is_own=is_own)
-        elif source.is_file():
-            place = path if path.parts else PurePosixPath(source.name)
-            self.items[place] = Item(place, source=source)
-        else:
-            self.left_out.append(f"{source}: no plain file")
-
-    def _folder(
-        self, source: Path, path: PurePosixPath, top: Path, *, links: int, is_own: bool
-    ) -> None:
-        if path.name in _LEFT_OUT or (path.name.startswith("O.") and path.parts):
-            return
-        try:
-            names = os.listdir(source)  # noqa: PTH208  # a list of paths takes long to sort
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UserError(f"{source} cannot be read: {reason}; run this as one who may") from None
-        self._count(len(names))
-        for name in sorted(names):
-            self.take(source / name, path / name, top, links=links, is_own=is_own)
-
-    def _count(self, number: int) -> None:
-        # Folders too: with links they may be in one another again and again.
-        self._seen += number
-        if self._seen > _MOST_FILES:
-            raise UserError(
-                f"{self._tree} holds more than {_MOST_FILES:,} files to copy; name a smaller folder"
-            )
-
-    def _is_everybodys(self, source: Path) -> bool:
-        """Tell whether a file or folder may be taken from outside; `copy` asks again."""
-        if source.is_file():
-            try:
-                os.close(open_named(source, top=self._given))
-            except (OSError, UnsafeNameError):
-                return False
-            return True
-        about = source.stat()
-        return bool(about.st_mode & stat.S_IROTH)
 
 
 def copy(plan: Plan, target: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from linacre.operations.importing.locate import Found, posix_path
+from linacre.operations.importing.matching import matching
 from linacre.operations.importing.reading import text_of
 
 _SETS = re.compile(
@@ -27,7 +28,7 @@ def laid_env_paths(found: Found, *, given: Path) -> tuple[Mapping[PurePosixPath,
     boot = found.start.parent
     laid: dict[PurePosixPath, str] = {}
     notes: list[str] = []
-    there = sorted((found.tree / boot).glob("envPaths*"))
+    there = matching(found.tree / boot, "envPaths*", given=given)
     for file in there:
         text = text_of(file, given=given)
         mended = _SETS.sub(lambda each: each["head"] + posix_path(each["path"]), text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linacre.operations.importing.elf import Elf, read_elf
+from linacre.operations.importing.matching import matching
 from linacre.operations.importing.reading import text_or_none
 
 IMAGE_GLIBC = (2, 41)
@@ -78,7 +79,8 @@ def libraries_of(
         reached = [*_folders(file, elf, present)]
         reached += [_origin(each, program, present) for each in inherited]
         folders = [*reached, *(present(each) for each in more if each.startswith("/"))]
-        folders += [each for each in (tree / "lib", *sorted(tree.glob("lib/*"))) if each.is_dir()]
+        libraries = (tree / "lib", *matching(tree, "lib/*", given=given))
+        folders += [each for each in libraries if each.is_dir()]
         for name in elf.needed:
             in_image = not on_host and _IN_IMAGE.fullmatch(name)
             if name in seen or _BASIC.fullmatch(name) or in_image:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from linacre.base.enclosed import UnsafeNameError
 from linacre.base.errors import UserError
+from linacre.operations.importing.matching import matching
 from linacre.operations.importing.options import Run
 from linacre.operations.importing.reading import head_of, text_of
 
@@ -132,7 +133,8 @@ def _candidates(folder: Path, tree: Path) -> list[Path]:
     elif folder.name == "iocBoot":
         patterns = ("*/st.cmd", "*/*.cmd")
     for pattern in (*patterns, "*/st.cmd"):
-        if found := sorted(path for path in folder.glob(pattern) if path.is_file()):
+        there = matching(folder, pattern, given=folder)
+        if found := [path for path in there if path.is_file()]:
             return found
     return []
 
@@ -145,7 +147,7 @@ def _shown(paths: Iterable[Path], tree: Path) -> str:
 
 def _built(boot: Path, given: Path) -> PurePosixPath | None:
     """Return the top of the application that envPaths in a folder names."""
-    for file in sorted(boot.glob("envPaths*")):
+    for file in matching(boot, "envPaths*", given=given):
         match = re.search(
             r'^\s*epicsEnvSet\(?\s*"?TOP"?\s*,?\s*"?([^"\s)]+)',
             text_of(file, given=given),

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from linacre.base.enclosed import UnsafeNameError
 from linacre.operations.importing.commands import SOFTIOC_OWN
 from linacre.operations.importing.elf import host_machine, read_elf
+from linacre.operations.importing.matching import matching
 from linacre.operations.importing.reading import head_of, text_of
 
 _WINDOWS = re.compile(r"(windows|win32|win64|cygwin|mingw)", re.IGNORECASE)
@@ -38,7 +39,7 @@ def is_for_windows(path: PurePosixPath) -> bool:
 def built_for_here(home: Path, path: PurePosixPath, *, given: Path) -> Path | None:
     """Return the program of the same name that an application has for this host, if it has one."""
     name = path.name.removesuffix(".exe")
-    builds = sorted(home.glob(f"bin/*/{name}"))
+    builds = matching(home, f"bin/*/{name}", given=given)
     return next((each for each in builds if runs_here(each, given=given)), None)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from linacre.base.enclosed import UnsafeNameError
@@ -13,6 +12,7 @@ from linacre.base.errors import UserError
 from linacre.operations.importing.elf import host_machine, read_elf
 from linacre.operations.importing.findings import Where
 from linacre.operations.importing.locate import Found
+from linacre.operations.importing.matching import matching
 from linacre.operations.importing.options import Run
 from linacre.operations.importing.other_builds import (
     built_for_here,
@@ -26,7 +26,6 @@ from linacre.operations.importing.reading import head_of
 
 LAID = "linacre.cmd"
 """A start script that is written where the IOC's own does not say all."""
-_MOST_PROGRAMS = 10_000
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh", "csh", "tcsh"})
 
 
@@ -105,8 +104,8 @@ def _words(run: Run, script: Path, found: Found, places: Places) -> tuple[list[s
         if PurePosixPath(words[0]).name == "env":
             words = words[1:]
         return words, f"the first line of {found.start}"
-    files = islice(found.home.glob("bin/*/*"), _MOST_PROGRAMS)
-    programs = [path for path in sorted(files) if read_elf(path, given=places.given)]
+    files = matching(found.home, "bin/*/*", given=places.given)
+    programs = [path for path in files if read_elf(path, given=places.given)]
     programs = [path for path in programs if runs_here(path, given=places.given)] or programs
     registered = registers(script, given=places.given)
     programs = [path for path in programs if path.name in registered] or programs

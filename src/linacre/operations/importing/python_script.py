@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linacre.base.enclosed import UnsafeNameError, read_named
+from linacre.operations.importing.matching import holds, matching
 
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _MOST_FILES, _LARGEST_BYTES = 500, 4 << 20
@@ -44,7 +45,7 @@ def read_python(
         for dotted in read.imported:
             top = dotted.partition(".")[0]
             # Before Python's own: the script's folder is looked into first.
-            if _is_beside(folder, top):
+            if _is_beside(folder, top, given or folder):
                 there = {*_files(folder, dotted)} - seen
                 todo += sorted(there)[: _MOST_FILES - len(seen)]
                 seen |= there
@@ -68,11 +69,10 @@ def _read(file: Path, name: str, found: PythonScript, given: Path) -> _Reader:
     return reader
 
 
-def _is_beside(folder: Path, top: str) -> bool:
-    if (folder / f"{top}.py").is_file() or any(folder.glob(f"{top}.*.so")):
+def _is_beside(folder: Path, top: str, given: Path) -> bool:
+    if (folder / f"{top}.py").is_file() or matching(folder, f"{top}.*.so", given=given):
         return True
-    inside = folder / top
-    return inside.is_dir() and any(inside.rglob("*.py"))
+    return holds(folder / top, ".py", given=given)
 
 
 def _files(folder: Path, dotted: str) -> Iterator[Path]:

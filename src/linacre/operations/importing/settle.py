@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from linacre.operations.importing.commands import SERVER_VARIABLES
 from linacre.operations.importing.findings import Findings
 from linacre.operations.importing.libraries import Libraries
 from linacre.operations.importing.locate import Found
+from linacre.operations.importing.matching import matching
 from linacre.operations.importing.options import Run
 from linacre.operations.importing.places import Places
 from linacre.operations.importing.program import Program
@@ -90,7 +90,7 @@ def _needs_place(
     top = str(places.built)
     if any(top in value for value in environment.values()):
         return True
-    scripts = islice((found.tree / found.start).parent.glob("*"), _MOST_SCRIPTS)
+    scripts = matching((found.tree / found.start).parent, "*", given=places.given)[:_MOST_SCRIPTS]
     return any(top in (text_or_none(path, given=places.given) or "") for path in scripts)
 
 

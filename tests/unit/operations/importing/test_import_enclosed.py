@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import pytest
+from changing_folder import changing_to_a_link
 from import_support import application, plain, understand
 
 from linacre.base.errors import LinacreError, UserError
 from linacre.operations.importing import lookup
 from linacre.operations.importing.copying import copy, plan_copy
 from linacre.operations.importing.elf import read_elf
+from linacre.operations.importing.listing import Listing
+from linacre.operations.importing.matching import holds, matching
 
 
 @pytest.fixture
@@ -144,3 +148,44 @@ def test_names_that_no_file_should_have_are_left_out_and_told(tmp_path: Path) ->
         f"{folder}/pipe.d/pipe: no plain file",
     )
     assert PurePosixPath("a\nb") not in {item.path for item in plan.items}
+
+
+@pytest.fixture
+def closed(secret: Path) -> Path:
+    """A folder of the host that only root may read, with a start script and a module."""
+    (secret.parent / "ioc1").mkdir()
+    for name in ("ioc1/st.cmd", "secret.py"):
+        (secret.parent / name).write_text("x")
+    secret.parent.chmod(0o700)
+    return secret.parent
+
+
+def test_folders_that_not_everybody_may_read_are_not_listed(tmp_path: Path, closed: Path) -> None:
+    folder = plain(tmp_path / "ioc", "iocInit\n")
+    (folder / "st.cmd").unlink()
+    (folder / "iocBoot").symlink_to(closed)
+    (folder / "linked").symlink_to(closed)
+    assert matching(folder, "*", given=folder) == [folder / "iocBoot", folder / "linked"]
+    assert matching(folder, "*/*", given=folder) == []
+    assert not holds(folder / "linked", ".py", given=folder)
+    with pytest.raises(UserError, match=r"has no start script") as refused:
+        understand(folder)
+    assert "ioc1" not in str(refused.value)
+
+
+def test_a_folder_that_changes_to_a_link_while_it_is_listed_gives_no_names_away(
+    tmp_path: Path, closed: Path
+) -> None:
+    folder = plain(tmp_path / "ioc", "iocInit\n")
+    (folder / "d/ioc1").mkdir(parents=True)
+    (folder / "d/own.db").write_text("x")
+    names: set[str] = set()
+    with changing_to_a_link(folder / "d", "../host"):
+        for _ in range(300):
+            listing = Listing(folder, folder)
+            with suppress(UserError):
+                listing.take(folder, PurePosixPath(), folder)
+            names |= {path.name for path in listing.items}
+            names |= {path.name for path in matching(folder, "d/*", given=folder)}
+            assert not [line for line in listing.left_out if "secret" in line]
+    assert {"st.cmd", "own.db"} <= names <= {"st.cmd", "own.db", "ioc1", "d", "away"}
