@@ -16,6 +16,9 @@ from linacre.base.kernel_files import kernel_text
 
 _PROC = Path("/proc")
 _BOOT_ID = _PROC / "sys/kernel/random/boot_id"
+_ENDING_S = 5.0
+_LARGEST_OUTPUT = 16 << 20
+"""Bytes that are kept of what a tool prints: some print what others have sent."""
 
 
 @dataclass(frozen=True)
@@ -171,10 +174,28 @@ def all_processes() -> Iterator[tuple[ProcessId, str]]:
             yield identity, line.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
 
 
+def children_of(pid: int) -> list[ProcessId]:
+    """Return the live processes that a process has begun (proc(5), children)."""
+    try:
+        text = kernel_text(f"{_PROC}/{pid}/task/{pid}/children")
+    except OSError:
+        return []
+    return [found for each in text.split() if (found := ProcessId.of(int(each))) is not None]
+
+
+def kill_with_children(process: ProcessId) -> None:
+    """Kill a process and all that it has begun."""
+    below = children_of(process.pid)
+    process.kill(signal.SIGKILL)
+    for each in below:
+        kill_with_children(each)
+
+
 async def run_tool(*argv: str, stdin: bytes = b"", check: bool = True) -> str:
     """Run a program of the host to its end, given `stdin`, and return what it printed.
 
-    Raises `LinacreError` with the program's last line where it is missing or fails.
+    Raises `LinacreError` with the program's last line where it is missing or fails, and where it
+    prints more than 16 MiB. Where the caller is cancelled it is killed, with all that it began.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -185,12 +206,50 @@ async def run_tool(*argv: str, stdin: bytes = b"", check: bool = True) -> str:
         )
     except FileNotFoundError as error:
         raise LinacreError(f"{argv[0]} is not installed on this host") from error
-    printed, _ = await process.communicate(stdin)
+    identity = ProcessId.of(process.pid)
+    try:
+        printed, _ = await asyncio.gather(_printed(process, argv), _given(process, stdin))
+        await process.wait()
+    except BaseException:
+        if identity is not None:
+            kill_with_children(identity)
+        await _emptied(process)
+        raise
     text = printed.decode(errors="replace")
     if check and process.returncode != 0:
         last = text.strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
         raise LinacreError(f"{' '.join(argv[:4])} failed: {last[0]}")
     return text
+
+
+async def _printed(process: asyncio.subprocess.Process, argv: Sequence[str]) -> bytes:
+    assert process.stdout is not None
+    found = bytearray()
+    while data := await process.stdout.read(1 << 16):
+        found += data
+        if len(found) > _LARGEST_OUTPUT:
+            said = f"{' '.join(argv[:4])} printed more than {_LARGEST_OUTPUT >> 20} MiB: ended"
+            raise LinacreError(said)
+    return bytes(found)
+
+
+async def _emptied(process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of a process that was killed; for some Pythons its pipe must be empty."""
+    assert process.stdout is not None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_ENDING_S):
+            while await process.stdout.read(1 << 16):
+                pass
+            await process.wait()
+
+
+async def _given(process: asyncio.subprocess.Process, data: bytes) -> None:
+    assert process.stdin is not None
+    # One that reads no more has said why, or will.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(data)
+        await process.stdin.drain()
+    process.stdin.close()
 
 
 def spawn_detached(

@@ -20,9 +20,13 @@ from linacre.base.enclosed import (
     walk,
 )
 from linacre.base.errors import LinacreError, UserError
+from linacre.base.log import get_logger
 from linacre.base.paths import FacilityPaths
 from linacre.base.processes import run_tool
+from linacre.declaration.fetching import clone_mirror, git, update_mirror
 from linacre.declaration.models import FolderSource, GitSource, Source
+
+_log = get_logger(__name__)
 
 LEFT_OUT = frozenset({".git", "__pycache__", ".svn", ".hg"})
 SOURCE_LIMITS = Limits(entries=100_000, size_bytes=2 << 30)
@@ -94,18 +98,15 @@ async def _fetch_git(source: GitSource, *, paths: FacilityPaths, whose: str) -> 
     name = mirror.stem
     if not mirror.exists():
         paths.sources.mkdir(parents=True, exist_ok=True)
-        temporary = mirror.with_name(f"{name}.new")
-        await run_tool("rm", "-rf", str(temporary))
-        await _git("clone", "--quiet", "--mirror", source.git, str(temporary))
-        temporary.rename(mirror)
+        await clone_mirror(source.git, mirror, whose=whose)
     commit = await _commit(mirror, source, whose)
     checkout = paths.sources / f"{name}-{commit[:16]}"
     if not checkout.exists():
         temporary = checkout.with_name(f"{checkout.name}.new")
         await run_tool("rm", "-rf", str(temporary))
-        await _git("clone", "--quiet", "--no-checkout", "--shared", str(mirror), str(temporary))
+        await git("clone", "--quiet", "--no-checkout", "--shared", str(mirror), str(temporary))
         await _check_size(temporary, commit, whose=f"{whose}: {source.git}")
-        await _git("-C", str(temporary), "checkout", "--quiet", "--detach", commit)
+        await git("-C", str(temporary), "checkout", "--quiet", "--detach", commit)
         temporary.rename(checkout)
     inner = source.folder or PurePosixPath()
     try:
@@ -162,17 +163,22 @@ async def _check_size(repository: Path, commit: str, *, whose: str) -> None:
 async def _commit(mirror: Path, source: GitSource, whose: str) -> str:
     wanted = f"{source.revision}^{{commit}}"
     find = ("-C", str(mirror), "rev-parse", "--verify", "--quiet", wanted)
+    told = f"{whose}: {source.git}"
     # A branch moves and a commit does not: only what names a commit need not ask the server.
     if not _is_commit(source.revision):
-        # A server that is away must not keep an IOC from starting: what was fetched serves.
-        with contextlib.suppress(LinacreError):
-            await _git("-C", str(mirror), "remote", "update", "--prune")
+        try:
+            await update_mirror(mirror, whose=told)
+        except UserError:
+            raise
+        except LinacreError as error:
+            # A server that is away must not keep an IOC from starting: what was fetched serves.
+            _log.warning("a repository was not asked", whose=told, error=str(error))
     try:
-        return (await _git(*find)).strip()
+        return (await git(*find)).strip()
     except LinacreError:
-        await _git("-C", str(mirror), "remote", "update", "--prune")
+        await update_mirror(mirror, whose=told)
     try:
-        return (await _git(*find)).strip()
+        return (await git(*find)).strip()
     except LinacreError as error:
         raise UserError(
             f"{whose}: {source.git} has no revision {source.revision}; "
@@ -182,11 +188,6 @@ async def _commit(mirror: Path, source: GitSource, whose: str) -> str:
 
 def _is_commit(revision: str) -> bool:
     return len(revision) == 40 and set(revision) <= set("0123456789abcdef")
-
-
-async def _git(*argv: str) -> str:
-    # Without a terminal git must fail and not wait for a password.
-    return await run_tool("env", "GIT_TERMINAL_PROMPT=0", "git", *argv)
 
 
 def source_files(folder: Path) -> Iterator[SourceFile]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from linacre.base.errors import LinacreError, UserError
 from linacre.base.processes import run_tool
 from linacre.declaration import models, sources
+from linacre.declaration.fetching import update_mirror
 from linacre.declaration.models import GitSource
 from linacre.images.bundle import Manifest, PartFiles, image_part, source_part, write_bundle
 from linacre.images.bundle_contents import Checkout, host_packages, python_packages
@@ -79,7 +80,7 @@ async def _mirrors(
         mirror = sources.mirror_of(source.git, session.paths)
         if mirror not in urls:
             report(f"fetching {source.git}")
-            await _ask_again(mirror)
+            await _ask_again(mirror, source.git)
         await sources.fetch(
             source, base=session.declaration.folder, paths=session.paths, whose=whose
         )
@@ -87,7 +88,7 @@ async def _mirrors(
     return [await _mirror_part(mirror, url, scratch) for mirror, url in urls.items()]
 
 
-async def _ask_again(mirror: Path) -> None:
+async def _ask_again(mirror: Path, url: str) -> None:
     """Let a mirror that came from a bundle ask its server, and bring it up to date."""
     if not mirror.exists():
         return
@@ -95,10 +96,7 @@ async def _ask_again(mirror: Path) -> None:
     with contextlib.suppress(LinacreError):
         await run_tool("git", "-C", str(mirror), *setting)
     # A bundle with old files in it would be found out too late.
-    await run_tool(
-        *("env", "GIT_TERMINAL_PROMPT=0", "git", "-C", str(mirror)),
-        *("remote", "update", "--prune"),
-    )
+    await update_mirror(mirror, whose=url)
 
 
 async def _mirror_part(mirror: Path, url: str, scratch: Path) -> PartFiles:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from linacre.base import processes
-from linacre.base.processes import ProcessId, ProcessStat, all_processes
+from linacre.base.errors import LinacreError
+from linacre.base.processes import ProcessId, ProcessStat, all_processes, run_tool
 
 OTHER_BOOT = "11111111-2222-3333-4444-555555555555"
 
@@ -118,3 +120,22 @@ def test_a_zombie_is_not_the_process_that_it_was() -> None:
     assert own.is_that_of(stat)
     assert not own.is_that_of(replace(stat, state="Z"))
     assert not own.is_that_of(replace(stat, ticks=stat.ticks + 1))
+
+
+async def test_a_tool_is_given_and_prints_what_it_should() -> None:
+    assert await run_tool("cat", stdin=b"x" * 1_000_000) == "x" * 1_000_000
+    assert await run_tool("true", stdin=b"x" * 1_000_000) == ""
+    with pytest.raises(LinacreError, match=r"sh -c .* failed: why"):
+        await run_tool("sh", "-c", "echo why; exit 3")
+    assert await run_tool("sh", "-c", "echo why; exit 3", check=False) == "why\n"
+
+
+@pytest.mark.parametrize("check", [True, False])
+async def test_a_tool_that_prints_without_end_is_ended(tmp_path: Path, check: bool) -> None:
+    script = f"exec 3> {tmp_path}/held; (sleep 1000 & yes)"
+    with pytest.raises(LinacreError, match=r"printed more than 16 MiB: ended"):
+        await run_tool("sh", "-c", script, check=check)
+    held = str(tmp_path / "held")
+    for file in Path("/proc").glob("[0-9]*/fd/3"):
+        with contextlib.suppress(OSError):
+            assert str(file.readlink()) != held

@@ -17,6 +17,7 @@ ENCLOSED = "linacre.base.enclosed"
 TAKERS = {
     # A folder beside the facility file, or a repository: up, twin, swap, rebuild, clone, rename.
     "declaration/check_files.py": "UnsafeNameError head_of_named",
+    "declaration/fetching.py": "Limits TooMuchError UnsafeNameError walk",
     "declaration/sources.py": (
         "Below Kind Limits LinkOnWayError UnsafeNameError head_of_named read_given walk"
     ),
@@ -57,7 +58,7 @@ OWN = {
         engines/incus/arp.py: owners
         engines/incus/daemon.py: _has_capabilities
         engines/incus/files.py: _noted
-        engines/incus/leftovers.py: mounts_below loops_below serves _children _inside _roots
+        engines/incus/leftovers.py: mounts_below loops_below serves _inside _roots
         engines/incus/leftovers.py: clear_control_groups
         engines/incus/links.py: attribute
         engines/incus/netns.py: network_of

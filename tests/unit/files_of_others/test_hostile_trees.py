@@ -183,7 +183,7 @@ def a_process_machine(folder: Path, trap: Trap, work: Path) -> Said:
 
 CALLERS: dict[Callable[[Path, Trap, Path], Said], str] = {
     a_folder: "declaration/check_files.py declaration/sources.py engines/model.py",
-    a_repository: "declaration/sources.py engines/model.py",
+    a_repository: "declaration/fetching.py declaration/sources.py engines/model.py",
     a_machine: "kinds/ioc/file_tree.py operations/history/kept_files.py",
     a_rollback: "kinds/ioc/file_tree.py",
     an_import: """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from linacre.base.clock import SystemClock
 from linacre.base.ending import end_by_force
-from linacre.base.processes import ProcessId, all_processes, run_tool
+from linacre.base.processes import ProcessId, all_processes, children_of, run_tool
 
 _END_LIMIT_S = 10.0
 
@@ -63,14 +63,6 @@ def processes_of(folder: Path) -> Iterator[ProcessId]:
             yield identity
 
 
-def _children(parent: int) -> list[ProcessId]:
-    try:
-        text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-    except OSError:
-        return []
-    return [found for pid in text.split() if (found := ProcessId.of(int(pid))) is not None]
-
-
 def _control_groups(kind: str, project: str) -> list[Path]:
     root, name = Path("/sys/fs/cgroup"), f"lxc.{kind}.{project}_*"
     # One tree for all controllers (cgroup v2), or one for each below the root.
@@ -114,7 +106,7 @@ async def end_orphans(folder: Path, project: str) -> None:
     """
     # The containers first: one that starts meanwhile has its monitor by the time we look.
     containers = _inside(folder, project)
-    below = {child for monitor in processes_of(folder) for child in _children(monitor.pid)}
+    below = {child for monitor in processes_of(folder) for child in children_of(monitor.pid)}
     await _end({each for inside in containers if not inside & below for each in inside})
 
 
@@ -122,14 +114,14 @@ async def end_half_dead(folder: Path, project: str) -> None:
     """End what is left of containers that lost their init or their monitor with the daemon."""
     await end_orphans(folder, project)
     inside = {process for each in _inside(folder, project) for process in each}
-    await _end({each for each in processes_of(folder) if inside.isdisjoint(_children(each.pid))})
+    await _end({each for each in processes_of(folder) if inside.isdisjoint(children_of(each.pid))})
 
 
 async def end_containers(folder: Path, project: str) -> None:
     """End by force every container of a daemon's folder."""
     monitors = set(processes_of(folder))
     inside = {process for each in _inside(folder, project) for process in each}
-    children = {child for monitor in monitors for child in _children(monitor.pid)}
+    children = {child for monitor in monitors for child in children_of(monitor.pid)}
     await _end(monitors | inside | children)
 
 
