@@ -7,6 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from linacre.base.errors import UserError
+
+
+def _folder(root: Path, *, said_by: str) -> Path:
+    """Return a path that is a folder, or may become one; `said_by` is the variable that says it."""
+    there = next(path for path in (root, *root.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise UserError(
+            f"{there} is no folder, and {said_by} has Linacre keep its files there: set "
+            "LINACRE_STATE to a folder, which is made where it is not there"
+        )
+    return root
+
 
 @dataclass(frozen=True)
 class FacilityPaths:
@@ -65,15 +78,17 @@ class StatePaths:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StatePaths:
         """Return `$LINACRE_STATE`, else `/var/lib/linacre` for root, else the user's state folder.
 
-        The user's folder is `$XDG_STATE_HOME/linacre` or `~/.local/state/linacre`.
+        The user's folder is `$XDG_STATE_HOME/linacre` or `~/.local/state/linacre`. Raises
+        `UserError` where that is no folder, nor can become one.
         """
         if given := environment.get("LINACRE_STATE"):
-            return cls(Path(given).absolute())
+            return cls(_folder(Path(given).absolute(), said_by="LINACRE_STATE"))
         # Root of a container's own user names may not write there, and is an ordinary user.
         if os.geteuid() == 0 and os.access("/var/lib", os.W_OK):
             return cls(Path("/var/lib/linacre"))
-        base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-        return cls(Path(base) / "linacre")
+        if given := environment.get("XDG_STATE_HOME"):
+            return cls(_folder(Path(given) / "linacre", said_by="XDG_STATE_HOME"))
+        return cls(_folder(Path.home() / ".local/state/linacre", said_by="HOME"))
 
     @property
     def facilities(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shlex
@@ -9,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from linacre.base.errors import LinacreError
+from linacre.base.errors import LinacreError, UserError
 from linacre.base.paths import StatePaths
 from linacre.base.processes import run_tool
 from linacre.session.state import facility_folders, read_note
@@ -130,7 +131,9 @@ def _any_marked(state: StatePaths) -> bool:
 
 
 def _is_usual(state: StatePaths) -> bool:
-    return state == StatePaths.from_environment({})
+    with contextlib.suppress(UserError):
+        return state == StatePaths.from_environment({})
+    return False
 
 
 def unit_name(state: StatePaths) -> str:
