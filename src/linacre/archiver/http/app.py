@@ -8,12 +8,13 @@ from linacre.archiver.http.api import Api, may_change, may_read
 from linacre.archiver.http.errors import CHANGE_PROBLEMS, PROBLEMS, tell_errors
 from linacre.archiver.http.guard import Guard
 from linacre.archiver.http.pages import serve_page
+from linacre.archiver.http.parameters import known_only
 from linacre.archiver.http.routes import changes, data, live, pvs, system
 from linacre.archiver.http.settings import HttpSettings
 from linacre.archiver.service import Control, Reader
 from linacre.base.clock import Clock, SystemClock
 
-API_VERSION = "1.0"
+API_VERSION = "1.1"
 """Of the API, not of the program: its second number grows with what is added, its first where
 something is taken away."""
 PREFIX = "/api/v1"
@@ -43,7 +44,8 @@ def make_app(
     app.add_middleware(Guard, names=settings.names)
     app.state.api = Api(reader, control, settings, clock or SystemClock())
     tell_errors(app)
-    reads, alters = [Depends(may_read)], [Depends(may_change)]
+    reads = [Depends(may_read), Depends(known_only)]
+    alters = [Depends(may_change), Depends(known_only)]
     app.include_router(system.open_router, responses={})
     for router in (system.router, pvs.router, data.router):
         app.include_router(router, prefix=PREFIX, dependencies=reads, responses=PROBLEMS)

@@ -19,7 +19,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     403: {"model": Problem, "description": "Another site's page asks."},
     404: {"model": Problem, "description": "There is no such PV."},
     421: {"model": Problem, "description": "The request names another host."},
-    422: {"model": Problem, "description": "A parameter is missing or not of its type."},
+    422: {"model": Problem, "description": "A parameter is missing, not of its type, or unknown."},
 }
 CHANGE_PROBLEMS: dict[int | str, dict[str, Any]] = {
     **PROBLEMS,

@@ -107,9 +107,12 @@ async def test_names_are_bounded(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("number", ["9" * 23, "-1", "1e400", "nan", "9" * 5000])
 async def test_numbers_are_bounded(client: httpx.AsyncClient, what: str, number: str) -> None:
     path = {"elements": "last", "limit": "pvs", "offset": "names", "n": "bins", "count": "after"}
-    query = {"pv": "CLA:READI", "time": "-1h", what: number}
+    needed = {"after": {"pv": "CLA:READI", "time": "-1h"}, "names": {}, "pvs": {}}
+    query = needed.get(path[what], {"pv": "CLA:READI"}) | {what: number}
     answer = await client.get(f"/api/v1/{path[what]}", params=query)
     assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(f"{what}: ")
+    assert "no such parameter" not in answer.json()["detail"]
     assert "\n" not in answer.json()["detail"]
 
 

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from linacre.archiver.http.api import Api, api_of
 from linacre.archiver.http.errors import line_of
 from linacre.archiver.http.formats import json_rows
+from linacre.archiver.http.parameters import unknown
 from linacre.archiver.http.tables import kind_of
 from linacre.archiver.model import Kind
 from linacre.archiver.service import Follower, NoSuchPvError
@@ -49,6 +50,8 @@ async def live(
     await socket.accept()
     try:
         await _check(api, socket)
+        if (wrong := unknown(socket)) is not None:
+            raise _RefusedError(422, wrong)
         follower = await _follow(api, pv)
     except _RefusedError as refused:
         await socket.send_json({"type": "error", "detail": refused.why})
