@@ -10,7 +10,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, RowMapping, and_, func, insert, select, union
 
 from linacre.catalogue.errors import UnreadableError
-from linacre.catalogue.holdings import hold, ioc_id, new_ioc, storable
+from linacre.catalogue.holdings import hold, ioc_id, messages_of, new_ioc, storable
 from linacre.catalogue.model import Action, FileEntry, NewState, State
 from linacre.catalogue.tables import ioc, state, step, task
 
@@ -103,6 +103,7 @@ def _state(row: RowMapping) -> State:
     values: dict[str, Any] = {key: row[key] for key in State.__dataclass_fields__}
     files = files_of(values.pop("files"))
     values |= {"outcome": values["outcome"] or "", "error": values["error"] or ""}
+    values["start_messages"] = messages_of(values["start_messages"])
     return State(**values, files=files)
 
 

@@ -37,6 +37,11 @@ def storable(said: str) -> str:
     return said.replace("\0", "").encode(errors="replace").decode()
 
 
+def messages_of(kept: str) -> tuple[str, ...]:
+    """Return the errors of a start script from the text in which they are kept, a line each."""
+    return tuple(filter(None, kept.split("\n")))
+
+
 def replace_machines(
     connection: Connection, machines: Iterable[MachineEntry], *, facility: str
 ) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from linacre.base.clock import Clock
-from linacre.catalogue import history, holdings, search
+from linacre.catalogue import history, holdings, search, start_errors
 from linacre.catalogue.database import Database
 from linacre.catalogue.model import (
     Action,
@@ -20,6 +20,7 @@ from linacre.catalogue.model import (
     NewState,
     RecordEntry,
     State,
+    ToldErrors,
 )
 
 T = TypeVar("T")
@@ -74,6 +75,14 @@ class Inventory:
         """Return the IOCs whose records were never told."""
         return await self._read(holdings.select_unread)
 
+    async def set_start_errors(self, told: Mapping[str, ToldErrors]) -> None:
+        """Keep what the start scripts of these IOCs printed, with the states that they are in.
+
+        Does nothing where the same is kept. An IOC that is not known is left out.
+        """
+        if await self._read(partial(start_errors.differing, told=told)):
+            await self._write(partial(start_errors.replace, told=told))
+
     async def rename_ioc(self, old: str, new: str) -> None:
         """Give an IOC, its records and its history another name.
 
@@ -102,8 +111,9 @@ class Inventory:
     async def find(self, pattern: str, *, limit: int = 1000) -> Found:
         """Return IOCs and PVs that match a pattern with `*`, `?` and `[]`.
 
-        A PV matches by its name, upper and lower case apart; an IOC by its name, owner, area or
-        device type, upper and lower case alike. Without a wildcard the pattern is a whole name.
+        A PV matches by its name, upper and lower case apart; an IOC by its name, owner, area,
+        device type or an error of its start script, upper and lower case alike. Without a
+        wildcard the pattern is a whole name.
         Raises `UserError` for a pattern that is none.
         """
         return await self._read(partial(search.find, said=pattern, limit=limit))

@@ -57,6 +57,15 @@ class RecordEntry:
 
 
 @dataclass(frozen=True)
+class ToldErrors:
+    """The errors that an IOC's start script printed."""
+
+    count: int
+    messages: tuple[str, ...] = ()
+    """The first of them, as they are shown."""
+
+
+@dataclass(frozen=True)
 class FileEntry:
     """One file of an IOC's state; the content is kept beside the catalogue by its digest."""
 
@@ -102,6 +111,10 @@ class State(NewState):
     """How its task ended: a `TaskState`, or empty where there is no such task."""
     error: str = ""
     """What its task ended with, where it failed."""
+    start_errors: int | None = None
+    """How many errors its start script printed when it was last looked at; None where unknown."""
+    start_messages: tuple[str, ...] = ()
+    """The first of them."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +150,10 @@ class Match:
     """The PV's, or the IOC's."""
     pv: str = ""
     record_type: str = ""
+    start_errors: int | None = None
+    """Of an IOC: how many errors its start script printed; None where unknown."""
+    start_messages: tuple[str, ...] = ()
+    """The first of them."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from heapq import merge
 from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, text
 
+from linacre.catalogue.holdings import messages_of
 from linacre.catalogue.model import Duplicate, Found, IocEntry, Match
 from linacre.catalogue.pattern import Pattern, upper_bound
 from linacre.catalogue.tables import ioc, names, record
@@ -44,19 +46,18 @@ def find(connection: Connection, said: str, *, facility: str, limit: int) -> Fou
     """Return the IOCs and PVs that match a pattern, IOCs first, each by name."""
     pattern = Pattern(said)
     _prefer_index(connection)
-    present = {
-        number: IocEntry(*values)
-        for number, *values in connection.execute(
-            select(ioc.c.id, *_ENTRY)
-            .where(ioc.c.facility == facility, ioc.c.gone_at.is_(None))
-            .order_by(ioc.c.name)
-        ).all()
-    }
-    matches = [
-        _match(facility, entry)
-        for entry in present.values()
-        if pattern.matches(entry.name, entry.owner, entry.area, entry.device_type)
-    ][: limit + 1]
+    present: dict[int, IocEntry] = {}
+    matches: list[Match] = []
+    columns = (ioc.c.id, ioc.c.start_errors, ioc.c.start_messages, *_ENTRY)
+    query = select(*columns).where(ioc.c.facility == facility, ioc.c.gone_at.is_(None))
+    for row in connection.execute(query.order_by(ioc.c.name)).all():
+        number, errors, said, *values = tuple(row)
+        present[number] = entry = IocEntry(*values)
+        messages = messages_of(said)
+        if pattern.matches(entry.name, entry.owner, entry.area, entry.device_type, *messages):
+            found = _match(facility, entry)
+            matches.append(replace(found, start_errors=errors, start_messages=messages))
+    matches = matches[: limit + 1]
     hits = _hits(connection, pattern, facility, limit=limit + 1 - len(matches))
     told = _told(connection, hits)
     matches += [

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The revision of the newest migration; a catalogue at it opens without alembic."""
 
 VERSION_TABLE = "alembic_version"
@@ -100,6 +100,9 @@ ioc = Table(
     Column("digest", String, nullable=False),
     Column("records_digest", String, nullable=False),
     Column("gone_at", Double),
+    # Of its start script, when it was last looked at; null where it told none.
+    Column("start_errors", Integer),
+    Column("start_messages", Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 Index("ix_ioc_name", ioc.c.facility, ioc.c.name)
@@ -144,6 +147,8 @@ state = Table(
     Column("files", Text, nullable=False),
     Column("diff", Text, nullable=False),
     Column("note", Text, nullable=False),
+    Column("start_errors", Integer),
+    Column("start_messages", Text, nullable=False, server_default=""),
 )
 
 

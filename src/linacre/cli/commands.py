@@ -59,7 +59,8 @@ COMMANDS: Mapping[str, Mapping[str, Place]] = {
             "anything is.",
         ),
         "find": Place(
-            "find", "Find PVs by their name, and IOCs by their name, owner, area or device type."
+            "find",
+            "Find PVs by their name, and IOCs by name, owner, area, device type or start error.",
         ),
         "test": Place(
             "develop",

@@ -10,7 +10,7 @@ import typer
 from linacre.cli.context import FileOption, JsonOption, known_facility, run, say
 
 if TYPE_CHECKING:
-    from linacre.catalogue.model import Found
+    from linacre.catalogue.model import Found, Match
 
 app = typer.Typer()
 
@@ -26,7 +26,7 @@ def find(
         int, typer.Option("--limit", "-n", min=1, max=10_000_000, help="How many at most.")
     ] = 1000,
 ) -> None:
-    """Find PVs by their name, and IOCs by their name, owner, area or device type."""
+    """Find PVs by their name, and IOCs by name, owner, area, device type or start error."""
     from linacre.cli.render import print_json, print_table
 
     found = run(_found(file, pattern, limit))
@@ -35,7 +35,7 @@ def find(
         raise typer.Exit(0 if found.matches else 1)
     columns = ["PV", "TYPE", "IOC", "ADDRESS", "AREA", "OWNER", "DESCRIPTION"]
     rows = [
-        [m.pv or "-", m.record_type, m.ioc, m.address, m.area, m.owner, m.description]
+        [m.pv or "-", m.record_type, m.ioc, m.address, m.area, m.owner, _described(m)]
         for m in found.matches
     ]
     if not rows:
@@ -44,6 +44,15 @@ def find(
     print_table(columns, rows)
     if found.more:
         say(f"the first {limit} are shown, and there are more: --limit, or a narrower pattern")
+
+
+def _described(match: Match) -> str:
+    from linacre.base.listing import counted
+
+    if not match.start_messages:
+        return match.description
+    told = f"{counted(match.start_errors or 0, 'error')} in its start script, the first: "
+    return "; ".join(filter(None, (match.description, told + match.start_messages[0])))
 
 
 async def _found(file: Path | None, pattern: str, limit: int) -> Found:

@@ -93,7 +93,7 @@ def _history_rows(states: list[State], actions: list[Action]) -> list[list[str]]
             [
                 *(str(state.number), local_time(state.at), state.user, state.verb),
                 *(state.outcome or "-", _changed(state), state.revision or state.digest[:10]),
-                state.error or state.note,
+                "; ".join(filter(None, (state.error or state.note, _start_errors(state)))),
             ],
         )
         for state in states
@@ -111,6 +111,13 @@ def _history_rows(states: list[State], actions: list[Action]) -> list[list[str]]
         if action.task_id not in made
     ]
     return [row for _, row in sorted(rows, key=lambda each: each[0])]
+
+
+def _start_errors(state: State) -> str:
+    from linacre.base.listing import counted
+
+    told = f"{counted(state.start_errors or 0, 'error')} in its start script"
+    return f"{told}, the first: {state.start_messages[0]}" if state.start_messages else ""
 
 
 def _changed(state: State) -> str:

@@ -52,6 +52,14 @@ def test_errors_of_a_start_script_are_told_everywhere(site: Site) -> None:
     assert bad["start_messages"][2] == "st.cmd line 2: Command 'noSuchCommand' not registered."
     assert site.run("status").status == 1
     assert FIRST in site.ok("ioc", "show", "bad").out
+    (found,) = json.loads(site.ok("find", "*nosuchcommand' not registered*", "--json").out)[
+        "matches"
+    ]
+    assert (found["ioc"], found["start_errors"]) == ("bad", 3)
+    assert f"3 errors in its start script, the first: {FIRST}" in site.ok("find", "bad").out
+    assert f"3 errors in its start script, the first: {FIRST}" in (
+        site.ok("ioc", "history", "bad").out
+    )
     assert f"the first: {FIRST}" in site.ok("ioc", "restart", "bad").err
     told = findings(site)
     assert told.keys() == {"bad"}
@@ -95,6 +103,9 @@ def test_errors_are_gone_with_their_cause(site: Site) -> None:
     site.ioc("bad", 12)
     site.up()
     assert site.status()["bad"]["start_errors"] == 0
+    assert "nothing is called" in site.run("find", "*not registered*").err
+    states = json.loads(site.ok("ioc", "history", "bad", "--json").out)["states"]
+    assert (states[0]["start_errors"], states[-1]["start_errors"]) == (3, 0)
 
 
 def test_a_script_without_ioc_init_is_not_booting(site: Site) -> None:

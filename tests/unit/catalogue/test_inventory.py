@@ -19,6 +19,7 @@ from linacre.catalogue.model import (
     MachineEntry,
     NewState,
     RecordEntry,
+    ToldErrors,
 )
 
 MAGNETS = IocEntry(
@@ -299,3 +300,29 @@ async def test_a_mass_removal_gives_its_room_back(tmp_path: Path) -> None:
     assert size() < before / 5
     async with await Catalogue.open(path, logs=logs) as catalogue:
         assert await catalogue.inventory("clara").records("S02-BPM") == [SETI]
+
+
+async def test_errors_of_a_start_script_are_of_the_newest_state(inventory: Inventory) -> None:
+    await inventory.set_iocs([MAGNETS, BPMS])
+    await inventory.add_state(STATE)
+    await inventory.set_start_errors({"S02-MAG": ToldErrors(2, ("one", "two"))})
+    await inventory.add_state(replace(STATE, diff="other"))
+    for errors in (ToldErrors(9, ("x",)), ToldErrors(0)):
+        await inventory.set_start_errors({"S02-MAG": errors, "S02-BPM": ToldErrors(1, ("b",))})
+    told = [(each.start_errors, each.start_messages) for each in await inventory.states("S02-MAG")]
+    assert told == [(2, ("one", "two")), (0, ())]
+    # What is not looked at stays.
+    await inventory.set_iocs([replace(MAGNETS, digest="new"), BPMS])
+    found = {one.ioc: one.start_errors for one in (await inventory.find("S02-*")).matches}
+    assert found == {"S02-MAG": 0, "S02-BPM": 1}
+
+
+async def test_errors_that_are_kept_are_not_written_again(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await inventory.set_iocs([MAGNETS, BPMS])
+    await inventory.add_state(STATE)
+    errors = {"S02-MAG": ToldErrors(1, ("one",)), "S02-BPM": ToldErrors(0)}
+    await inventory.set_start_errors(errors)
+    monkeypatch.delattr(Inventory, "_write")
+    await inventory.set_start_errors(errors)

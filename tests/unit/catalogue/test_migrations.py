@@ -213,7 +213,7 @@ async def test_a_migration_that_fails_leaves_the_old_schema(
     where: Where, newer: Path, tmp_path: Path
 ) -> None:
     change(where, "INSERT INTO ioc VALUES (1, 'x', 'A', '', '', '', '', '', '', '', '', '', '', '',"
-           " '', '', NULL)")  # fmt: skip
+           " '', '', NULL, NULL, '')")  # fmt: skip
     newer.write_text(MIGRATION.format(then="raise RuntimeError('half way')"))
     with pytest.raises(RuntimeError, match="half way"):
         await Catalogue.open(where, logs=tmp_path / "log")

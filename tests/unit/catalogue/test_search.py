@@ -11,7 +11,7 @@ import pytest
 
 from linacre.base.errors import UserError
 from linacre.catalogue import Catalogue, Inventory, search
-from linacre.catalogue.model import IocEntry, RecordEntry
+from linacre.catalogue.model import IocEntry, RecordEntry, ToldErrors
 
 EMPTY = IocEntry(**dict.fromkeys(IocEntry.__dataclass_fields__, ""))
 IOCS = [
@@ -121,3 +121,17 @@ async def test_a_range_that_ends_before_it_begins(inventory: Inventory) -> None:
     assert str(caught.value) == (
         "the pattern's [0-9z-a] has a range that ends before it begins: write a-z"
     )
+
+
+async def test_iocs_are_found_by_the_errors_of_their_start_scripts(inventory: Inventory) -> None:
+    first = "st.cmd line 2: Command 'noSuch' not registered."
+    errors = {"S02-MAG": ToldErrors(3, (first, "and 2 more")), "S02-BPM": ToldErrors(0)}
+    await inventory.set_start_errors(errors)
+    (found,) = (await inventory.find("*not REGISTERED*")).matches
+    assert (found.ioc, found.pv, found.start_errors) == ("S02-MAG", "", 3)
+    assert found.start_messages == (first, "and 2 more")
+    told = {one.ioc: one.start_errors for one in (await inventory.find("*")).matches if not one.pv}
+    assert told == {"S02-MAG": 3, "S02-BPM": 0, "L01-RF": None}
+    # The next start had none.
+    await inventory.set_start_errors({"S02-MAG": ToldErrors(0), "no such IOC": ToldErrors(1)})
+    assert await iocs(inventory, "*not registered*") == []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linacre.base.errors import LinacreError
-from linacre.catalogue.model import IocEntry, MachineEntry, RecordEntry
+from linacre.base.log import redact_text
+from linacre.catalogue.model import IocEntry, MachineEntry, RecordEntry, ToldErrors
 from linacre.engines.base import Machine, MachineState
 from linacre.engines.labels import ADDRESS, IMAGE, NETWORK, ORIGIN, RUNNING_DIGEST
+from linacre.kinds.ioc.start_errors import errors_of_started
 from linacre.kinds.reports import listed_pvs
 from linacre.operations.history.states import origin_parts
 from linacre.session.roles import Pair, ioc_of, pairs
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
     from linacre.catalogue.inventory import Inventory
 
 _AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Present:
+    """What of the present was written."""
+
+    read: Mapping[str, str]
+    """The running IOCs that were looked at, by their machines."""
+    missed: list[Missed]
+    """Those of which the records cannot be had, or not be kept."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +54,12 @@ async def record_present(
     *,
     about: Collection[str] | None = None,
     only: Collection[str] | None = None,
-) -> list[Missed]:
+) -> Present:
     """Write the machines, the IOCs and the records of those `about` (all where it is None).
 
     Those of an IOC of which none were ever written are written too: the command before may have
     been cut short. With `only` the other machines are as they are known to be. The engine is
-    open. An IOC that does not serve keeps the records that it had. Returns those of which the
-    records cannot be had, or not be kept.
+    open. An IOC that does not serve keeps the records that it had.
     """
     machines, record = await session.found(only)
     found = pairs(session.declaration.facility.iocs, machines, record)
@@ -83,7 +94,23 @@ async def record_present(
         about = {*about, *await inventory.unread()}
     chosen = [p for p in there if about is None or p.ioc in about]
     running = [p for p in chosen if machines[p.live].state is MachineState.RUNNING]
-    return [each for each in await asyncio.gather(*map(read, running)) if each is not None]
+    told = await asyncio.gather(*map(read, running))
+    return Present({pair.live: pair.ioc for pair in running}, [each for each in told if each])
+
+
+async def record_start_errors(
+    session: Session, inventory: Inventory, read: Mapping[str, str]
+) -> None:
+    """Write what the start scripts of these IOCs (by their machines) printed of errors."""
+    iocs = session.declaration.facility.iocs
+    addresses = {machine: iocs[ioc].address for machine, ioc in read.items()}
+    found = await errors_of_started(session.engine, addresses, clock=session.clock)
+    # A line of a script may have a password in it.
+    told = {
+        read[machine]: ToldErrors(errors.count, tuple(map(redact_text, errors.told)))
+        for machine, errors in found.items()
+    }
+    await inventory.set_start_errors(told)
 
 
 def _machine_entry(machine: Machine) -> MachineEntry:

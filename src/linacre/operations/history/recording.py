@@ -15,7 +15,12 @@ from linacre.declaration.load import Declaration, LoadError, load
 from linacre.engines.base import MachineState
 from linacre.kinds.ioc.file_tree import tree_inside
 from linacre.operations.history.kept_files import KeptFiles
-from linacre.operations.history.present import Missed, record_present, told_missed
+from linacre.operations.history.present import (
+    Missed,
+    record_present,
+    record_start_errors,
+    told_missed,
+)
 from linacre.operations.history.states import (
     Draft,
     difference,
@@ -93,14 +98,17 @@ class Recorder:
         Each is said; the others are written all the same. Raises `LinacreError` and `OSError` for
         what is of no IOC.
         """
-        missed = await record_present(
+        present = await record_present(
             self._session, inventory, about=self._about, only=self._machines
         )
+        missed = present.missed
         for name in self._moved:
             try:
                 await self._add_found_state(inventory, name)
             except LinacreError as error:
                 missed.append(Missed(name, str(error)))
+        # After the states: it is of the newest that they are.
+        await record_start_errors(self._session, inventory, present.read)
         for each in missed:
             _log.error("an IOC was not brought up to date", ioc=each.ioc, error=each.why)
             self._session.say(f"{each.ioc}: {each.why}")
