@@ -17,6 +17,7 @@ from linacre.base.enclosed import read_given
 from linacre.base.errors import EngineError
 
 _LARGEST_SOURCE = 2 << 30
+_FULL_BYTES = 4 << 20
 
 
 class Capability(StrEnum):
@@ -244,6 +245,11 @@ class Space:
     what: str
     used_bytes: int
     total_bytes: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more: btrfs counts what a write might need."""
+        return self.total_bytes - self.used_bytes < _FULL_BYTES
 
 
 LARGEST_OUTPUT = 64 << 20

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from linacre.base.kernel_files import kernel_text
+from linacre.engines.base import Space
 
 _SYSFS = Path("/sys/fs/btrfs")
 _BLOCK = Path("/sys/block")
@@ -27,6 +28,8 @@ _RESCAN = 0x4040942C
 """BTRFS_IOC_QUOTA_RESCAN, with 64 bytes that are all zero."""
 _CONTROL, _ENABLE_SIMPLE = 0xC0109428, 4
 """BTRFS_IOC_QUOTA_CTL and its command, with two numbers of 64 bits."""
+_LIMIT, _OF_DATA = 0x8030942B, 1
+"""BTRFS_IOC_QGROUP_LIMIT, with six numbers of 64 bits, and the flag for the first of its limits."""
 _LOOK_UP, _FIRST_OBJECT = 0xD0009412, 256
 """BTRFS_IOC_INO_LOOKUP, with 4096 bytes: the tree, the object, and room for a name."""
 
@@ -85,6 +88,28 @@ class Quotas:
             return None
 
         return read
+
+    @contextmanager
+    def lifted(self, folder: str, *, by_bytes: int) -> Generator[bool]:
+        """Let a full folder take so many bytes more for the block, and give whether it may.
+
+        False for one that is not full, or has no quota.
+        """
+        found = self.reader()(folder)
+        if found is None or not Space(folder, *found).is_full:
+            yield False
+            return
+        used, most = found
+        self._limit(folder, max(used, most) + by_bytes)
+        try:
+            yield True
+        finally:
+            self._limit(folder, most)
+
+    def _limit(self, folder: str, most: int) -> None:
+        with suppress(OSError):
+            group = _subvolume(f"{self._mounted}/{folder}")
+            self._control(_LIMIT, struct.pack("=6Q", group, _OF_DATA, most, 0, 0, 0))
 
     def _groups(self) -> Path | None:
         """Return the kernel's folder of the quotas of the file system on the loop file."""
