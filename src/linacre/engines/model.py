@@ -245,6 +245,8 @@ class Space:
     what: str
     used_bytes: int
     total_bytes: int
+    fault: str | None = None
+    """What is not as it should be with it, beside how full it is."""
 
     @property
     def is_full(self) -> bool:

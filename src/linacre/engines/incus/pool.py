@@ -22,6 +22,7 @@ from linacre.engines.incus.quotas import Quotas
 _SPARE_BYTES = 1 << 30
 # A loop file that gives freed blocks back to the host is no longer preallocated.
 _MOUNT_OPTIONS = "user_subvol_rm_allowed,nodiscard"
+_COUNTS_IMAGES = "counts the image for the disk of each machine too: its quotas are not simple ones"
 _ROOM_BYTES = 16 << 20
 """For a start: what the daemon and the machine write at it is some KiB."""
 _SHARE, _LEAST_BYTES = 8, 512 << 20
@@ -105,10 +106,15 @@ class Pool:
                 },
             }
             await self._client.request("POST", "/1.0/storage-pools", body=body, project=False)
-            if self.quotas is not None:
-                self.quotas.begin()
+        # Also of one that is there: whoever made it may have been killed before this.
+        if self.quotas is not None and await self._is_empty():
+            self.quotas.begin()
         if self._disks is not None and (file := self._disks / f"{self.name}.img").exists():
             await _preallocate(file, self.name)
+
+    async def _is_empty(self) -> bool:
+        found = await self._client.request("GET", self._path, project=False)
+        return not found.get("used_by")
 
     def keep_quotas(self) -> None:
         """Let the quotas hold from now on, where there are any."""
@@ -119,7 +125,8 @@ class Pool:
         """Return how full it is."""
         path = f"{self._path}/resources"
         space = (await self._client.request("GET", path, project=False))["space"]
-        return Space(f"the pool {self.name}", int(space["used"]), int(space["total"]))
+        fault = _COUNTS_IMAGES if self.quotas is not None and self.quotas.could_be_simpler else None
+        return Space(f"the pool {self.name}", int(space["used"]), int(space["total"]), fault)
 
     def used(self, machines: Collection[str]) -> dict[str, tuple[Space, ...]]:
         """Return what each of these machines has written of what it may, disk by disk."""
