@@ -54,7 +54,8 @@ _OF_MACHINES: tuple[Check, ...] = (
         "cable",
         "cable as recorded",
         cables_recorded,
-        "The network that each running machine's cable is in, against the record.",
+        "The network that each running machine's cable is in, against the record. Wrong too where "
+        "a cable is shut, or gone.",
     ),
     Check(
         "walls",
