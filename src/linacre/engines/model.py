@@ -18,6 +18,7 @@ from linacre.base.errors import EngineError
 
 _LARGEST_SOURCE = 2 << 30
 _SMALL_SOURCE = 1 << 16
+_FULL_BYTES = 4 << 20
 
 
 class Capability(StrEnum):
@@ -276,6 +277,13 @@ class Space:
     what: str
     used_bytes: int
     total_bytes: int
+    fault: str | None = None
+    """What is not as it should be with it, beside how full it is."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more: btrfs counts what a write might need."""
+        return self.total_bytes - self.used_bytes < _FULL_BYTES
 
 
 LARGEST_OUTPUT = 64 << 20

@@ -28,12 +28,30 @@ class Cable:
     found: str | None
     """The network that it is in, or the bridge's name where it is in another's; None is none."""
     is_there: bool
-    """Whether the machine runs, so that there is a cable to look at."""
+    """Whether there is a cable to look at: that of a machine that runs, unless it is cut."""
+    is_shut: bool = False
+    """Nothing passes: the host's end is down."""
+    is_cut: bool = False
+    """The machine runs, and its cable is gone: only its next start brings another."""
 
     @property
     def is_right(self) -> bool:
-        """Whether it is where it is to be."""
+        """Whether it is where it is to be, and leads there."""
+        if self.is_cut or self.is_shut:
+            return False
         return not self.is_there or self.found == self.recorded
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with one that is not right, in words."""
+        if self.is_cut:
+            return "its cable is gone: nothing leads into it or out of it"
+        if self.is_shut:
+            return "its cable is shut: nothing passes"
+        return (
+            f"plugged into {self.found or 'nothing'}, "
+            f"recorded as plugged into {self.recorded or 'nothing'}"
+        )
 
 
 @dataclass(frozen=True)

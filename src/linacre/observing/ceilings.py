@@ -47,20 +47,24 @@ class Group:
     def near(self) -> tuple[str, ...]:
         """What is near its ceiling, in words."""
         found: list[str] = []
-        if self.limit_bytes is not None:
-            found += near([Space("memory", self.used_bytes, self.limit_bytes)])
+        if self.limit_bytes is not None and self.used_bytes > NEAR * self.limit_bytes:
+            found.append(_told("memory", self.used_bytes, self.limit_bytes))
         if self.most_processes is not None and self.processes > NEAR * self.most_processes:
             found.append(f"processes {self.processes} of {self.most_processes}")
         return tuple(found)
 
 
-def near(spaces: Iterable[Space]) -> list[str]:
+def near(disks: Iterable[Space]) -> list[str]:
     """Return which of these are near their ceilings, in words."""
     return [
-        f"{each.what} {readable(each.used_bytes)} of {readable(each.total_bytes)}"
-        for each in spaces
+        _told(each.what, each.used_bytes, each.total_bytes) + (": full" if each.is_full else "")
+        for each in disks
         if each.used_bytes > NEAR * each.total_bytes
     ]
+
+
+def _told(what: str, used_bytes: int, most_bytes: int) -> str:
+    return f"{what} {readable(used_bytes)} of {readable(most_bytes)}"
 
 
 def read_host(proc: Path = _PROC) -> Host | None:

@@ -145,7 +145,8 @@ class _Planner:
             if spec.name in self._found.moved:
                 network = self._found.moved[spec.name]
                 where = f"into {network}" if network else "out"
-                self._add(Action.PLUG, spec.name, f"plug {spec.name} {where}: its cable was moved")
+                title = f"plug {spec.name} {where}: its cable was moved or shut"
+                self._add(Action.PLUG, spec.name, title)
 
     def _base(self, spec: MachineSpec) -> list[str]:
         image = f"image {spec.image}"
@@ -195,6 +196,10 @@ class _Planner:
             title = f"stop {spec.name}: its address changes"
             after = [*after, self._add(Action.STOP, spec.name, title, after)]
             running = False
+        elif spec.name in self._found.cut and running:
+            self._note_restart(found)
+            stop = self._add(Action.STOP, spec.name, f"stop {spec.name}: its cable is gone", after)
+            after, running = [*after, stop], False
         elif found.state is MachineState.ERROR:
             after = [self._add(Action.STOP, spec.name, f"stop {spec.name}: it is in error")]
         if differing:

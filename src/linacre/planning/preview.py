@@ -11,7 +11,7 @@ from linacre.base.errors import UserError
 from linacre.base.listing import listed
 from linacre.declaration.load import Declaration
 from linacre.declaration.models import Access, DeclaredMachine
-from linacre.engines.base import Capability, Limits, Machine, MachineState
+from linacre.engines.base import Cable, Capability, Limits, Machine, MachineState
 from linacre.engines.labels import ORIGIN, kept_key
 from linacre.kinds.image import image_digest
 from linacre.kinds.kind import AnyKind
@@ -115,8 +115,13 @@ async def preview(session: Session, options: UpOptions) -> Preview:
     }
     # A new IOC has no machine to look into, and that is what people wait for.
     if any(not declared.kinds.of(machine).is_of_network for machine in looked_at.values()):
-        silent, moved = await _silent(session, overrides, looked_at), await _moved(session, found)
-        found = replace(found, silent=silent, moved=moved)
+        silent, wrong = await _silent(session, overrides, looked_at), await _wrong(session, found)
+        found = replace(
+            found,
+            silent=silent,
+            moved={each.machine: each.recorded for each in wrong if not each.is_cut},
+            cut=frozenset(each.machine for each in wrong if each.is_cut),
+        )
     plan = make_plan(
         declared,
         found,
@@ -168,12 +173,13 @@ def _check_kept(declared: Declared, found: Found) -> None:
             )
 
 
-async def _moved(session: Session, found: Found) -> dict[str, str | None]:
+async def _wrong(session: Session, found: Found) -> list[Cable]:
+    """Return the cables that are not as they are to be."""
     if Capability.CABLES not in session.engine.capabilities():
-        return {}
+        return []
     wiring = session.engine.wiring
     cables = (await wiring.cables(found.machines.values(), found.record)).values()
-    return {cable.machine: cable.recorded for cable in cables if not cable.is_right}
+    return [cable for cable in cables if not cable.is_right]
 
 
 async def _silent(

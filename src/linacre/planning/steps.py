@@ -53,7 +53,10 @@ class Found:
     silent: frozenset[str] = frozenset()
     """Running machines whose IOC or service does not serve: not booted, or it keeps ending."""
     moved: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    """Machines whose cable is not where it is recorded to be: the network it belongs in."""
+    """Machines whose cable is not where it is recorded to be, or is shut: the network it belongs
+    in."""
+    cut: frozenset[str] = frozenset()
+    """Machines that run and whose cable is gone."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 from commands import Command
 from harness import DATABASE, Site, until
 
-from linacre.engines.incus.cable import veth_name
+from linacre.engines.incus.cable import bridge_name, veth_name
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -156,9 +156,40 @@ def test_cables_moved_by_hand_are_brought_back_by_up(site: Site) -> None:
     assert not site.on("controls") & set(moved)
     said = site.up().err
     for machine in moved:
-        assert f"plug {machine} into controls: its cable was moved" in said
+        assert f"plug {machine} into controls: its cable was moved or shut" in said
     assert value(site, "b") == "2.5"
     assert all(each.is_alive for each in runs)
+
+
+def test_a_cable_in_a_wrong_bridge_shut_or_gone_is_brought_back_by_up(site: Site) -> None:
+    links = {machine: veth_name(site.name, machine) for machine in ("a", "b", "desk-controls")}
+    other = bridge_name(site.name, "controls-twins")
+    a, b = (site.identity(machine, "softIoc") for machine in ("a", "b"))
+    for orders in (
+        ["set", "dev", links["a"], "master", other],
+        ["set", "dev", links["desk-controls"], "down"],
+        ["delete", "dev", links["b"]],
+    ):
+        subprocess.run(["ip", "link", *orders], check=True)
+    checks = json.loads(site.run("doctor", "--json").out)["checks"]
+    told = {f["what"]: f["text"] for c in checks if c["check"] == "cable" for f in c["findings"]}
+    assert told == {
+        "a": "plugged into controls-twins, recorded as plugged into controls",
+        "desk-controls": "its cable is shut: nothing passes",
+        "b": "its cable is gone: nothing leads into it or out of it",
+    }
+    said = site.up().err
+    assert "will restart: b" in said
+    for title in (
+        "plug a into controls: its cable was moved or shut",
+        "plug desk-controls into controls: its cable was moved or shut",
+        "stop b: its cable is gone",
+    ):
+        assert title in said
+    assert a.is_alive and not b.is_alive
+    assert site.on("controls") >= set(links)
+    assert (value(site, "a"), value(site, "b")) == ("2.5", "2.5")
+    assert json.loads(site.ok("plan", "--json").out)["steps"] == []
 
 
 def test_what_cannot_be_plugged_is_refused(site: Site) -> None:

@@ -91,14 +91,20 @@ def test_open_files_have_a_ceiling(site: Site) -> None:
 FOLDERS = {"disk": "/home", "persistent folder": "/srv/persist"}
 
 
-def test_disks_have_an_eighth_of_the_pool_by_default(site: Site) -> None:
-    async def used() -> dict[str, tuple[Space, ...]]:
-        async with site.engine() as engine:
-            return await engine.used(["victim", "full", "desk-controls"])
+def spaces(site: Site, machine: str) -> tuple[Space, ...]:
+    """Return what a machine has written of what it may."""
 
+    async def used() -> tuple[Space, ...]:
+        async with site.engine() as engine:
+            return (await engine.used([machine]))[machine]
+
+    return asyncio.run(used())
+
+
+def test_disks_have_an_eighth_of_the_pool_by_default(site: Site) -> None:
     totals = {
-        name: {each.what: each.total_bytes >> 20 for each in spaces}
-        for name, spaces in asyncio.run(used()).items()
+        name: {each.what: each.total_bytes >> 20 for each in spaces(site, name)}
+        for name in ("victim", "full", "desk-controls")
     }
     assert totals == {
         "victim": {"disk": 640, "persistent folder": 640},
@@ -114,8 +120,35 @@ def test_a_disk_ends_at_its_ceiling_and_is_told(site: Site, what: str) -> None:
     assert "Disk quota exceeded" in filled.err
     until(lambda: "full" in near(site))
     (line,) = near(site)["full"]
-    assert line.startswith(f"{what} 5") and line.endswith("of 512 MiB")
+    assert line.startswith(f"{what} 5") and line.endswith("of 512 MiB: full")
     assert_victim_answers(site)
     site.inside("victim", f"dd if=/dev/zero of={FOLDERS[what]}/own bs=1M count=100 conv=fsync")
     site.inside("full", f"rm {file}; sync")
     until(lambda: "full" not in near(site))
+
+
+def test_an_ioc_restarts_and_starts_on_a_full_disk(site: Site) -> None:
+    fill = "dd if=/dev/zero of=/home/greedy bs=1M; sync; echo x > /home/more"
+    assert site.inside("full", fill).err.count("Disk quota exceeded") == 2
+    # The newest log is gone too: procServ cannot open another.
+    site.inside("full", "cp /dev/zero /home/rest; rm /var/log/ioc/*; cp /dev/zero /home/rest2")
+    before = site.identity("full", "softIoc")
+    try:
+        site.ok("ioc", "restart", "full")
+        assert not before.is_alive
+        site.assert_green()
+        assert "full is near its ceiling: disk 512 MiB of 512 MiB: full" in site.ok("status").out
+        assert site.inside("desk-controls", f"caget -t -w 10 {site.prefix('full')}READI").out
+        # The daemon writes to the machine's own disk before it starts it.
+        site.ok("ioc", "stop", "full")
+        site.ok("ioc", "start", "full")
+        site.assert_green()
+        # It may take no more than before.
+        assert "quota exceeded" in site.inside("full", "cp /dev/zero /home/rest3").err
+        (disk,) = (each for each in spaces(site, "full") if each.what == "disk")
+        assert disk.total_bytes == 512 << 20
+    finally:
+        site.inside("full", "rm -f /home/*; sync")
+    until(lambda: "full" not in near(site))
+    site.ok("ioc", "restart", "full")
+    until(lambda: "iocInit" in site.inside("full", "cat /var/log/ioc/ioc.log").out)

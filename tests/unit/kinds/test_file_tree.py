@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import subprocess
 import tarfile
@@ -31,6 +32,20 @@ class EvilMachine:
         for start in range(0, len(self._printed), 4096):
             output(1, self._printed[start : start + 4096])
         return Completed(self._status, b"", b"")
+
+
+class SilentMachine:
+    """An engine of which no command ends."""
+
+    async def exec(self, machine: str, argv: Sequence[str], *, output: Output) -> Completed:
+        await asyncio.Event().wait()
+        raise AssertionError(machine)
+
+
+async def test_a_tar_that_never_ends_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_tree, "_LONGEST_S", 0.01)
+    with pytest.raises(LinacreError, match=r"the files of mag cannot be read: its tar has not"):
+        await tree_inside(cast(Engine, SilentMachine()), "mag", TREE)
 
 
 async def inside(printed: bytes) -> dict[str, TreeFile]:

@@ -188,11 +188,25 @@ def test_a_cable_that_was_moved_by_hand_is_plugged_where_it_is_recorded():
     have = replace(found(machine(A), machine(DESK)), moved={"desk-controls": "controls", "a": None})
     made = plan(declared(A, DESK), have)
     assert {s.key: s.title for s in made.steps} == {
-        "plug desk-controls": "plug desk-controls into controls: its cable was moved",
-        "plug a": "plug a out: its cable was moved",
+        "plug desk-controls": "plug desk-controls into controls: its cable was moved or shut",
+        "plug a": "plug a out: its cable was moved or shut",
         "record declaration": "record the declaration",
     }
     assert not made.restarts
+
+
+def test_a_machine_whose_cable_is_gone_is_restarted_and_that_is_said():
+    have = replace(found(machine(A), machine(DESK)), cut=frozenset({"a", "desk-controls"}))
+    made = plan(declared(A, DESK), have)
+    assert {s.key: s.title for s in made.steps} == {
+        "stop desk-controls": "stop desk-controls: its cable is gone",
+        "start desk-controls": "start desk-controls",
+        "stop a": "stop a: its cable is gone",
+        "start a": "start a",
+        "record declaration": "record the declaration",
+    }
+    assert next(s for s in made.steps if s.key == "start a").after == ("stop a",)
+    assert made.restarts == ("a",)
 
 
 def test_a_narrowed_plan_has_one_machine_and_what_it_stands_on():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import Protocol
 
 from linacre.base.enclosed.names import UnsafeNameError
@@ -38,28 +39,25 @@ class NamedFolder:
     """A folder that the files in `top` name, by links perhaps, held open and listed as it is.
 
     It is opened by descriptors, and outside `top` only where everybody may read it, as in
-    `open_named`: what changes to a link meanwhile leads to no other. Closed at the end of the
-    `with` block.
+    `open_named`: what changes to a link meanwhile leads to no other.
     """
 
-    def __init__(self, path: Path, *, top: Path) -> None:
+    def __init__(self, path: Path, real: Path, descriptor: int) -> None:
         self.path = path
-        self.real = Path(os.path.realpath(path))
+        self.real = real
         """Where it is, without links."""
-        self._descriptor = _open_real(path, self.real, top, strict=False, last=enter)
+        self._descriptor = descriptor
 
-    def __enter__(self) -> NamedFolder:
-        """Return this."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close what is held open."""
-        os.close(self._descriptor)
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path, *, top: Path) -> Generator[NamedFolder]:
+        """Hold a folder open for the block; raises as `open_named` does."""
+        real = Path(os.path.realpath(path))
+        descriptor = _open_real(path, real, top, strict=False, last=enter)
+        try:
+            yield cls(path, real, descriptor)
+        finally:
+            os.close(descriptor)
 
     def names(self, *, most: int) -> list[str]:
         """Return the names in it, in order; raises `TooMuchError` for more than `most`."""

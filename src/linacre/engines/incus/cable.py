@@ -20,7 +20,7 @@ from linacre.base.errors import EngineError
 from linacre.base.processes import run_tool
 from linacre.engines.incus import hook
 from linacre.engines.incus.inits import Inits
-from linacre.engines.incus.links import bridge_of, link_there
+from linacre.engines.incus.links import bridge_of, is_down, link_there
 from linacre.engines.incus.records import write_record
 
 BRIDGE, VETH = "lnb-", "lnv-"
@@ -126,9 +126,18 @@ class Cables:
             veth = veth_name(self._facility, machine)
             recorded = bridges.get(machine, _UNPLUGGED)
             wanted = None if recorded == _UNPLUGGED else recorded
-            if link_there(veth) and bridge_of(veth) != wanted:
+            if link_there(veth) and (bridge_of(veth) != wanted or is_down(veth)):
                 found[machine] = wanted
         return found
+
+    def is_shut(self, machine: str) -> bool:
+        """Tell whether the host's end of a machine's cable is there, and down."""
+        return is_down(veth_name(self._facility, machine))
+
+    def is_cut(self, machine: str) -> bool:
+        """Tell whether a machine runs without its cable."""
+        # In this order: of a machine that has just ended the cable goes before its init is gone.
+        return not self.has_link(machine) and self.inits.of(machine) is not None
 
     async def move(
         self, moves: Mapping[str, str | None], *, before: Callable[[], None] | None = None

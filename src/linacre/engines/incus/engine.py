@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -259,8 +260,7 @@ class IncusEngine(Reach):
                 client=self._client,
                 project=self._project,
             )
-        with self._pool.telling_of_full_disks(name):
-            await self._instances.start(name)
+        await self._pool.start(name, partial(self._instances.start, name))
 
     async def stop(self, name: str, *, timeout_s: float = 10.0) -> None:
         """Stop an instance, at the latest by force; one that is stopped is left alone."""

@@ -15,6 +15,7 @@ from typing import Any, cast
 from linacre.base.processes import run_tool
 
 _SIOCGIFADDR, _SIOCGIFBRDADDR = 0x8915, 0x8919
+_UP = 1
 _ADDRESS = slice(20, 24)
 """Of a struct ifreq with a sockaddr_in: 16 bytes of name, then family, port and address."""
 
@@ -34,6 +35,12 @@ def bridge_of(link: str) -> str | None:
         return os.readlink(f"/sys/class/net/{link}/master").rpartition("/")[2]  # noqa: PTH115
     except OSError:
         return None
+
+
+def is_down(link: str) -> bool:
+    """Tell whether a link is there and was set down (netdevice(7), IFF_UP)."""
+    flags = attribute(link, "flags")
+    return bool(flags) and not int(flags, 16) & _UP
 
 
 def is_bridge(link: str) -> bool:

@@ -33,6 +33,9 @@ LAYOUT = Layout(
     python="/opt/linacre/bin/python",
 )
 """Where things stand: the same in every machine of our image."""
+_RUN = "lxc.mount.entry = tmpfs run tmpfs rw,nosuid,nodev,mode=755,size=256m 0 0"
+"""`/run` in memory, of the machine's own: who starts and supervises writes there, and must be able
+to also where the disk is full."""
 _PERIOD_MS = 100
 _CGROUPS_V2 = Path("/sys/fs/cgroup/cgroup.controllers")
 _STATES = {"Running": MachineState.RUNNING, "Stopped": MachineState.STOPPED}
@@ -86,7 +89,7 @@ def _device(device: Device) -> dict[str, str]:
 def instance_config(spec: MachineSpec, *, hook: Path | None) -> dict[str, str]:
     """Return the configuration of the instance for a machine."""
     # runit halts on SIGCONT, and Incus' own signal for a halt means nothing to it.
-    raw = ["lxc.signal.halt = SIGCONT", *_raw_config(spec.traits)]
+    raw = ["lxc.signal.halt = SIGCONT", _RUN, *_raw_config(spec.traits)]
     if hook is not None:
         raw.append(f"lxc.hook.start-host = {hook}")
     config = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Collection, Generator
+from collections.abc import Awaitable, Callable, Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ from linacre.engines.incus.quotas import Quotas
 _SPARE_BYTES = 1 << 30
 # A loop file that gives freed blocks back to the host is no longer preallocated.
 _MOUNT_OPTIONS = "user_subvol_rm_allowed,nodiscard"
+_COUNTS_IMAGES = "counts the image for the disk of each machine too: its quotas are not simple ones"
+_ROOM_BYTES = 16 << 20
+"""For a start: what the daemon and the machine write at it is some KiB."""
 _SHARE, _LEAST_BYTES = 8, 512 << 20
 """What each disk may have of the pool where nothing is declared, and never less: an image fits."""
-
-_FULL_BYTES = 4 << 20
-"""What may be left of a disk that takes no more: btrfs counts what a write might need."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,15 @@ class Pool:
                 },
             }
             await self._client.request("POST", "/1.0/storage-pools", body=body, project=False)
-            if self.quotas is not None:
-                self.quotas.begin()
+        # Also of one that is there: whoever made it may have been killed before this.
+        if self.quotas is not None and await self._is_empty():
+            self.quotas.begin()
         if self._disks is not None and (file := self._disks / f"{self.name}.img").exists():
             await _preallocate(file, self.name)
+
+    async def _is_empty(self) -> bool:
+        found = await self._client.request("GET", self._path, project=False)
+        return not found.get("used_by")
 
     def keep_quotas(self) -> None:
         """Let the quotas hold from now on, where there are any."""
@@ -120,7 +125,8 @@ class Pool:
         """Return how full it is."""
         path = f"{self._path}/resources"
         space = (await self._client.request("GET", path, project=False))["space"]
-        return Space(f"the pool {self.name}", int(space["used"]), int(space["total"]))
+        fault = _COUNTS_IMAGES if self.quotas is not None and self.quotas.could_be_simpler else None
+        return Space(f"the pool {self.name}", int(space["used"]), int(space["total"]), fault)
 
     def used(self, machines: Collection[str]) -> dict[str, tuple[Space, ...]]:
         """Return what each of these machines has written of what it may, disk by disk."""
@@ -130,12 +136,32 @@ class Pool:
         found: dict[str, tuple[Space, ...]] = {}
         for machine in machines:
             folders = {
-                "disk": f"containers/{self.name}_{machine}",
+                "disk": self._root(machine),
                 "persistent folder": f"custom/{self.name}_{names.volume(machine)}",
             }
             spaces = ((what, read(folder)) for what, folder in folders.items())
             found[machine] = tuple(Space(what, *each) for what, each in spaces if each)
         return found
+
+    def _root(self, machine: str) -> str:
+        return f"containers/{self.name}_{machine}"
+
+    async def start(self, machine: str, start: Callable[[], Awaitable[None]]) -> None:
+        """Start a machine, and say which disk is full where that is why it cannot be.
+
+        The daemon writes to the machine's own disk at each start: where that is full, it may take
+        a little more for so long.
+        """
+        with self.telling_of_full_disks(machine):
+            try:
+                await start()
+            except EngineError:
+                if self.quotas is None:
+                    raise
+                with self.quotas.lifted(self._root(machine), by_bytes=_ROOM_BYTES) as lifted:
+                    if not lifted:
+                        raise
+                    await start()
 
     @contextmanager
     def telling_of_full_disks(self, machine: str) -> Generator[None]:
@@ -144,7 +170,7 @@ class Pool:
             yield
         except EngineError as error:
             for space in self.used([machine]).get(machine, ()):
-                if space.total_bytes - space.used_bytes < _FULL_BYTES:
+                if space.is_full:
                     raise EngineError(_full(machine, space, error)) from error
             raise
 

@@ -14,9 +14,11 @@ import os
 import struct
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 
 from linacre.base.kernel_files import kernel_text
+from linacre.engines.base import Space
 
 _SYSFS = Path("/sys/fs/btrfs")
 _BLOCK = Path("/sys/block")
@@ -25,12 +27,21 @@ _DEEPEST = "8"
 # linux/btrfs.h
 _RESCAN = 0x4040942C
 """BTRFS_IOC_QUOTA_RESCAN, with 64 bytes that are all zero."""
-_CONTROL, _ENABLE_SIMPLE = 0xC0109428, 4
-"""BTRFS_IOC_QUOTA_CTL and its command, with two numbers of 64 bits."""
+_CONTROL, _DISABLE, _ENABLE_SIMPLE = 0xC0109428, 2, 4
+"""BTRFS_IOC_QUOTA_CTL and its commands, with two numbers of 64 bits."""
+_LIMIT, _OF_DATA = 0x8030942B, 1
+"""BTRFS_IOC_QGROUP_LIMIT, with six numbers of 64 bits, and the flag for the first of its limits."""
 _LOOK_UP, _FIRST_OBJECT = 0xD0009412, 256
 """BTRFS_IOC_INO_LOOKUP, with 4096 bytes: the tree, the object, and room for a name."""
 
 Read = Callable[[str], tuple[int, int] | None]
+
+
+class Counting(StrEnum):
+    """How quotas count, by the kernel's own words."""
+
+    SIMPLE = "squota"
+    OLDER = "qgroup"
 
 
 class Quotas:
@@ -48,7 +59,24 @@ class Quotas:
 
         Where it cannot, the daemon begins in the other way with the first quota.
         """
-        self._control(_CONTROL, struct.pack("=QQ", _ENABLE_SIMPLE, 0))
+        if self.could_be_simpler and self._counting is Counting.OLDER:
+            self._control(_CONTROL, struct.pack("=QQ", _DISABLE, 0))
+        if self._counting is None:
+            self._control(_CONTROL, struct.pack("=QQ", _ENABLE_SIMPLE, 0))
+
+    @property
+    def could_be_simpler(self) -> bool:
+        """Whether they do not count in the simple way on a kernel that can."""
+        can = (_SYSFS / "features/simple_quota").exists() and self._mounted.is_mount()
+        return can and self._counting is not Counting.SIMPLE
+
+    @property
+    def _counting(self) -> Counting | None:
+        """How they count; None where there are none yet."""
+        if (groups := self._groups()) is not None:
+            with suppress(OSError, ValueError):
+                return Counting(kernel_text(f"{groups}/mode").strip())
+        return None
 
     def keep(self) -> None:
         """Let them hold from now on, where there are any.
@@ -85,6 +113,28 @@ class Quotas:
             return None
 
         return read
+
+    @contextmanager
+    def lifted(self, folder: str, *, by_bytes: int) -> Generator[bool]:
+        """Let a full folder take so many bytes more for the block, and give whether it may.
+
+        False for one that is not full, or has no quota.
+        """
+        found = self.reader()(folder)
+        if found is None or not Space(folder, *found).is_full:
+            yield False
+            return
+        used, most = found
+        self._limit(folder, max(used, most) + by_bytes)
+        try:
+            yield True
+        finally:
+            self._limit(folder, most)
+
+    def _limit(self, folder: str, most: int) -> None:
+        with suppress(OSError):
+            group = _subvolume(f"{self._mounted}/{folder}")
+            self._control(_LIMIT, struct.pack("=6Q", group, _OF_DATA, most, 0, 0, 0))
 
     def _groups(self) -> Path | None:
         """Return the kernel's folder of the quotas of the file system on the loop file."""

@@ -66,12 +66,14 @@ class IncusWiring:
         networks = await self._networks_of(there, record)
         found: dict[str, Cable] = {}
         for machine in there:
-            bridge = self._cables.bridge(machine.name)
-            found[machine.name] = Cable(
-                machine.name,
-                plugged(record, machine.name, home=machine.labels.get(NETWORK, "")),
+            name, bridge = machine.name, self._cables.bridge(machine.name)
+            found[name] = Cable(
+                name,
+                plugged(record, name, home=machine.labels.get(NETWORK, "")),
                 networks.get(bridge, bridge) if bridge else None,
-                self._cables.has_link(machine.name),
+                self._cables.has_link(name),
+                is_shut=self._cables.is_shut(name),
+                is_cut=machine.pid is not None and self._cables.is_cut(name),
             )
         return found
 

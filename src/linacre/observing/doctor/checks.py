@@ -54,7 +54,8 @@ _OF_MACHINES: tuple[Check, ...] = (
         "cable",
         "cable as recorded",
         cables_recorded,
-        "The network that each running machine's cable is in, against the record.",
+        "The network that each running machine's cable is in, against the record. Wrong too where "
+        "a cable is shut, or gone.",
     ),
     Check(
         "walls",
@@ -112,8 +113,9 @@ _OF_HOST: tuple[Check, ...] = (
         room_left,
         "The file system of the state folder: a warning below 10 % of its bytes (and 20 GiB) or "
         "inodes left, wrong below 3 %. The storage pool: a warning below 20 % that machines may "
-        "still write, wrong below 8 %. Each machine: a warning above 90 % of the ceiling of one of "
-        "its disks.",
+        "still write, wrong below 8 %; a warning where it could count what machines write in the "
+        "simple way, and does not. Each machine: a warning above 90 % of the ceiling of one of its "
+        "disks.",
         asks_engine=False,
     ),
     Check(

@@ -46,6 +46,7 @@ def _plugged(facts: Facts, network: str) -> dict[str, IPv4Address]:
         for name, machine in facts.machines.items()
         if (cable := facts.cables.get(name)) is not None
         and cable.is_there
+        and not cable.is_shut
         and cable.found == network
         and machine.labels.get(ADDRESS)
     }
@@ -112,24 +113,18 @@ async def cables_recorded(facts: Facts) -> Outcome:
     if not facts.has(Capability.CABLES):
         return not_applicable(no_cables(facts))
     wrong = [cable for cable in facts.cables.values() if not cable.is_right]
-    there = sum(cable.is_there for cable in facts.cables.values())
+    there = sum(cable.is_there or cable.is_cut for cable in facts.cables.values())
     return Outcome(
         f"{there - len(wrong)} of {counted(there, 'cable')} as recorded",
-        tuple(
-            problem(
-                cable.machine,
-                f"plugged into {cable.found or 'nothing'}, "
-                f"recorded as plugged into {cable.recorded or 'nothing'}",
-                _replug(facts, cable),
-            )
-            for cable in wrong
-        ),
+        tuple(problem(cable.machine, cable.fault, _replug(facts, cable)) for cable in wrong),
     )
 
 
 def _replug(facts: Facts, cable: Cable) -> str:
     each = next((each for each in facts.ioc_machines if each.name == cable.machine), None)
-    if each is None:
+    if cable.is_cut:
+        return "linacre up, which restarts it: only the start of a machine makes its cable"
+    if each is None or cable.is_shut:
         return "linacre up"
     if cable.recorded is None:
         return each.command("unplug")

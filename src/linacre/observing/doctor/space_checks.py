@@ -31,6 +31,10 @@ PRESSURE_WARNING, PRESSURE_PROBLEM = 10.0, 40.0
 """Percent of the last minute in which some process waited for memory."""
 
 _PROBE_LIMIT_S = 1.5
+_MADE_ANEW = (
+    "it works on; a new one counts what each wrote alone: save what persistent folders hold, then "
+    "linacre down --purge and linacre up"
+)
 
 
 async def room_left(facts: Facts) -> Outcome:
@@ -50,6 +54,8 @@ async def room_left(facts: Facts) -> Outcome:
             free_bytes = min(free_bytes, writable)
         said.append(f"{readable(free_bytes)} of {readable(space.total_bytes)} free in {space.what}")
         findings += pool_findings(space.what, free_bytes, space.total_bytes)
+        if space.fault is not None:
+            findings.append(warning(space.what, space.fault, _MADE_ANEW))
     running = [name for name, machine in facts.machines.items() if machine.pid is not None]
     for name, spaces in (await facts.engine.used(running)).items():
         findings += near_findings(name, ceilings.near(spaces))

@@ -122,7 +122,7 @@ class Listing:
         if path.name in _LEFT_OUT or (path.name.startswith("O.") and path.parts):
             return
         try:
-            with NamedFolder(source, top=self._given) as folder:
+            with NamedFolder.opened(source, top=self._given) as folder:
                 for name in self._names(folder):
                     self._take(folder, name, path / name, top, links=links)
         except UnsafeNameError as error:

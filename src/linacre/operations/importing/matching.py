@@ -34,7 +34,7 @@ def holds(folder: Path, ending: str, *, given: Path) -> bool:
     while folders and looked_into < _MOST_FOUND:
         looked_into += 1
         try:
-            with NamedFolder(folders.pop(), top=given) as here:
+            with NamedFolder.opened(folders.pop(), top=given) as here:
                 for name in here.names(most=_MOST_NAMES):
                     kind = here.entry(name).kind
                     if kind is Kind.FILE and name.endswith(ending):
@@ -48,7 +48,7 @@ def holds(folder: Path, ending: str, *, given: Path) -> bool:
 
 def _names(folder: Path, given: Path) -> list[str]:
     try:
-        with NamedFolder(folder, top=given) as here:
+        with NamedFolder.opened(folder, top=given) as here:
             return here.names(most=_MOST_NAMES)
     except (OSError, UnsafeNameError):
         return []

@@ -119,6 +119,21 @@ async def test_cables_where_they_are_not_to_be(tmp_path: Path, engine: FakeEngin
     ]
 
 
+async def test_cables_that_lead_nowhere(tmp_path: Path, engine: FakeEngine) -> None:
+    cables = {
+        "mag": Cable("mag", "controls", None, False, is_cut=True),
+        "bpm": Cable("bpm", "controls", "controls", True, is_shut=True),
+    }
+    facts = facts_of(session_of(tmp_path, engine), *three(), cables=cables)
+    outcome = await cables_recorded(facts)
+    assert outcome.said == "0 of 2 cables as recorded"
+    assert [(each.what, each.text) for each in outcome.findings] == [
+        ("mag", "its cable is gone: nothing leads into it or out of it"),
+        ("bpm", "its cable is shut: nothing passes"),
+    ]
+    assert all(each.remedy.startswith("linacre up") for each in outcome.findings)
+
+
 async def test_an_engine_without_cables(tmp_path: Path) -> None:
     facts = facts_of(session_of(tmp_path, FakeEngine(can=frozenset({Capability.DESK}))), cables={})
     for check in (addresses_unique, cables_recorded, uplinks_there):
