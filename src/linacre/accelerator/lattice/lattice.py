@@ -13,7 +13,9 @@ import numpy as np
 from linacre.accelerator.lattice.devices import Devices
 from linacre.accelerator.lattice.elements import (
     AnyElement,
+    Bpm,
     Cavity,
+    ChargeMonitor,
     Dipole,
     Gun,
     Quadrupole,
@@ -51,10 +53,15 @@ class Placed:
         return self.step.start_m + self.step.length_m / 2
 
     @property
-    def middle(self) -> Pose:
-        """Its middle on the floor."""
-        data, length = self.data, self.step.length_m / 2
-        angle = data.angle_rad / 2 if isinstance(data, Dipole) and self.step.bends else 0.0
+    def seen_m(self) -> float:
+        """Where a model tells the beam at it: in the middle of a monitor, else at its end."""
+        return self.middle_m if isinstance(self.data, Bpm | ChargeMonitor) else self.step.end_m
+
+    @property
+    def seen(self) -> Pose:
+        """The same place on the floor."""
+        length = self.seen_m - self.step.start_m
+        angle = self.data.angle_rad if isinstance(self.data, Dipole) and self.step.bends else 0.0
         return self.step.pose.bent(length, angle)
 
 
@@ -93,13 +100,13 @@ class Lattice:
 
     @cached_property
     def s_m(self) -> FloatArray:
-        """The middle of each element along the way of the beam, from the cathode."""
-        return np.array([each.middle_m for each in self.elements])
+        """Where a model tells the beam at each element, along its way from the cathode."""
+        return np.array([each.seen_m for each in self.elements])
 
     @cached_property
     def floor_m(self) -> FloatArray:
-        """The middle of each element on the floor, x and z: of shape (n, 2)."""
-        return np.array([(each.middle.x_m, each.middle.z_m) for each in self.elements])
+        """The same places on the floor, x and z: of shape (n, 2)."""
+        return np.array([(each.seen.x_m, each.seen.z_m) for each in self.elements])
 
     @cached_property
     def design_momenta(self) -> Mapping[str, float]:

@@ -84,7 +84,7 @@ def test_behind_a_dipole_that_bends_the_line_turns(tmp_path: Path) -> None:
     text = text.replace("end_m: 4", f"end_m: [{end[0]:.7f}, {end[1]:.7f}]")
     found = load_lattice(write(tmp_path, text))
     assert found["END"].middle_m == pytest.approx(2.4 + 1.0)
-    assert found["END"].middle.heading_rad == pytest.approx(0.8)
+    assert found["END"].seen.heading_rad == pytest.approx(0.8)
 
 
 def test_a_branch_leaves_at_a_dipole_and_the_trunk_goes_straight_on(tmp_path: Path) -> None:
