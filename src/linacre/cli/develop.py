@@ -88,7 +88,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="footprint, bring-up, scale, swap, noisy, find, create, archive, archiver, truth."
+            help="footprint, bring-up, scale, swap, noisy, find, create, archive, archiver, truth, "
+            "accelerator."
         ),
     ],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None,
