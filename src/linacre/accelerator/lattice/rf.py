@@ -1,13 +1,15 @@
-"""The momentum that an RF station gives, as a table that was measured."""
+"""Guns and cavities, and the momentum that each gives as a table that was measured."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from linacre.accelerator.lattice.element import Element
+from linacre.accelerator.lattice.values import Length, Name
 from linacre.physics.curves import Number, Part, Positive
 
 
@@ -59,3 +61,40 @@ class Momenta(Part):
         within = min(max(power_mw, low), high)
         total = float(np.interp(within, self.power_mw, self.momentum_mev_c))
         return (total - self.injected_mev_c) * float(np.sqrt(power_mw / within))
+
+
+class _Driven(Element):
+    length_m: Annotated[Length, Field(gt=0)] = Field(description="Its length.", examples=[0.17])
+    rf: Name = Field(
+        description="The station that drives it, which its PVs begin with.",
+        examples=["CLA-GUNS-RF-CTRL-01"],
+    )
+    crest_deg: Number = Field(
+        description="The phase at which the beam gains most, in degree.", examples=[145.789]
+    )
+    momenta: Momenta = Field(
+        description="The momentum that was measured behind it.",
+        examples=[{"power_mw": [5.0, 7.16], "momentum_mev_c": [3.78, 4.39]}],
+    )
+    power_mw: Positive = Field(
+        description="The power that the machine starts with.", examples=[7.16]
+    )
+    phase_deg: Number = Field(
+        default=0.0, description="From the crest, that the machine starts with.", examples=[-16]
+    )
+
+
+class Gun(_Driven):
+    """An RF gun: the beam begins at its end."""
+
+    type: Literal["gun"]
+
+
+class Cavity(_Driven):
+    """An accelerating section."""
+
+    type: Literal["cavity"]
+    frequency_hz: Positive = Field(description="Its frequency.", examples=[2998500000])
+    wave: Wave = Field(
+        default=Wave.TRAVELLING, description="`travelling` or `standing`.", examples=["travelling"]
+    )
