@@ -54,7 +54,7 @@ def devices_of(file: LatticeFile) -> Iterator[Device]:
     yield from _of_laser(file.laser)
     for section, contents in file.sections.items():
         for name, element in contents.elements.items():
-            yield from _of_element(name, element, ("sections", section, "elements", name))
+            yield from devices_of_element(name, element, ("sections", section, "elements", name))
 
 
 def _of_laser(laser: Laser) -> Iterator[Device]:
@@ -66,7 +66,8 @@ def _of_laser(laser: Laser) -> Iterator[Device]:
         yield Device(laser.mirror.vertical, ("laser", "mirror", "vertical"))
 
 
-def _of_element(name: str, element: AnyElement, path: Path_) -> Iterator[Device]:
+def devices_of_element(name: str, element: AnyElement, path: Path_ = ()) -> Iterator[Device]:
+    """Yield the devices of an element."""
     match element:
         case Gun() | Cavity():
             yield Device(element.rf, (*path, "rf"))

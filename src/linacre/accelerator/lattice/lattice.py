@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from linacre.accelerator.lattice.devices import Devices
+from linacre.accelerator.lattice.devices import Devices, devices_of_element
 from linacre.accelerator.lattice.elements import (
     AnyElement,
     Bpm,
@@ -46,6 +46,11 @@ class Placed:
     """Its own, or its section's."""
     step: Step
     """Where it is on its line; a dipole at which lines part, on the one that is left."""
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """The names that its devices' PVs begin with."""
+        return tuple(each.name for each in devices_of_element(self.name, self.data))
 
     @property
     def middle_m(self) -> float:

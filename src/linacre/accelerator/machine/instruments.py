@@ -1,10 +1,9 @@
-"""What a machine has around its model: its monitors, and what goes wrong."""
+"""The monitors of a machine: from what a pulse was at each element to what is read of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from linacre.accelerator.instruments.arrivals import Arrival
 from linacre.accelerator.instruments.bpms import Bpm
@@ -12,7 +11,7 @@ from linacre.accelerator.instruments.charges import FCUP, ICT, WCM, ChargeMonito
 from linacre.accelerator.lattice import elements
 from linacre.accelerator.lattice.lattice import Lattice
 from linacre.accelerator.model.passage import Passage
-from linacre.accelerator.model.settings import Key, Settings
+from linacre.accelerator.model.settings import Key
 from linacre.accelerator.shots import Shot
 
 Readings = Mapping[Key, float]
@@ -64,18 +63,6 @@ class Instruments:
                     values = monitor.values(monitor.ideal(arrival))
             found |= {(each.device, suffix): value for suffix, value in values.items()}
         return found
-
-
-class Disturbance(Protocol):
-    """What goes wrong: on settings before the model, on readings behind the instruments."""
-
-    def settings(self, settings: dict[Key, float], shot: Shot) -> Settings:
-        """Return the settings that act in a pulse."""
-        ...
-
-    def readings(self, readings: dict[Key, float], shot: Shot) -> Readings:
-        """Return the readings that are shown of a pulse."""
-        ...
 
 
 def _monitors(lattice: Lattice, bpm: Bpm) -> Iterator[_Placed]:

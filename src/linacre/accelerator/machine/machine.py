@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from linacre.accelerator.faults.saving import load_faults, save_faults
+from linacre.accelerator.faults.standing import Faults
 from linacre.accelerator.instruments.sources import STEADY, Source
 from linacre.accelerator.lattice.lattice import Lattice, load_lattice
 from linacre.accelerator.machine import saving
-from linacre.accelerator.machine.instruments import Disturbance, Instruments, Readings
+from linacre.accelerator.machine.instruments import Instruments, Readings
 from linacre.accelerator.machine.tables import Orbit, TwissTable, orbit_of, twiss_table
+from linacre.accelerator.machine.targets import targets_of
 from linacre.accelerator.model.model import Model
 from linacre.accelerator.model.moments import MomentModel
 from linacre.accelerator.model.passage import Passage
@@ -41,9 +45,10 @@ class Shown:
 
     pulse: int
     settings: Mapping[Key, float]
-    """That acted in it."""
+    """That acted in it, whatever is wrong with it."""
     passage: Passage
     readings: Readings
+    """Of the monitors, and of the settings as they read back."""
     ideal: Readings
     """What perfect instruments would have read of it."""
 
@@ -63,10 +68,12 @@ class Machine:
         seed: int = 0,
         source: Source = STEADY,
         instruments: Instruments | None = None,
-        disturbance: Disturbance | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self._model = model
-        self._source, self._disturbance = source, disturbance
+        self._source = source
+        self._faults = faults or Faults(targets_of(model.lattice))
+        self._faults_before: Any = None
         self._instruments = instruments or Instruments(model.lattice)
         self._possible = settings_of(model.lattice)
         self._settings = {key: each.start for key, each in self._possible.items()}
@@ -104,6 +111,11 @@ class Machine:
     def shown(self) -> Shown:
         """All that there is of the last pulse."""
         return self._shown
+
+    @property
+    def faults(self) -> Faults:
+        """What is wrong with it: `faults.give("trip CLA-S02-MAG-QUAD-01 at 100 for 50")`."""
+        return self._faults
 
     @property
     def possible(self) -> Mapping[Key, Setting]:
@@ -163,10 +175,17 @@ class Machine:
         return twiss_table(self.lattice, self._shown.passage)
 
     def save(self, file: str | Path) -> None:
-        """Write settings, seed and pulse number into a file."""
+        """Write settings, faults, seed and pulse number into a file."""
         with self._lock:
             shown = self._shown
-            state = saving.State(self._seed, shown.pulse, dict(self._settings), self._set_before)
+            state = saving.State(
+                self._seed,
+                shown.pulse,
+                settings=dict(self._settings),
+                acted=self._set_before,
+                faults=save_faults(self._faults),
+                faults_before=self._faults_before,
+            )
             saving.save(Path(file), self.lattice, state)
 
     def load(self, file: str | Path) -> None:
@@ -180,21 +199,22 @@ class Machine:
                 raise UserError(f"{file}: this is no saved machine of {self.lattice.file}")
         settings = {key: self._checked(key, value) for key, value in state.settings.items()}
         acted = {key: self._checked(key, value) for key, value in state.acted.items()}
+        before = load_faults(state.faults_before, self._faults.targets)
+        after = load_faults(state.faults, self._faults.targets)
         with self._lock:
-            self._seed, self._settings = state.seed, settings
+            self._seed, self._settings, self._faults = state.seed, settings, before
             self._shown = self._fire(state.pulse, acted)
+            self._faults = after
 
     def _fire(self, number: int, settings: Mapping[Key, float]) -> Shown:
         shot = Shot(self._seed, number)
-        acting = self._set_before = dict(settings)
-        if self._disturbance is not None:
-            acting = dict(self._disturbance.settings(dict(acting), shot))
+        self._set_before, self._faults_before = dict(settings), save_faults(self._faults)
+        acting = self._faults.settings(dict(settings), shot)
         deviation = self._source.deviation(shot, self.lattice.gun.name)
         passage = self._model.step(acting, deviation)
-        ideal = self._instruments.ideal(passage)
-        readings = self._instruments.read(passage, shot)
-        if self._disturbance is not None:
-            readings = self._disturbance.readings(dict(readings), shot)
+        ideal = {**acting, **self._instruments.ideal(passage)}
+        readings = {**acting, **self._instruments.read(passage, shot)}
+        readings = self._faults.readings(readings, shot)
         return Shown(number, acting, passage, readings, ideal)
 
     def _checked(self, key: Key, value: float) -> float:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -28,6 +29,8 @@ class _File(Part):
     pulse: int = Field(ge=0)
     settings: dict[str, Number]
     acted: dict[str, Number]
+    faults: dict[str, Any]
+    faults_before: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,11 @@ class State:
     settings: Mapping[Key, float]
     """That act on the next pulse."""
     acted: Mapping[Key, float]
-    """That acted on the last one."""
+    """That were set for the last one."""
+    faults: Mapping[str, Any]
+    """As `faults.saving` has them, for the next pulse."""
+    faults_before: Mapping[str, Any]
+    """For the last one."""
 
 
 def digest(lattice: Lattice) -> str:
@@ -59,6 +66,8 @@ def save(file: Path, lattice: Lattice, state: State) -> None:
         "pulse": state.pulse,
         "settings": _flat(state.settings),
         "acted": _flat(state.acted),
+        "faults": dict(state.faults),
+        "faults_before": dict(state.faults_before),
     }
     temporary = file.with_name(f"{file.name}.new")
     temporary.write_text(json.dumps(written, indent=1) + "\n")
@@ -76,7 +85,14 @@ def load(file: Path, lattice: Lattice) -> State:
         raise UserError(
             f"{file}: saved with another lattice than {lattice.file}; open it with its own"
         )
-    return State(found.seed, found.pulse, _keyed(found.settings), _keyed(found.acted))
+    return State(
+        found.seed,
+        found.pulse,
+        settings=_keyed(found.settings),
+        acted=_keyed(found.acted),
+        faults=found.faults,
+        faults_before=found.faults_before,
+    )
 
 
 def _flat(settings: Mapping[Key, float]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +28,7 @@ from linacre.accelerator.model.settings import (
     POSITION,
     POWER,
     STATE,
+    TRANSMISSION,
     Settings,
 )
 from linacre.accelerator.model.transfer import Transfer
@@ -63,6 +65,12 @@ class _Bunch:
         if passed:
             self.beam = beam
 
+    def thin(self, index: int, share: float) -> None:
+        """Lose all but a share at an element."""
+        passed = round(self.electrons * min(max(share, 0.0), 1.0))
+        self.lost[index] += self.electrons - passed
+        self.electrons = passed
+
     def stop(self, index: int) -> None:
         """Lose all at an element."""
         self.lost[index] += self.electrons
@@ -89,6 +97,7 @@ class MomentModel:
         self._lattice = lattice
         self._lines = passings(lattice)
         self._trunk = next(iter(self._lines))
+        self._devices = [{each.name, *each.devices} for each in lattice]
         everything = (each for line in self._lines.values() for each in line)
         self._optics = Optics(lattice, everything)
 
@@ -113,8 +122,11 @@ class MomentModel:
         bunch.clip(self._lattice.gun)
         bunch.see(self._lattice.gun.index)
         line: str | None = self._trunk
+        thinned = {
+            device: share for (device, what), share in settings.items() if what == TRANSMISSION
+        }
         while line is not None:
-            line = self._along(line, bunch, settings)
+            line = self._along(line, bunch, settings, thinned)
         return Passage(
             bunch.centroid,
             bunch.sigma,
@@ -125,7 +137,9 @@ class MomentModel:
             bunch.electrons,
         )
 
-    def _along(self, line: str, bunch: _Bunch, settings: Settings) -> str | None:
+    def _along(
+        self, line: str, bunch: _Bunch, settings: Settings, thinned: Mapping[str, float]
+    ) -> str | None:
         """Carry a bunch along a line; return the one on which it goes on."""
         for passing in self._lines[line]:
             if not bunch.electrons:
@@ -135,20 +149,29 @@ class MomentModel:
             if transfer is None:
                 bunch.stop(passing.index)
                 return None
-            self._pass(bunch, passing, transfer)
+            self._pass(bunch, passing, transfer, thinned)
             if self._stops(passing, settings):
                 bunch.stop(passing.index)
             if transfer.branches:
                 return passing.branch
         return None
 
-    def _pass(self, bunch: _Bunch, passing: Passing, transfer: Transfer) -> None:
+    def _pass(
+        self,
+        bunch: _Bunch,
+        passing: Passing,
+        transfer: Transfer,
+        thinned: Mapping[str, float],
+    ) -> None:
         if transfer.lead is not None:
             bunch.beam = bunch.beam.through(transfer.lead)
             bunch.clip(passing.element)
         before, after = bunch.beam, transfer.momentum_mev_c
         bunch.beam = before.through(transfer.body, momentum_mev_c=after)
         bunch.clip(passing.element)
+        if thinned:
+            for device in self._devices[passing.index]:
+                bunch.thin(passing.index, thinned.get(device, 1.0))
         bunch.see(passing.index)
         for coil, (way, momentum) in zip(passing.coils, transfer.at_coils, strict=True):
             inside = before.through(way, momentum_mev_c=momentum)

@@ -28,6 +28,9 @@ CURRENT, POWER, PHASE = "READI", "getPower", "getPhase"
 STATE, DEVICE = "Sta", "GET_DEV"
 ENERGY, POSITION = "E", "POS"
 
+TRANSMISSION = "TRANSMISSION"
+"""Of any device that the beam meets, the share of it that goes on; 1 where nothing says it."""
+
 CLOSED, OPEN, MOVING = range(3)
 """The states of valves and shutters."""
 

@@ -6,7 +6,6 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,7 @@ from linacre.accelerator.lattice.lattice import load_lattice
 from linacre.accelerator.machine.machine import NoBeamError
 from linacre.accelerator.model.moments import MomentModel
 from linacre.accelerator.model.passage import Passage
-from linacre.accelerator.model.settings import Key, Settings
-from linacre.accelerator.shots import Shot
+from linacre.accelerator.model.settings import Settings
 from linacre.base.errors import UserError
 
 CLARA = Path(__file__).parents[4] / "examples/clara/lattice/lattice.yaml"
@@ -27,16 +25,6 @@ HCOR, BPM = "CLA-S02-MAG-HCOR-01", "CLA-S02-DIA-BPM-02"
 WCM = "EBT-B03-IOC-CS-04:FMC1:CH0:WCM"
 SHUTTER = "CLA-PI-LSR-SHUT-01"
 MODEL = MomentModel(load_lattice(CLARA))
-
-
-class Stuck:
-    """A corrector that stays at 0 A from a pulse on, and a BPM that then shows nothing but 7 mm."""
-
-    def settings(self, settings: dict[Key, float], shot: Shot) -> Settings:
-        return settings | ({(HCOR, "READI"): 0.0} if shot.pulse >= 3 else {})
-
-    def readings(self, readings: dict[Key, float], shot: Shot) -> Mapping[Key, float]:
-        return readings | ({(BPM, "X"): 7.0} if shot.pulse >= 3 else {})
 
 
 def machine(seed: int = 1) -> Machine:
@@ -208,19 +196,6 @@ def test_what_is_not_read_is_told() -> None:
 def test_a_seed_is_a_number_of_64_bits(seed: int) -> None:
     with pytest.raises(UserError, match=r"a seed of .*; write one from 0 to"):
         Machine(MODEL, seed=seed)
-
-
-def test_disturbances_act_before_the_model_and_behind_the_instruments() -> None:
-    there = Machine(MODEL, disturbance=Stuck())
-    there.set(HCOR, "READI", 1.0)
-    there.step(2)
-    moved = there.read(BPM, "X", ideal=True).value
-    there.step()
-    assert there.read(BPM, "X").value == 7.0
-    truth = there.read(BPM, "X", ideal=True).value
-    assert abs(truth - moved) > 0.1
-    # What was set is what acts when it is over.
-    assert there.settings[HCOR, "READI"] == 1.0
 
 
 def test_orbit_and_twiss_are_arrays_along_the_machine() -> None:
