@@ -16,16 +16,41 @@ from linacre.physics.numbers import FloatArray
 
 CLARA = Path(__file__).parents[4] / "examples/clara/lattice/lattice.yaml"
 MODEL = MomentModel(load_lattice(CLARA))
+MOMENTUM = MODEL.lattice.design_momenta["CLA-S02-MAG-HVCOR-01"]
 AVERAGED = 20
 
 
 def orbit(of: Machine, bpms: list[tuple[str, str]]) -> FloatArray:
     """Return the mean of some pulses at BPMs, in mm."""
-    pulses: list[list[float]] = []
-    for _ in range(AVERAGED):
-        of.step()
-        pulses.append([of.read(*bpm).value for bpm in bpms])
-    return np.mean(pulses, axis=0)
+    return np.mean([_read(of, *bpms) for _ in range(AVERAGED)], axis=0)
+
+
+def test_a_corrector_moves_the_bpms_behind_it_by_r12_times_its_kick_and_none_before() -> None:
+    corrector, pulses = ("CLA-S02-MAG-HCOR-01", "READI"), 100
+    before, behind = ("CLA-S01-DIA-BPM-01", "X"), ("CLA-S02-DIA-BPM-02", "X")
+    kick = MODEL.lattice.magnets[corrector[0]].k(1.0, momentum_mev_c=MOMENTUM)
+
+    little = Machine(MODEL)
+    straight = little.read(*behind, ideal=True).value
+    little.set(*corrector, 1e-3)
+    little.step()
+    r12 = (little.read(*behind, ideal=True).value - straight) / (1e-3 * kick)
+
+    there = Machine(MODEL, seed=6)
+    rows: dict[float, FloatArray] = {}
+    for current in (0.0, 1.0):
+        there.set(*corrector, current)
+        rows[current] = np.array([_read(there, before, behind) for _ in range(pulses)])
+    moved = rows[1.0].mean(axis=0) - rows[0.0].mean(axis=0)
+    sigma = np.hypot(rows[0.0].std(axis=0), rows[1.0].std(axis=0)) / np.sqrt(pulses)
+    assert abs(moved[1] - r12 * kick) < 3 * sigma[1]
+    assert abs(moved[0]) < 3 * sigma[0]
+    assert abs(moved[1]) > 100 * sigma[1]
+
+
+def _read(of: Machine, *bpms: tuple[str, str]) -> list[float]:
+    of.step()
+    return [of.read(*bpm).value for bpm in bpms]
 
 
 def test_the_orbit_of_s02_is_corrected_by_its_measured_response() -> None:
