@@ -75,7 +75,7 @@ def _drifts(before: FloatArray, during: FloatArray) -> bool:
 
 
 def _jumps(before: FloatArray, during: FloatArray) -> bool:
-    width = before.std() + 1e-9 * abs(before.mean())
+    width = max(before.std(), 1e-9 * abs(before.mean()), np.finfo(float).tiny)
     away = np.abs(during - np.median(before)) / width
     # Most pulses are as usual.
     return bool(np.median(away) < _DEVIATIONS / 2 and away.max() > 2 * _DEVIATIONS)

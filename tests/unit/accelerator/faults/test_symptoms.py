@@ -44,6 +44,13 @@ def test_a_change_is_seen_where_it_is(change: Change) -> None:
     assert seen == SEEN[change]
 
 
+def test_a_series_of_nothing_is_one_too() -> None:
+    assert Change.SAME.seen([0.0] * 20, [0.0] * 20)
+    assert Change.RISES.seen([0.0] * 20, [1.0] * 20)
+    assert Change.JUMPS.seen([0.0] * 20, [0.0] * 19 + [1.0])
+    assert not Change.JUMPS.seen([0.0] * 20, [0.0] * 20)
+
+
 def test_nothing_is_told_without_what_was_usual() -> None:
     for change in Change:
         if change is not Change.VANISHES:
