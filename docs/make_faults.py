@@ -48,6 +48,9 @@ orders and set points all of it is the same again, to the last bit.
 A fault that latches is a cause and what stays of it: while the cause lasts a reset does nothing,
 and afterwards nothing is well until there is one: by the element's own PV, or by `reset ELEMENT`.
 
+The symptoms below are those of a beam line in use: a magnet shows in the orbit where it has a
+current, a momentum where there is dispersion, a loss in the monitors that had beam before.
+
 ## All faults
 
 | fault | what breaks | befalls | over |

@@ -64,7 +64,7 @@ class Order:
         """The first pulse behind it; None until it is cleared."""
         return None if self.pulses is None else self.at + self.pulses
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The order as it is written; read again it is the same."""
         element = f"{self.target}:{self.quantity}" if self.quantity else self.target

@@ -22,6 +22,7 @@ class SavedOrder(Part):
     order: str
     state: State
     cleared: bool
+    reset: bool
     acted: bool
     kept: dict[str, Number] = Field(max_length=100)
 
@@ -35,20 +36,20 @@ class SavedFaults(Part):
 
 
 def save_faults(faults: Faults) -> dict[str, Any]:
-    """Return everything that they need to go on, as JSON has it."""
+    """Return everything that they need to go on, as JSON has it; quick enough for each pulse."""
     orders = [
-        SavedOrder(
-            number=each.number,
-            order=each.order.text,
-            state=each.state,
-            cleared=each.cleared,
-            acted=each.acted,
-            kept=dict(each.kept),
-        )
+        {
+            "number": each.number,
+            "order": each.order.text,
+            "state": each.state.value,
+            "cleared": each.cleared,
+            "reset": each.reset,
+            "acted": each.acted,
+            "kept": dict(each.kept),
+        }
         for each in faults.standing
     ]
-    saved = SavedFaults(pulse=faults.pulse, next=faults.next_number, orders=tuple(orders))
-    return saved.model_dump(mode="json")
+    return {"pulse": faults.pulse, "next": faults.next_number, "orders": orders}
 
 
 def load_faults(saved: object, targets: Targets) -> Faults:
@@ -66,6 +67,7 @@ def load_faults(saved: object, targets: Targets) -> Faults:
             order=parse_order(each.order, targets=targets, now=-1),
             state=each.state,
             cleared=each.cleared,
+            reset=each.reset,
             acted=each.acted,
             kept=dict(each.kept),
         )

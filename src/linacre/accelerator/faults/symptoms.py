@@ -34,10 +34,10 @@ class Change(StrEnum):
     ONE = "is 1"
     RISES = "is higher"
     FALLS = "is lower"
-    MOVES = "is elsewhere"
+    MOVES = "is elsewhere, or gone"
     DRIFTS = "goes away more and more"
     SPREADS = "varies more"
-    JUMPS = "is far off in some pulses"
+    JUMPS = "is far off in some pulses, or gone in them"
     VANISHES = "is not renewed"
     LATE = "comes late"
     SAME = "is as before"
@@ -52,9 +52,11 @@ class Change(StrEnum):
         if self is Change.VANISHES:
             return there.size < len(during)
         usual = np.array([each for each in before if each is not None])
-        if not there.size or not usual.size or self is Change.LATE:
+        if not usual.size or self is Change.LATE:
             return False
-        return _TESTS[self](usual, there)
+        if there.size < len(during) and self in (Change.MOVES, Change.JUMPS):
+            return (there.size == 0) is (self is Change.MOVES)
+        return there.size > 0 and _TESTS[self](usual, there)
 
 
 def _step(before: FloatArray, during: FloatArray) -> float:
@@ -73,9 +75,10 @@ def _drifts(before: FloatArray, during: FloatArray) -> bool:
 
 
 def _jumps(before: FloatArray, during: FloatArray) -> bool:
-    usual, width = np.median(before), before.std() + 1e-9 * abs(before.mean())
-    far = np.abs(during - usual) > 2 * _DEVIATIONS * width
-    return bool(0 < np.count_nonzero(far) < during.size)
+    width = max(before.std(), 1e-9 * abs(before.mean()), np.finfo(float).tiny)
+    away = np.abs(during - np.median(before)) / width
+    # Most pulses are as usual.
+    return bool(np.median(away) < _DEVIATIONS / 2 and away.max() > 2 * _DEVIATIONS)
 
 
 _TESTS: Mapping[Change, Callable[[FloatArray, FloatArray], bool]] = {

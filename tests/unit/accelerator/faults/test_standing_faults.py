@@ -187,6 +187,20 @@ def test_they_go_on_from_what_was_saved(pulse: int) -> None:
     assert added is not None and added.number == len(ALL) + 1
 
 
+def test_what_was_cleared_or_reset_before_it_was_saved_stays_so() -> None:
+    machine = StandIn()
+    machine.faults.give(f"trip {CORRECTOR} at 1 for 2")
+    machine.faults.give(f"freeze {BPM} at 1")
+    run(machine, range(5))
+    machine.faults.give("clear 2")
+    machine.faults.give(f"reset {CORRECTOR}")
+    later = StandIn()
+    later.faults = load_faults(json.loads(json.dumps(save_faults(machine.faults))), TARGETS)
+    assert len(later.faults.standing) == 2
+    later.step(5)
+    assert later.faults.standing == ()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -27,6 +27,11 @@ def test_rates(rate: float, expected: float) -> None:
     assert len(found) / 60 == pytest.approx(expected, rel=0.01)
 
 
+def test_pulses_at_a_multiple_of_the_rate_are_taken_evenly() -> None:
+    found = images(np.arange(1000) / 100)
+    assert np.allclose(np.diff(found), 0.1)
+
+
 def test_pulses_that_jitter_at_the_very_rate_are_all_taken() -> None:
     random = np.random.default_rng(1)
     times = np.arange(1000) / 10 + random.normal(0, 0.002, 1000)
