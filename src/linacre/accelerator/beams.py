@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from linacre.accelerator.maps import DELTA, Map
 from linacre.physics.numbers import FloatArray
 
@@ -33,7 +31,7 @@ class Beam:
         local = element.matrix + self.centroid[DELTA] * chromatic
         centroid = local @ self.centroid + chromatic @ spread + element.kick
         local[:, DELTA] += deviation
-        products = self.sigma * self.sigma[DELTA, DELTA] + np.outer(spread, spread)
+        products = self.sigma * self.sigma[DELTA, DELTA] + spread[:, None] * spread
         return Beam(
             centroid,
             local @ self.sigma @ local.T + chromatic @ products @ chromatic.T,

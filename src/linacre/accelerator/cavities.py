@@ -23,7 +23,7 @@ STANDING_WAVE, TRAVELLING_WAVE = 1.0, 0.0
 class Cavity:
     """A cavity, or a section of many cells, with a reference particle going through."""
 
-    length_m: float
+    length_m: Numbers
     frequency_hz: float
     crest_gain_mev: Numbers
     """What a particle of the speed of light gains on the crest."""

@@ -23,6 +23,7 @@ from linacre.physics.numbers import FloatArray, Numbers
 
 X, PX, Y, PY, Z, DELTA = range(6)
 HORIZONTAL, VERTICAL = (X, PX), (Y, PY)
+_UNIT = np.eye(6)
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ class Map:
     @classmethod
     def blank(cls, *parameters: Numbers) -> Map:
         """Return a map that does nothing, of the shape that the parameters have together."""
-        shape = np.broadcast_shapes(*(np.shape(each) for each in parameters))
-        matrix = np.zeros((*shape, 6, 6))
-        matrix[..., range(6), range(6)] = 1.0
+        shapes = {np.shape(each) for each in parameters}
+        shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
+        matrix = np.empty((*shape, 6, 6))
+        matrix[...] = _UNIT
         return cls(matrix, np.zeros((*shape, 6, 6)), np.zeros((*shape, 6)))
 
     def then(self, after: Map) -> Map:

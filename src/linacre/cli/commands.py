@@ -39,7 +39,10 @@ COMMANDS: Mapping[str, Mapping[str, Place]] = {
             "facility",
             "Show a line for each IOC and service; exit status 1 where one is not as it should be.",
         ),
-        "schema": Place("facility", "Print the JSON Schema of the facility file, for editors."),
+        "schema": Place(
+            "facility",
+            "Print the JSON Schema of the facility file, or of the lattice file, for editors.",
+        ),
         "boot": Place(
             "boot",
             "Start every facility marked autostart, as after a power cut; nothing is changed.",

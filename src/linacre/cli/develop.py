@@ -89,7 +89,7 @@ def bench(
         str,
         typer.Argument(
             help="footprint, bring-up, scale, swap, noisy, walls, find, create, archive, archiver, "
-            "truth."
+            "truth, accelerator."
         ),
     ],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]")] = None,

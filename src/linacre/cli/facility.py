@@ -22,6 +22,7 @@ from linacre.cli.context import (
     say,
     session_of,
 )
+from linacre.cli.schema import SchemaOf
 
 if TYPE_CHECKING:
     from linacre.cli.render import UpProgress
@@ -262,8 +263,12 @@ def _show_status(found: FacilityStatus) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of the facility file, for editors."""
+def schema(
+    of: Annotated[
+        SchemaOf, typer.Argument(metavar="[FILE]", help="facility or lattice.")
+    ] = SchemaOf.FACILITY,
+) -> None:
+    """Print the JSON Schema of the facility file, or of the lattice file, for editors."""
     from linacre.cli.schema import print_schema
 
-    print_schema()
+    print_schema(of)

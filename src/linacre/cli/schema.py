@@ -1,14 +1,29 @@
-"""`linacre schema`: the JSON Schema of the facility file, for editors."""
+"""`linacre schema`: the JSON Schemas of the files that people write, for editors."""
 
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 
 from linacre.cli.context import put
-from linacre.declaration.schema import facility_schema
-from linacre.kinds import registry
 
 
-def print_schema() -> None:
-    """Print the JSON Schema of the facility file on the standard output."""
-    put(json.dumps(facility_schema(registry.KINDS.sections), indent=2))
+class SchemaOf(StrEnum):
+    """A kind of file that people write."""
+
+    FACILITY = "facility"
+    LATTICE = "lattice"
+
+
+def print_schema(of: SchemaOf = SchemaOf.FACILITY) -> None:
+    """Print a JSON Schema on the standard output."""
+    if of is SchemaOf.LATTICE:
+        from linacre.accelerator.lattice.schema import lattice_schema
+
+        schema = lattice_schema()
+    else:
+        from linacre.declaration.schema import facility_schema
+        from linacre.kinds import registry
+
+        schema = facility_schema(registry.KINDS.sections)
+    put(json.dumps(schema, indent=2))

@@ -11,7 +11,7 @@ from linacre.base.errors import UserError
 from linacre.base.sizes import readable
 from linacre.documents.document import Key, Lines, Problem
 
-_LARGEST = 16 << 20
+LARGEST = 16 << 20
 """Of a file that people write, in bytes: a facility of several ten thousand IOCs."""
 
 
@@ -23,13 +23,14 @@ class LoadError(UserError):
         super().__init__("\n".join(lines))
 
 
-def read_text(file: Path, *, kind: str, usual: str) -> str:
+def read_text(file: Path, *, kind: str, usual: str, largest: int = LARGEST) -> str:
     """Return the text of a file in UTF-8; raises `LoadError` of one line.
 
-    `kind` is what it should be, such as "a facility file", and `usual` how such a file is named.
+    `kind` is what it should be, such as "a facility file", `usual` how such a file is named, and
+    `largest` how many bytes it may have.
     """
     try:
-        data = _content(file, kind)
+        data = _content(file, kind, largest)
     except FileNotFoundError:
         message = f"no such file; write the path of {kind}, or make one"
         raise LoadError([f"{file}: {message}"]) from None
@@ -50,7 +51,7 @@ def read_text(file: Path, *, kind: str, usual: str) -> str:
         raise LoadError([f"{file}:{line}: {message}"]) from None
 
 
-def _content(file: Path, kind: str) -> bytes:
+def _content(file: Path, kind: str, largest: int) -> bytes:
     # A pipe without a writer would be waited for, and a device may have no end.
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as opened:
@@ -60,9 +61,9 @@ def _content(file: Path, kind: str) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             message = "a pipe or a device; write the path of a plain file"
             raise LoadError([f"{file}: {message}"])
-        data = opened.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        message = f"larger than {readable(_LARGEST)}; write the path of {kind}"
+        data = opened.read(largest + 1)
+    if len(data) > largest:
+        message = f"larger than {readable(largest)}; write the path of {kind}"
         raise LoadError([f"{file}: {message}"])
     return data
 

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field
 
 from linacre.base.errors import UserError
-from linacre.documents.document import Key, Problem, parse
-from linacre.documents.quoting import one_of, quoted
-from linacre.documents.reading import load_error, read_text
+from linacre.documents.models import ModelFile
 from linacre.physics.curves import Part
 from linacre.physics.magnets import Magnet, MagnetData
 
@@ -55,51 +52,18 @@ class MagnetTable:
         return len(self.by_name)
 
 
+_MAGNETS = ModelFile(
+    model=_File,
+    kind="a file of magnets",
+    usual="magnets.yaml",
+    tag="form",
+    tags=("linear", "saturating", "polynomial", "solenoid"),
+    tag_of="form of curve",
+)
+
+
 def load_magnets(file: Path) -> MagnetTable:
     """Read a file of magnets; raises `LoadError` with a line for every problem found."""
-    document = parse(read_text(file, kind="a file of magnets", usual="magnets.yaml"))
-    if document.problems:
-        raise load_error(file, document.lines, document.problems)
-    try:
-        found = _File.model_validate(document.data)
-    except ValidationError as error:
-        problems = [_problem(each) for each in error.errors(include_url=False)]
-        raise load_error(file, document.lines, problems) from None
+    found, _ = _MAGNETS.read(file)
     by_name = {name: Magnet(name, data) for name, data in found.magnets.items()}
     return MagnetTable(file, by_name)
-
-
-_FORMS = ("linear", "saturating", "polynomial", "solenoid")
-
-
-def _problem(detail: ErrorDetails) -> Problem:
-    # Pydantic puts the form of a curve into the path; the file has no such key.
-    path: tuple[Key, ...] = tuple(key for key in detail["loc"] if key not in _FORMS)
-    return Problem(path, _message(detail))
-
-
-def _message(detail: ErrorDetails) -> str:
-    given = quoted(detail["input"])
-    match detail["type"]:
-        case "missing":
-            return "missing; write it"
-        case "extra_forbidden":
-            return "unknown key; remove it"
-        case "union_tag_not_found":
-            return f"form is missing; write form: {one_of(_FORMS)}"
-        case "union_tag_invalid":
-            return f"{quoted(detail['input']['form'])} is no form of curve; write {one_of(_FORMS)}"
-        case "enum":
-            return f"{given} is none of these: {detail.get('ctx', {})['expected']}"
-        case "too_short":
-            return "too short; write all that belong in it"
-        case "greater_than":
-            return f"{given} is not above 0; write a number that is"
-        case "dict_type" | "model_type" | "model_attributes_type":
-            return f"{given} is not a mapping; write keys with values"
-        case "tuple_type":
-            return f"{given} is not a list; write one like [0.5, 0]"
-        case "value_error":
-            return str(detail.get("ctx", {})["error"])
-        case _:
-            return f"{given} is not {'text' if detail['type'] == 'string_type' else 'a number'}"

@@ -63,6 +63,11 @@ class Magnet:
         """What it does to the beam."""
         return self.data.kind
 
+    @property
+    def limit_a(self) -> float:
+        """The current up to which its strength rises, on either side of zero."""
+        return self._excitation.limit_a
+
     def strength(self, current_a: Real, *, units: Units = Units.SI) -> Real:
         """Return the integrated strength: in T for a quadrupole, else in T m (machine: T mm).
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from linacre.cli.schema import print_schema
-from linacre.declaration.schema import DIALECT, facility_schema
+from linacre.declaration.schema import facility_schema
 from linacre.documents.document import parse
+from linacre.documents.schema import DIALECT
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parent / "golden"

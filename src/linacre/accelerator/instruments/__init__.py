@@ -1,0 +1,1 @@
+"""What instruments show of a beam: readings as pure functions of a shot and of what arrives."""

@@ -1,0 +1,1 @@
+"""What a lattice with its settings makes of a bunch: moments, charge, losses, by element."""
