@@ -16,6 +16,8 @@ from linacre.documents.reading import LARGEST, load_error, read_text
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_OF_A_KEY = "[key]"
+
 
 @dataclass(frozen=True)
 class ModelFile(Generic[Model]):
@@ -54,11 +56,12 @@ class ModelFile(Generic[Model]):
         return Problem(self._path(detail["loc"], data), self._message(detail))
 
     def _path(self, loc: tuple[Key, ...], data: Any) -> tuple[Key, ...]:
-        # Pydantic puts the form that it took a part for into the path; the file has no such key.
+        # Pydantic puts into the path what form it took a part for, and that it means a key itself;
+        # the file has no such keys.
         path: list[Key] = []
         for key in loc:
             inside = _inside(data, key)
-            if inside is None and key in self.tags:
+            if inside is None and (key == _OF_A_KEY or key in self.tags):
                 continue
             path.append(key)
             data = inside
