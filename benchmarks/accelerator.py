@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.beside_pyat import IS_HERE, PyAtLine
+from common.beside_pyat import IS_HERE, PyAtLine, pyat
 from common.conditions import ROOT, conditions, say
 from common.report import Keep, Result, report, rounded
 from linacre.accelerator.instruments.sources import Source
@@ -66,9 +66,7 @@ def _conditions(options: argparse.Namespace) -> Result:
         "cpu: CPU time of the process, which other programs of the host do not lengthen",
     }
     if IS_HERE:
-        import at
-
-        about["pyat"] = at.__version__
+        about["pyat"] = pyat().__version__
     return conditions(engine="none", n=options.n) | about
 
 

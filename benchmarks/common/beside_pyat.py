@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -16,13 +18,20 @@ from linacre.accelerator.twiss import Twiss
 IS_HERE = find_spec("at") is not None
 
 
+def pyat() -> Any:
+    """Return the module of pyAT, which says on the standard output that it cannot plot."""
+    with contextlib.redirect_stdout(sys.stderr):
+        import at
+
+    return at
+
+
 class PyAtLine:
     """A section without its dipole's field, as drifts and quadrupoles of pyAT."""
 
     def __init__(self, lattice: Lattice, section: str) -> None:
-        import at
-
-        self._at: Any = at
+        at = pyat()
+        self._at = at
         self._magnets = lattice.magnets
         placed = [each for each in lattice if each.section == section]
         self._momentum = lattice.design_momenta[placed[0].name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ Path_ = tuple[Key, ...]
 _BEYOND = 1.2
 """A supply may give so much of the rating of its magnet."""
 _MOST_A = 1e4
+_MOST_ADVICE = 20
 _OURS = {"magnet-table": CLARA, "phase-1": CLARA_PHASE_1}
 
 
@@ -100,6 +101,7 @@ class Devices:
         self.magnets: dict[str, Magnet] = {}
         self._folder, self._default = folder, file.magnets
         self._tables: dict[str, MagnetTable | None] = {}
+        self._advised = 0
         seen: dict[str, Path_] = {}
         for device in devices_of(file):
             if device.name in seen:
@@ -109,7 +111,7 @@ class Devices:
                 continue
             seen[device.name] = device.path
             if known is not None and device.name not in known:
-                near = _nearest(device.name, known)
+                near = self._nearest(device.name, known)
                 message = f"no PV of the facility begins with {device.name}{near}"
                 self._note(device.path, message)
             if device.kind is not None:
@@ -120,7 +122,7 @@ class Devices:
         if table is None:
             return
         if device.name not in table:
-            near = _nearest(device.name, table.by_name)
+            near = self._nearest(device.name, table.by_name)
             self._note(device.path, f"{table.file.name} has no magnet {device.name}{near}")
             return
         magnet = table[device.name]
@@ -163,14 +165,20 @@ class Devices:
             message = f"takes {current:.6g} A, and {magnet} is made for {most:.6g} A at most"
             self._note(path, message)
 
+    def _nearest(self, name: str, there: Collection[str]) -> str:
+        """Return what a name was most likely meant to be, as an ending of its problem.
+
+        It is looked for but a few times: in a file where nothing is known it would take minutes.
+        """
+        self._advised += 1
+        if self._advised > _MOST_ADVICE:
+            return ""
+        lower = {each.lower(): each for each in there}
+        found = nearest(name, lower)
+        return f"; the nearest is {lower[found]}" if found else ""
+
     def _note(self, path: Path_, message: str) -> None:
         self.problems.append(Problem(path, message))
-
-
-def _nearest(name: str, there: Collection[str] | Mapping[str, object]) -> str:
-    upper = {each.lower(): each for each in there}
-    found = nearest(name, upper)
-    return f"; the nearest is {upper[found]}" if found else ""
 
 
 def most_current(magnet: Magnet) -> float:

@@ -13,7 +13,7 @@ from linacre.documents.models import ModelFile
 from linacre.physics.curves import Number, Part, Positive
 
 MOST_ELEMENTS = 5_000
-"""In a section; the longest linacs have so many in all."""
+"""Of a lattice; the longest linacs have so many."""
 _LARGEST = 4 << 20
 
 

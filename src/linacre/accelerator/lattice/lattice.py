@@ -21,7 +21,7 @@ from linacre.accelerator.lattice.elements import (
     Quadrupole,
     Solenoid,
 )
-from linacre.accelerator.lattice.file import LATTICE_FILE, LatticeFile
+from linacre.accelerator.lattice.file import LATTICE_FILE, MOST_ELEMENTS, LatticeFile
 from linacre.accelerator.lattice.floor import Pose
 from linacre.accelerator.lattice.survey import Line, Step, Survey
 from linacre.accelerator.lattice.values import Aperture
@@ -136,6 +136,10 @@ def load_lattice(file: Path, *, known: Collection[str] | None = None) -> Lattice
     problem then.
     """
     data, lines = LATTICE_FILE.read(file)
+    count = sum(len(section.elements) for section in data.sections.values())
+    if count > MOST_ELEMENTS:
+        message = f"{count} elements in all; write at most {MOST_ELEMENTS}"
+        raise load_error(file, lines, [Problem(("sections",), message)])
     survey = Survey(data)
     devices = Devices(data, file.absolute().parent, known)
     problems = [*_of_gun(data), *survey.problems, *devices.problems]

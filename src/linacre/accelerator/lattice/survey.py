@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from linacre.accelerator.lattice.elements import AnyElement, Dipole, Solenoid
+from linacre.accelerator.lattice.elements import AnyElement, Cavity, Dipole, Solenoid
 from linacre.accelerator.lattice.file import Branch, LatticeFile, Section, Way
 from linacre.accelerator.lattice.floor import Pose, straight_through
 from linacre.accelerator.lattice.values import Place
@@ -67,6 +67,9 @@ class _Walk:
     """How far along the line that is."""
     reached_m: float
     last: str
+    cavities: dict[str, Step] = field(default_factory=dict[str, Step])
+    coiled_m: dict[str, float] = field(default_factory=dict[str, float])
+    """Where the last solenoid around each cavity ends."""
 
     def turn(self, step: Step, angle_rad: float) -> None:
         self.pose = step.pose.bent(step.length_m, angle_rad)
@@ -183,6 +186,8 @@ class Survey:
             )
             self._note((*path, key), message)
         here.line.steps.append(step)
+        if isinstance(data, Cavity):
+            here.cavities[element] = step
         if around is None:
             here.reached_m, here.last = max(here.reached_m, step.end_m), element
         if isinstance(data, Dipole) and bends:
@@ -199,25 +204,18 @@ class Survey:
         return found
 
     def _nest(self, here: _Walk, step: Step, around: str, path: tuple[Key, ...]) -> None:
-        host = next((each for each in here.line.steps if each.element == around), None)
-        where = (*path, "around")
-        if host is None or self._elements[around].type != "cavity":
+        host, where = here.cavities.get(around), (*path, "around")
+        if host is None:
             self._note(where, f"{around} is no cavity that is written before; write one that is")
         elif step.start_m < host.start_m - TOLERANCE_M or step.end_m > host.end_m + TOLERANCE_M:
             self._note(where, f"{around} does not reach so far; move the solenoid, or shorten it")
-        elif any(
-            other.start_m < step.end_m - TOLERANCE_M and step.start_m < other.end_m - TOLERANCE_M
-            for other in self.around(here.line, around)
-        ):
-            self._note(where, f"another solenoid stands there around {around}; move one")
-
-    def around(self, line: Line, cavity: str) -> list[Step]:
-        """Return the solenoids that stand around a cavity."""
-        return [
-            each
-            for each in line.steps
-            if isinstance(data := self._elements[each.element], Solenoid) and data.around == cavity
-        ]
+        elif step.start_m < here.coiled_m.get(around, host.start_m) - TOLERANCE_M:
+            message = (
+                f"begins before the solenoid ends that is written before around {around}; move it, "
+                "or write them in the order of the beam"
+            )
+            self._note(where, message)
+        here.coiled_m[around] = step.end_m
 
     def _end(self, here: _Walk, section: str, place: Place) -> None:
         ahead, beside = here.pose.ray(place)

@@ -13,11 +13,13 @@ from typing import Any
 from linacre.accelerator.faults.saving import load_faults, save_faults
 from linacre.accelerator.faults.standing import Faults
 from linacre.accelerator.instruments.sources import STEADY, Source
+from linacre.accelerator.instruments.views import View
 from linacre.accelerator.lattice.lattice import Lattice, load_lattice
 from linacre.accelerator.machine import saving
 from linacre.accelerator.machine.instruments import Instruments, Readings
 from linacre.accelerator.machine.tables import Orbit, TwissTable, orbit_of, twiss_table
 from linacre.accelerator.machine.targets import targets_of
+from linacre.accelerator.machine.viewing import Cameras
 from linacre.accelerator.model.model import Model
 from linacre.accelerator.model.moments import MomentModel
 from linacre.accelerator.model.passage import Passage
@@ -75,6 +77,7 @@ class Machine:
         self._faults = faults or Faults(targets_of(model.lattice))
         self._faults_before: Any = None
         self._instruments = instruments or Instruments(model.lattice)
+        self._cameras = Cameras(model.lattice)
         self._possible = settings_of(model.lattice)
         self._settings = {key: each.start for key, each in self._possible.items()}
         self._set_before = dict(self._settings)
@@ -165,6 +168,15 @@ class Machine:
             there = ", ".join(suffix for each, suffix in readings if each == device)
             raise UserError(f"{device} has no reading {quantity}; it has: {there}")
         raise UserError(f"no instrument {device}{_meant(device, readings)}")
+
+    def view(self, camera: str, *, gain: float = 1.0) -> View:
+        """Return the image that a camera has of the last pulse, and what is found in it.
+
+        Raises `UserError` for a camera that there is not.
+        """
+        shown = self._shown
+        shot = Shot(self._seed, shown.pulse)
+        return self._cameras.view(camera, shown.passage, shown.settings, shot, gain=gain)
 
     def orbit(self) -> Orbit:
         """Return the beam's centre in the last pulse along the machine, without noise."""

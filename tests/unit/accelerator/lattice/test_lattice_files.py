@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from linacre.accelerator.lattice.lattice import Lattice, load_lattice
@@ -274,6 +275,10 @@ LINAC = """\
     [
         ("start_m: 2.3", "LINAC does not reach so far; move the solenoid, or shorten it"),
         ("end_m: 3.45", "LINAC does not reach so far; move the solenoid, or shorten it"),
+        (
+            "start_m: 2.6}\n" + COIL.replace("COIL", "COIL2").replace("01", "02") + "start_m: 2.7",
+            "begins before the solenoid ends that is written before around LINAC; move it, or wri",
+        ),
     ],
 )
 def test_a_solenoid_lies_within_its_cavity(tmp_path: Path, place: str, said: str) -> None:
@@ -313,6 +318,17 @@ def test_more_elements_than_any_machine_has_are_refused(tmp_path: Path) -> None:
     many = "".join(f"      M{n}: {{type: marker, middle_m: 3.9}}\n" for n in range(5_000))
     first, *_ = wrong(tmp_path, TEXT + many)
     assert "5004 entries; write at most 5000" in first
+
+
+def test_of_thousands_of_unknown_magnets_the_first_are_told_with_advice(tmp_path: Path) -> None:
+    coils = "".join(
+        f"      CLA-L01-MAG-SOL-{n}: "
+        f"{{type: solenoid, length_m: 0.0001, around: LINAC, start_m: {place:.4f}}}\n"
+        for n, place in enumerate(np.linspace(2.5, 3.3, 4_000))
+    )
+    lines = wrong(tmp_path, TEXT.replace("      END:", f"{LINAC}{coils}      END:"))
+    assert len(lines) == 4_000
+    assert sum("the nearest is" in line for line in lines) == 20
 
 
 def _lines(folder: Path, text: str) -> list[str]:

@@ -213,6 +213,29 @@ def test_orbit_and_twiss_are_arrays_along_the_machine() -> None:
     assert there.lattice.floor_m.shape == (len(orbit.names), 2)
 
 
+def test_a_camera_sees_the_beam_on_its_screen_and_darkness_without() -> None:
+    there = Machine(MODEL, seed=2)
+    camera = "CLA-S02-DIA-CAM-01"
+    dark = there.view(camera)
+    assert dark.analysis is not None and dark.analysis.spot is None
+    there.set("CLA-S02-DIA-SCR-01:V", "GET_DEV", 4.0)
+    there.set(HCOR, "READI", 1.0)
+    there.step()
+    bright = there.view(camera)
+    index = there.lattice["CLA-S02-DIA-SCR-01"].index
+    beam = there.shown.passage.beam(index)
+    sensor = bright.image.camera.sensor
+    assert bright.pulse == 1
+    assert bright.values["ANA:X_RBV"] - sensor.centre_column * sensor.pixel_mm == pytest.approx(
+        beam.centroid[0] * 1e3, abs=0.02
+    )
+    assert there.view(camera).image.pixels.tobytes() == bright.image.pixels.tobytes()
+    # The screen stops the beam.
+    assert there.read(BPM, "Q", ideal=True).value == 0.0
+    with pytest.raises(UserError, match=r"^no camera CAM; there are: CLA-S01-DIA-CAM-01, "):
+        there.view("CAM")
+
+
 def test_any_model_behind_the_protocol_will_do() -> None:
     class Nothing:
         """A model in which no beam ever is."""
