@@ -106,6 +106,7 @@ OWN = {
         session/state.py: read_note write_note
         """,
     "named by the operator, in the facility file or a command": """
+        accelerator/machine/saving.py: save
         declaration/check_files.py: _archivers
         declaration/editing/rewrite.py: draft _replace
         declaration/ioc_templates.py: _read

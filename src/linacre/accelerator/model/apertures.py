@@ -24,6 +24,8 @@ _PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 _XY = np.array([X, Y])
 _SMALLEST_M = 1e-12
 """A beam is taken as no smaller."""
+_LEAST = 1e-13
+"""A part that is taken as none: less than an electron of a microcoulomb."""
 
 
 def through(beam: Beam, aperture: Aperture) -> tuple[float, Beam]:
@@ -43,7 +45,7 @@ def through(beam: Beam, aperture: Aperture) -> tuple[float, Beam]:
     else:
         edges = np.full_like(places, width)
     part, mean, covariance = _moments(beam, places, (high - low) / 2 * _WEIGHTS, edges)
-    if not part > 0:
+    if part < _LEAST:
         return 0.0, beam
     return min(part, 1.0), _follow(beam, mean, covariance)
 
@@ -68,7 +70,7 @@ def _moments(
     middle = center[0] + slope * from_y
     low, high = (-edges - middle) / size_x, (edges - middle) / size_x
     at_low, at_high = _normal(low), _normal(high)
-    whole = density * (_below(high) - _below(low))
+    whole = density * _between(low, high)
     part = float(whole.sum())
     if not part > 0:
         return 0.0, center, block
@@ -97,7 +99,14 @@ def _normal(value: FloatArray) -> FloatArray:
     return np.exp(-(value**2) / 2) / math.sqrt(2 * math.pi)
 
 
+def _between(low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return the part of a normal distribution between values, as exactly in its tails."""
+    # On the side of the mean where both are parts near 1 their difference would be noise.
+    above = low > 0
+    return _below(np.where(above, -low, high)) - _below(np.where(above, -high, low))
+
+
 def _below(value: FloatArray) -> FloatArray:
     """Return the part of a normal distribution below each value."""
-    erf = np.fromiter(map(math.erf, (value / math.sqrt(2)).tolist()), float, value.size)
-    return (1 + erf) / 2
+    tails = map(math.erfc, (-value / math.sqrt(2)).tolist())
+    return np.fromiter(tails, float, value.size) / 2

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from linacre.accelerator.beams import Beam
@@ -71,7 +71,16 @@ def test_a_beam_beside_the_opening_is_lost() -> None:
     assert through(beam(y=-0.1), ELLIPSE)[0] == 0.0
 
 
+def test_a_beam_seven_sigma_beside_the_opening_is_told_to_the_last_digits() -> None:
+    """The part beyond seven sigma of one side, less what is beyond the other edge."""
+    part, behind = through(beam(x=2e-3 + 7 * 1e-4, size=1e-4, turned=0.0), RECTANGLE)
+    assert part == pytest.approx(math.erfc(7 / math.sqrt(2)) / 2, rel=1e-9, abs=0)
+    assert behind.centroid[0] < 2e-3
+    assert 0 < behind.sigma[0, 0] < (1e-4) ** 2
+
+
 @settings(max_examples=150, deadline=None)
+@example(x=0.005103880122729894, y=0.00390625, size=0.0004085271332954283, shape=Shape.ELLIPTICAL)
 @given(
     x=st.floats(min_value=-8e-3, max_value=8e-3),
     y=st.floats(min_value=-8e-3, max_value=8e-3),
