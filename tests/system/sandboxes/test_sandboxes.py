@@ -8,6 +8,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 from copies import CLIENTS, Copy, on_host
@@ -22,6 +24,12 @@ def site(make_site: Callable[[str], Site], timings: dict[str, float]) -> Iterato
     site = make_site("sbx")
     site.ioc("a", 11, persistent=["autosave"], area="S02")
     site.ioc("b", 12, after=["a"], area="S01")
+    archiver = {"address": f"{site.subnet}.71", "pvs": [pv(site, "a", "SETI")], "disk": "64MiB"}
+    site.settings = {
+        "engine": {"kind": "incus", "pool_size": "2GiB"},
+        "archivers": {"arch": archiver},
+    }
+    site.machines.add("arch")
     site.up()
     site.inside("a", "echo 42 > /srv/persist/autosave/a.sav")
     site.ok("exec", "--", "caput", f"{site.prefix('a')}SETI", "4.25")
@@ -148,6 +156,26 @@ def test_only_an_area_with_the_files_of_a_time(site: Site) -> None:
     assert past.left() == []
 
 
+def archived(site: Site, name: str) -> float:
+    """Return the newest value that the facility's archiver has of a PV."""
+    url = f"http://{site.subnet}.71:17665/api/v1/last?{urlencode({'pv': name})}"
+    with urlopen(url, timeout=30) as answer:
+        (found,) = json.load(answer)
+    return found["value"]
+
+
+def test_set_points_of_a_time_are_those_of_the_archive(site: Site) -> None:
+    past, name = Copy(site, "past"), pv(site, "a", "SETI")
+    times: list[float] = []
+    for wanted in (6, 7):
+        site.ok("exec", "--", "caput", name, str(wanted))
+        until(lambda wanted=wanted: archived(site, name) == wanted)
+        times.append(time.time())
+    site.ok("sandbox", "create", "past", "--only", "a", "--at", str(times[0]))
+    assert past.at_desk("caget", "-t", name) == "6"
+    site.ok("sandbox", "delete", "past", "--yes")
+
+
 def test_names_and_times_are_checked(site: Site) -> None:
     for words, said in {
         ("create", "one"): "there is a sandbox one already",
@@ -198,7 +226,7 @@ def test_one_whose_time_is_over_is_told_and_removed(site: Site, one: Copy, two: 
 def test_a_facility_with_sandboxes_is_not_purged(site: Site) -> None:
     done = site.run("down", "--purge", "--yes")
     assert done.status == 2, done
-    assert "linacre sandbox delete one first" in done.problem
+    assert "has sandboxes (one" in done.problem
     site.assert_green()
 
 
