@@ -1,9 +1,11 @@
 /* A libca without a network: the test says what the server does. */
+#define _GNU_SOURCE
 #include "libca.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct subscription {
     struct channel *channel;
@@ -27,6 +29,8 @@ struct channel {
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* Held while an event is told: as with libca, nothing is told of a subscription that is cleared. */
+static pthread_mutex_t telling = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static struct channel *channels;
 
 /* ---- What capture.c calls. ---- */
@@ -86,9 +90,11 @@ int ca_create_subscription(long type, unsigned long count, void *channel, long m
 int ca_clear_subscription(void *subscription)
 {
     struct subscription *old = subscription;
+    pthread_mutex_lock(&telling);
     pthread_mutex_lock(&mutex);
     old->channel->subscriptions[old->mask == CA_PROPERTY] = NULL;
     pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&telling);
     free(old);
     return CA_NORMAL;
 }
@@ -169,13 +175,32 @@ long fake_subscribed(void *channel)
     return subscribed;
 }
 
+/* Returns the count subscribed to, or -1. */
 long fake_count(void *channel)
 {
-    return ((struct channel *)channel)->subscriptions[0]->count;
+    struct subscription *found;
+    long count;
+    pthread_mutex_lock(&mutex);
+    found = ((struct channel *)channel)->subscriptions[0];
+    count = found ? (long)found->count : -1;
+    pthread_mutex_unlock(&mutex);
+    return count;
 }
 
+/* Waits where it is just being subscribed to anew. */
 void fake_event(void *channel, int is_property, long type, long count, const void *data, int status)
 {
-    struct subscription *of = ((struct channel *)channel)->subscriptions[is_property];
-    of->call((struct ca_event){of->user, channel, type, count, data, status});
+    for (;;) {
+        struct subscription *of;
+        pthread_mutex_lock(&telling);
+        pthread_mutex_lock(&mutex);
+        of = ((struct channel *)channel)->subscriptions[is_property];
+        pthread_mutex_unlock(&mutex);
+        if (of)
+            of->call((struct ca_event){of->user, channel, type, count, data, status});
+        pthread_mutex_unlock(&telling);
+        if (of)
+            return;
+        usleep(100);
+    }
 }
