@@ -17,7 +17,6 @@ from linacre.base.enclosed import read_given
 from linacre.base.errors import EngineError
 
 _LARGEST_SOURCE = 2 << 30
-_SMALL_SOURCE = 1 << 16
 _FULL_BYTES = 4 << 20
 
 
@@ -98,22 +97,14 @@ class PayloadFile:
     mode: int = 0o644
     owner: Owner = Owner.ROOT
     part: Part = Part.PROGRAM
-    _kept: list[bytes] = field(default_factory=list[bytes], init=False, repr=False, compare=False)
 
     @property
     def content(self) -> bytes | None:
-        """What a file holds; None for a folder and a link. Small files are read once.
+        """What a file holds; None for a folder and a link.
 
         Raises `LinacreError` where a link has come to be on the way to its source.
         """
-        if self.source is None:
-            return self.data
-        if self._kept:
-            return self._kept[0]
-        content = read_given(self.source, limit=_LARGEST_SOURCE)
-        if len(content) <= _SMALL_SOURCE:
-            self._kept.append(content)
-        return content
+        return self.data if self.source is None else read_given(self.source, limit=_LARGEST_SOURCE)
 
     def fingerprint(self) -> bytes:
         """Return what changes when this file does: path, mode, owner and content."""
